@@ -1,0 +1,1 @@
+"""From a table to a model one can trust: contract, training, artifact, prediction."""

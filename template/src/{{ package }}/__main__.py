@@ -1,0 +1,6 @@
+"""Let `python -m` start the command line."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""The command line; the Makefile calls nothing else.
+
+Exit codes: 0 done, 1 trained but not good enough for use, 2 bad input. A message says what, where and what to do.
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from . import artifact, logs
+from .settings import InputError, read_settings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+logger = logging.getLogger(__name__)
+
+
+@app.callback()
+def start(
+    context: typer.Context,
+    root: Annotated[Path, typer.Option(help="The project's folder.")] = Path(),
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001 - for main
+) -> None:
+    """Train, evaluate and use the model of this project."""
+    logs.configure(root)
+    context.obj = root
+
+
+@app.command()
+def train(context: typer.Context) -> None:
+    """Train, evaluate, write an artifact, and put it in use if it is good enough."""
+    from .report import evaluation_table
+    from .train import train as run
+
+    outcome = run(read_settings(context.obj), context.obj)
+    Console().print(evaluation_table(outcome.evaluation))
+    if outcome.shortcomings:
+        logger.error("%s is not in use: %s.", outcome.folder, "; ".join(outcome.shortcomings))
+        raise typer.Exit(1)
+    logger.info("%s is in use.", outcome.folder)
+
+
+@app.command()
+def evaluate(context: typer.Context) -> None:
+    """Evaluate the model in use on the test part of the table."""
+    from .evaluate import evaluate as judge
+    from .predict import Predictor
+    from .report import evaluation_table
+    from .train import prepare
+
+    settings = read_settings(context.obj)
+    folder = artifact.current(context.obj / "artifacts")
+    predictor = Predictor.load(folder, settings.data.target)
+    prepared = prepare(settings, context.obj)
+    test = prepared.table.test
+    found = judge(test, predictor.probabilities(test), prepared.truth["test"], prepared.truth["train"], settings.gate)
+    Console().print(evaluation_table(found))
+    logger.info("%s was evaluated on %s rows.", folder, f"{found.model.rows:,}")
+
+
+@app.command()
+def predict(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="A CSV file with the features of the contract.")],
+    goal: Annotated[Path, typer.Argument(help="Where the rows go, with class and probabilities added.")],
+) -> None:
+    """Predict each row of a table with the model in use."""
+    from .predict import Predictor, predict_file
+
+    settings = read_settings(context.obj)
+    folder = artifact.current(context.obj / "artifacts")
+    answer = predict_file(Predictor.load(folder, settings.data.target), source, goal)
+    logger.info("%s: %s rows were predicted with %s.", goal, f"{len(answer):,}", folder)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; bad input ends in one paragraph and exit code 2, or in a traceback with --debug."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        app(args=given)
+    except InputError as error:
+        if "--debug" in given:
+            raise
+        Console(stderr=True, soft_wrap=True).print(f"{error}", style="red", markup=False, highlight=False)
+        raise SystemExit(2) from None

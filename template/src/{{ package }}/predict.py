@@ -1,0 +1,105 @@
+"""Predict from an artifact with onnxruntime: no training framework, and no pandas but for files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from .artifact import ArtifactError, whole_file
+from .contract import Contract, read_contract
+from .data import DataError, load
+from .features import Encoder, Matrix, Rows
+from .validate import enforce
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Graph:
+    """An ONNX graph, opened for use from one thread at a time."""
+
+    def __init__(self, content: bytes, source: str) -> None:
+        """Open `content`, which came from `source`.
+
+        Raises:
+            ArtifactError: the graph is damaged.
+        """
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own errors share no base but Exception
+            reason = str(error).splitlines()[0]
+            raise ArtifactError(f"{source} cannot be loaded ({reason}). Make a new one with: make train") from error
+
+    def run(self, features: Matrix) -> Matrix:
+        """From encoded features, shape (n, width), to probabilities, shape (n, classes)."""
+        probabilities: Matrix = self._session.run(["probabilities"], {"features": features})[0]
+        return probabilities
+
+
+class Predictor:
+    """A loaded artifact."""
+
+    def __init__(self, graph: Graph, contract: Contract, target: str) -> None:
+        self.graph = graph
+        self.contract = contract
+        self.target = target
+        self.classes = contract.categories(target)
+        self._encoder = Encoder(contract)
+
+    @classmethod
+    def load(cls, folder: Path, target: str) -> Self:
+        """Load the artifact in `folder`.
+
+        Raises:
+            ArtifactError: its graph cannot be loaded.
+        """
+        path = folder / "model.onnx"
+        return cls(Graph(path.read_bytes(), str(path)), read_contract(folder), target)
+
+    def probabilities(self, rows: Rows) -> Matrix:
+        """Probabilities of shape (n, classes) for n rows."""
+        return self.graph.run(self._encoder.encode(rows))
+
+    def predict_row(self, row: Mapping[str, Any]) -> dict[str, float]:
+        """The probability of each class for one row."""
+        found = self.probabilities({name: (value,) for name, value in row.items()})[0]
+        return dict(zip(self.classes, found.tolist(), strict=True))
+
+    def predict_table(self, table: "pd.DataFrame") -> "pd.DataFrame":
+        """`table` with the predicted class and the probability of each class as further columns."""
+        found = self.probabilities(table)
+        answer = table.copy(deep=False)
+        answer[f"predicted_{self.target}"] = [self.classes[place] for place in found.argmax(axis=1)]
+        for place, name in enumerate(self.classes):
+            answer[f"probability_{name}"] = found[:, place]
+        return answer
+
+
+def predict_file(predictor: Predictor, source: Path, goal: Path) -> "pd.DataFrame":
+    """Predict each row of the table at `source` and write the answers to `goal`, whole or not at all.
+
+    Columns that the training table has besides the features are kept and not looked at.
+
+    Raises:
+        DataError: `source` cannot be read, has a column that the contract does not know, or `goal` cannot be written.
+        ContractError: a row breaks the contract.
+    """
+    table = load(source, predictor.contract)
+    known = set(predictor.contract.all_columns)
+    if unknown := [name for name in table.columns if name not in known]:
+        raise DataError(
+            f"{source}: the column {', '.join(unknown)} is not in the contract. Remove it, or correct its name; "
+            f"known are: {', '.join(sorted(known))}."
+        )
+    enforce(table, predictor.contract.features, source)
+    answer = predictor.predict_table(table)
+    try:
+        with whole_file(goal) as file:
+            answer.to_csv(file, index=False, lineterminator="\n")
+    except OSError as error:
+        raise DataError(f"{goal}: cannot be written ({error.strerror}). Choose another place with OUT=.") from error
+    return answer

@@ -1,0 +1,92 @@
+"""Read `conf/params.yaml`: which table, which target, how to learn and what counts as good enough."""
+
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Checked = TypeVar("Checked", bound=BaseModel)
+
+
+class InputError(Exception):
+    """Something that a person can put right; the message says what, where and how."""
+
+
+class Strict(BaseModel):
+    """A group of settings in which a misspelt name is an error and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Shares(Strict):
+    """How the table is dealt out, as fractions of its rows."""
+
+    train: Share
+    validation: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def _cover_the_table(self) -> Self:
+        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+            raise ValueError("train, validation and test must sum to 1")
+        return self
+
+
+class Data(Strict):
+    """The table in use. `identifier` names a row and is never a feature."""
+
+    path: Path
+    target: str
+    identifier: str | None = None
+    split: Shares
+
+
+class Gate(Strict):
+    """What a model must reach before it is put in use."""
+
+    margin: Annotated[float, Field(ge=0, lt=1)]
+    slices: tuple[str, ...] = ()
+    slice_rows: Annotated[int, Field(ge=1)]
+    slice_accuracy: Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(Strict):
+    """All of `conf/params.yaml`; `model` is read by `model.py`, the one module that knows the framework."""
+
+    seed: int
+    data: Data
+    model: dict[str, Any]
+    gate: Gate
+
+
+def read_settings(root: Path) -> Settings:
+    """Read the settings of the project in `root`.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or a value does not fit.
+    """
+    path = root / "conf" / "params.yaml"
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file. Run this in the project's folder, or name it with --root.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: this is not valid YAML ({' '.join(str(error).split())}).") from error
+    return checked(Settings, values, str(path))
+
+
+def checked(kind: type[Checked], values: object, where: str) -> Checked:
+    """Turn `values` into `kind`.
+
+    Raises:
+        InputError: names each setting that is missing, unknown or out of range, and `where` it stands.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg'].lower()}" for fault in error.errors()
+        )
+        raise InputError(f"{where}: {faults}. Correct it there.") from error

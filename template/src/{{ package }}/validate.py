@@ -1,0 +1,175 @@
+"""Check a table against a suite of the contract with Great Expectations, and put what is broken into sentences.
+
+Great Expectations takes a second to import, so that happens at the first check.
+"""
+
+import functools
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .contract import COLUMNS, TYPE, ContractError, Expectation, Suite
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RULES = {
+    TYPE: "its type must be {type_}",
+    "expect_column_values_to_not_be_null": "no value may be missing",
+    "expect_column_values_to_be_between": "values must lie between {min_value} and {max_value}",
+    "expect_column_values_to_be_in_set": "values must be one of {value_set}",
+    "expect_column_values_to_be_unique": "values must be unique",
+    "expect_column_distinct_values_to_equal_set": "each of {value_set} must occur, and nothing else",
+    "expect_column_kl_divergence_to_be_less_than": "its distribution must stay (divergence under {threshold})",
+    "expect_table_row_count_to_be_between": "the table must have between {min_value} and {max_value} rows",
+    COLUMNS: "the columns must be {column_set}",
+    "expect_compound_columns_to_be_unique": "no two rows may have the same {column_list}",
+}
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one expectation said of a table."""
+
+    expectation: Expectation
+    passed: bool
+    sentence: str
+
+    @property
+    def column(self) -> str | None:
+        """The column that the expectation is about, or None if it is about the table."""
+        column: str | None = self.expectation["kwargs"].get("column")
+        return column
+
+    @property
+    def critical(self) -> bool:
+        """Whether a breach must stop the work, and not only warn."""
+        return bool(self.expectation.get("severity", "critical") == "critical")
+
+
+def check(table: "pd.DataFrame", suite: Suite, parameters: dict[str, float] | None = None) -> list[Finding]:
+    """Check `table`, shape (n, columns), against `suite`: one finding an expectation, in the order of the suite.
+
+    Great Expectations copies all columns of a table for every rule about one of them, so each column is checked
+    as a table of its own; and it collects examples at length, so only broken expectations are asked for them.
+    """
+    findings: dict[int, Finding] = {}
+    for column, items in _by_column(suite):
+        if column is not None and column not in table:
+            absent = {index: Finding(item, False, f"{column}: the column is missing") for index, item in items.items()}
+            findings |= absent
+            continue
+        part = table if column is None else table[[column]]
+        passed = _validate(part, items, "BOOLEAN_ONLY", parameters)
+        broken = {index: item for index, item in items.items() if not passed[index]["success"]}
+        results = _validate(part, broken, "SUMMARY", parameters) if broken else {}
+        for index, item in items.items():
+            findings[index] = Finding(item, index not in broken, _sentence(item, results.get(index), part))
+    return [findings[index] for index in sorted(findings)]
+
+
+def enforce(table: "pd.DataFrame", suite: Suite, source: Path) -> list[Finding]:
+    """Check `table`, which was read from `source`; log what should only warn.
+
+    Raises:
+        ContractError: an expectation of critical severity is broken; names each column and what was seen.
+    """
+    broken = _causes([finding for finding in check(table, suite) if not finding.passed], table)
+    for finding in broken:
+        if not finding.critical:
+            logger.warning("%s: %s", source, finding.sentence)
+    if critical := list(dict.fromkeys(finding.sentence for finding in broken if finding.critical)):
+        more = f"; and {len(critical) - 8} more" if len(critical) > 8 else ""
+        raise ContractError(
+            f"{source} breaks the contract: {'; '.join(critical[:8])}{more}. "
+            f"Correct the file or, if it is right, change expectations/{suite['name']}.json."
+        )
+    return broken
+
+
+def _causes(broken: list[Finding], table: "pd.DataFrame") -> list[Finding]:
+    """Leave out what only follows: other rules about a column that is absent or of the wrong type."""
+    of_wrong_type = {finding.column for finding in broken if finding.expectation["type"] == TYPE}
+    absence_is_said = any(finding.expectation["type"] == COLUMNS for finding in broken)
+    return [
+        finding
+        for finding in broken
+        if finding.column is None
+        or (finding.column not in table and not absence_is_said)
+        or (finding.column in table and (finding.expectation["type"] == TYPE or finding.column not in of_wrong_type))
+    ]
+
+
+def _by_column(suite: Suite) -> Iterator[tuple[str | None, dict[int, Expectation]]]:
+    groups: dict[str | None, dict[int, Expectation]] = {}
+    for index, item in enumerate(suite["expectations"]):
+        groups.setdefault(item["kwargs"].get("column"), {})[index] = item
+    yield from groups.items()
+
+
+@functools.cache
+def _whole_table() -> Any:  # noqa: ANN401 - the public type of Great Expectations is generic over its sources
+    import great_expectations
+    from great_expectations.execution_engine import pandas_execution_engine
+
+    # Below this many bytes a table is fingerprinted on every check, which nothing here reads: three times slower.
+    pandas_execution_engine.HASH_THRESHOLD = 0
+    # On import it lets its own news through, such as the folder it would use for documents that are not built here.
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
+    context = great_expectations.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    tables = context.data_sources.add_pandas("memory").add_dataframe_asset("table")
+    return tables.add_batch_definition_whole_dataframe("all")
+
+
+def _validate(
+    table: "pd.DataFrame", items: dict[int, Expectation], detail: str, parameters: dict[str, float] | None
+) -> dict[int, dict[str, Any]]:
+    import great_expectations
+
+    marked = [item | {"meta": {"index": index}} for index, item in items.items()]
+    batch = _whole_table().get_batch(batch_parameters={"dataframe": table})
+    results = batch.validate(
+        great_expectations.ExpectationSuite(name="suite", expectations=marked),
+        result_format=detail,
+        expectation_parameters=parameters,
+    )
+    return {result.expectation_config.meta["index"]: result.to_json_dict() for result in results.results}
+
+
+def _sentence(item: Expectation, result: dict[str, Any] | None, table: "pd.DataFrame") -> str:
+    """Say the rule and, where it is broken, what was seen."""
+    kwargs = {"min_value": "any number", "max_value": "any number"} | item["kwargs"]
+    shown = {name: _listed(value) if isinstance(value, list) else value for name, value in kwargs.items()}
+    rule = RULES.get(item["type"], item["type"].removeprefix("expect_").replace("_", " ")).format(**shown)
+    if "mostly" in shown:
+        rule += f" in {shown['mostly']:.1%} of rows"
+    said = f"{shown['column']}: {rule}" if "column" in shown else rule
+    if result is None:
+        return said
+    seen = result["result"]
+    if item["type"] == TYPE:
+        return f"{said}; seen: {table[shown['column']].dtype}{_not_numbers(table[shown['column']])}"
+    if mismatched := seen.get("details", {}).get("mismatched"):
+        return f"{said}; " + ", ".join(f"{kind}: {_listed(names)}" for kind, names in sorted(mismatched.items()))
+    if examples := {str(value): None for value in seen.get("partial_unexpected_list", []) if value is not None}:
+        return f"{said}, but {seen['unexpected_count']:,} are not, for example {_listed(list(examples)[:3])}"
+    if "unexpected_percent" in seen:
+        return f"{said}, but {seen['unexpected_count']:,} of {seen['element_count']:,} break this"
+    return f"{said}; seen: {seen.get('observed_value', 'values of a type that this rule cannot judge')}"
+
+
+def _listed(values: list[Any]) -> str:
+    return ", ".join(map(str, values))
+
+
+def _not_numbers(values: "pd.Series[Any]") -> str:
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(values):
+        return ""
+    odd = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()].unique()[:3].tolist()
+    return f", for example {_listed(odd)}" if len(odd) else ""
