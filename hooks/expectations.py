@@ -1,0 +1,84 @@
+"""Refuse a suite that could not guard anything: unreadable, about absent columns, or with an empty expectation."""
+
+import csv
+import json
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+UNBOUNDED = ({"min_value", "max_value"}, {"value_set"}, {"column_set"}, {"column_list"}, {"regex"}, {"type_"})
+
+
+def faults(path: Path, columns: set[str] | None, kinds: set[str] | None) -> list[str]:
+    """What is wrong with the suite at `path`, one line each; `None` for columns or kinds skips that question."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        suite = json.loads(text)
+    except ValueError as error:
+        return [f"{path}:{getattr(error, 'lineno', 1)}: not JSON ({error}); correct it"]
+    expectations = suite.get("expectations") if isinstance(suite, dict) else None
+    if not isinstance(expectations, list) or not expectations:
+        return [f"{path}:1: the suite holds no expectations and would accept anything; add some"]
+    found: list[str] = []
+    place = 0
+    for expectation in expectations:
+        kind = expectation.get("type") if isinstance(expectation, dict) else None
+        if not isinstance(kind, str) or not isinstance(expectation.get("kwargs"), dict):
+            found.append(f"{path}:1: this has no type or kwargs: {json.dumps(expectation)[:60]}; complete it")
+            continue
+        place = max(text.find(f'"{kind}"', place + 1), 0)
+        line = text.count("\n", 0, place) + 1
+        said = [*_empty(kind, expectation["kwargs"]), *_absent(expectation["kwargs"], columns)]
+        if kinds is not None and kind not in kinds:
+            said.append(f"{kind} is not an expectation of Great Expectations; correct its name")
+        found += [f"{path}:{line}: {sentence}" for sentence in said]
+    return found
+
+
+def _empty(kind: str, kwargs: dict[str, Any]) -> list[str]:
+    values = {name: value for name, value in kwargs.items() if name != "column"}
+    if values.get("mostly") == 0:
+        return [f"{kind} holds mostly 0, which anything satisfies; raise it or remove it"]
+    for names in UNBOUNDED:
+        if names & set(values) and all(values.get(name) in (None, [], "") for name in names):
+            return [f"{kind} has no {' or '.join(sorted(names))}, so it asks nothing; give one or remove it"]
+    needs_more = kind.endswith(("_to_be_between", "_to_be_in_set", "_to_equal", "_to_match_set", "_to_match_regex"))
+    return [f"{kind} has no arguments, so it asks nothing; give some or remove it"] if needs_more and not values else []
+
+
+def _absent(kwargs: dict[str, Any], columns: set[str] | None) -> list[str]:
+    named = [value for name in ("column", "column_A", "column_B") if isinstance(value := kwargs.get(name), str)]
+    for name in ("column_set", "column_list"):
+        named += kwargs.get(name) or []
+    absent = [name for name in named if columns is not None and name not in columns]
+    return [f'no table in data/ has the column "{name}"; correct the name or remove the expectation' for name in absent]
+
+
+def columns_of_the_data(folder: Path) -> set[str] | None:
+    """The columns of all CSV files in `folder`; None where there are none to ask."""
+    columns: set[str] = set()
+    for path in sorted(folder.glob("*.csv")):
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            columns.update(next(csv.reader(file), []))
+    return columns or None
+
+
+def known_kinds() -> set[str] | None:
+    """The expectations that Great Expectations has, read from its file names, since importing it takes a second."""
+    found = find_spec("great_expectations")
+    if found is None or not found.submodule_search_locations:
+        return None
+    core = Path(found.submodule_search_locations[0]) / "expectations" / "core"
+    return {path.stem for path in core.glob("*expect*.py")} | {"unexpected_rows_expectation"}
+
+
+def main(paths: list[str]) -> int:
+    columns, kinds = columns_of_the_data(Path("data")), known_kinds()
+    found = [sentence for path in paths for sentence in faults(Path(path), columns, kinds)]
+    print("\n".join(found), end="\n" if found else "")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,59 @@
+"""Refuse a .python-version that disagrees with requires-python or with the Python that CI names."""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+PIN = re.compile(r"3\.\d+(\.\d+)?")
+IN_CI = re.compile(r"""(?:python-version|UV_PYTHON|PYTHON_VERSION)\s*[:=]\s*['"]?(3\.\d+)|\bpython:(3\.\d+)""")
+
+
+def faults(project: Path) -> list[str]:
+    """What is wrong with the Python versions named in `project`, one line each."""
+    path = project / ".python-version"
+    lines = path.read_text(encoding="utf-8").split() if path.is_file() else []
+    if len(lines) != 1 or not PIN.fullmatch(lines[0]):
+        return [f".python-version:1: it must hold one version such as 3.12 and nothing else, not {lines}; correct it"]
+    wanted = lines[0]
+    found = []
+    text = (project / "pyproject.toml").read_text(encoding="utf-8")
+    allowed = tomllib.loads(text).get("project", {}).get("requires-python", "")
+    line = _line(text, "requires-python")
+    try:
+        if wanted not in SpecifierSet(allowed):
+            found.append(
+                f'pyproject.toml:{line}: requires-python "{allowed}" leaves out {wanted}, which .python-version names; '
+                "change one of them"
+            )
+    except InvalidSpecifier:
+        found.append(f'pyproject.toml:{line}: requires-python "{allowed}" is no range of versions; write ">=3.11"')
+    for workflow in [*sorted(project.glob(".github/workflows/*.y*ml")), project / ".gitlab-ci.yml"]:
+        if workflow.is_file():
+            found += _in_workflow(workflow, workflow.relative_to(project).as_posix(), wanted)
+    return found
+
+
+def _in_workflow(path: Path, shown: str, wanted: str) -> list[str]:
+    return [
+        f"{shown}:{number}: CI names Python {named}, and .python-version names {wanted}; make them the same"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        for match in IN_CI.finditer(line)
+        if (named := match[1] or match[2]) != ".".join(wanted.split(".")[:2])
+    ]
+
+
+def _line(text: str, word: str) -> int:
+    return next((number for number, line in enumerate(text.splitlines(), start=1) if line.startswith(word)), 1)
+
+
+def main() -> int:
+    found = faults(Path())
+    print("\n".join(found), end="\n" if found else "")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
