@@ -1,0 +1,109 @@
+"""What the tests share: a snapshot of this checkout as a released template, and one newborn project."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from copier import run_copy
+
+ROOT = Path(__file__).parents[1]
+Render = Callable[..., Path]
+
+
+def command(*words: str | Path, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command without a terminal; its outputs are text."""
+    line = [str(word) for word in words]
+    nothing = subprocess.DEVNULL
+    return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, check=False, stdin=nothing)
+
+
+def succeed(*words: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
+    """Run a command that must succeed, and return what it printed."""
+    answer = command(*words, cwd=cwd, env=env)
+    assert answer.returncode == 0, f"{' '.join(map(str, words))}\n{answer.stdout}\n{answer.stderr}"
+    return answer.stdout + answer.stderr
+
+
+def commit(folder: Path, message: str, *options: str) -> None:
+    succeed("git", "add", "--all", cwd=folder)
+    succeed("git", "commit", "--quiet", "--message", message, *options, cwd=folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _git_knows_who_commits(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Settings of git for the tests alone, so that they pass on a machine that has none."""
+    config = tmp_path_factory.mktemp("git") / "config"
+    config.write_text("[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n", encoding="utf-8")
+    os.environ["GIT_CONFIG_GLOBAL"] = str(config)
+
+
+@pytest.fixture(scope="session")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This checkout, uncommitted changes included, as a git repository with the tag v0.1.0."""
+    goal = tmp_path_factory.mktemp("released") / "mltemplate"
+    listed = succeed("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (goal / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, goal / name)
+    succeed("git", "init", "--quiet", cwd=goal)
+    commit(goal, "feat: release")
+    succeed("git", "tag", "v0.1.0", cwd=goal)
+    return goal
+
+
+@pytest.fixture
+def render(snapshot: Path, tmp_path: Path) -> Render:
+    """Render the template with default settings, without trust, and with the answers that are given."""
+
+    def write(name: str = "myproj", **answers: object) -> Path:
+        run_copy(str(snapshot), tmp_path / name, data=answers, defaults=True, quiet=True)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The variables of a person who has uv, and nothing of this project, on the PATH."""
+    tools = tmp_path_factory.mktemp("tools")
+    (tools / "uv").symlink_to(Path(sys.executable).parent / "uv")
+    ours = str(Path(sys.executable).parent)
+    path = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != ours]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VIRTUAL_ENV", "MAKE"))}
+    return kept | {"PATH": os.pathsep.join([str(tools), *path])}
+
+
+@pytest.fixture(scope="session")
+def newborn(snapshot: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+    """The default project with its environment and hooks, committed; not to be changed. Its path has a space."""
+    project = tmp_path_factory.mktemp("new born") / "myproj"
+    run_copy(str(snapshot), project, defaults=True, quiet=True)
+    succeed("git", "init", "--quiet", cwd=project)
+    succeed("make", "setup", cwd=project, env=environment)
+    commit(project, "feat: begin with the example")
+    return project
+
+
+@pytest.fixture
+def twin(newborn: Path, tmp_path: Path) -> Path:
+    """A clone of the newborn, with its hooks and its environment, to be changed at will."""
+    project = tmp_path / "twin"
+    succeed("git", "clone", "--quiet", newborn, project, cwd=tmp_path)
+    shutil.copytree(newborn / ".git" / "hooks", project / ".git" / "hooks", dirs_exist_ok=True)
+    (project / ".venv").symlink_to(newborn / ".venv")
+    (project / ".git" / "info" / "exclude").write_text(".venv\n", encoding="utf-8")
+    return project
+
+
+@pytest.fixture
+def offline(environment: dict[str, str]) -> dict[str, str]:
+    """The same person without a network: every address leads nowhere, and uv is told so."""
+    nowhere = dict.fromkeys(
+        ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9"
+    )
+    return environment | nowhere | {"UV_OFFLINE": "1", "NO_PROXY": "", "no_proxy": "", "PIP_NO_INDEX": "1"}

@@ -1,0 +1,122 @@
+"""The rules that keep the template small, plain and honest."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT, Render, succeed
+
+FILES = {
+    *(".copier-answers.yml", ".gitignore", ".pre-commit-config.yaml", ".python-version"),
+    *("LICENSE", "Makefile", "README.md", "pyproject.toml"),
+    *("conf/logging.yaml", "conf/params.yaml", "data/README.md", "data/penguins.csv"),
+    *("expectations/dataset.json", "expectations/features.json"),
+    *(f"hooks/{name}.py" for name in ("artifacts", "expectations", "python_pin")),
+    *(f"src/myproj/{name}" for name in ("__init__.py", "__main__.py", "py.typed")),
+    *(
+        f"src/myproj/{name}.py"
+        for name in (
+            *("artifact", "cli", "contract", "data", "evaluate", "features", "logs", "model", "monitor", "predict"),
+            *("progress", "report", "settings", "split", "train", "validate"),
+        )
+    ),
+    *("tests/conftest.py", "tests/code/conftest.py"),
+    *(
+        f"tests/code/test_{name}.py"
+        for name in (
+            *("artifact", "cli", "contract", "data", "evaluate", "features", "logs", "monitor", "predict", "report"),
+            *("settings", "split", "validate"),
+        )
+    ),
+    *("tests/data/test_contract.py", "tests/data/test_faults.py"),
+    *(f"tests/model/{name}" for name in ("behavior.yaml", "test_behavior.py", "test_inference.py", "test_training.py")),
+}
+TEMPLATE = [path for path in (ROOT / "template").rglob("*") if path.is_file()]
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_default_project_has_exactly_these_files(render: Render) -> None:
+    project = render()
+    assert {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()} == FILES
+    assert len(FILES) <= 90
+
+
+def test_nothing_of_jinja_is_left_over(render: Render) -> None:
+    project = render()
+    left = [path for path in project.rglob("*") if path.is_file() and re.search(r"{{|{%|{#", path.read_text("utf-8"))]
+    assert left == []
+
+
+def test_few_lines_of_the_template_are_conditional() -> None:
+    every = [line for path in TEMPLATE for line in lines(path)]
+    assert sum("{%" in line for line in every) <= 0.03 * len(every)
+
+
+def test_no_python_file_is_conditional() -> None:
+    for path in TEMPLATE:
+        if path.name.endswith((".py", ".py.jinja")):
+            conditional = [line for line in lines(path) if "{%" in line]
+            assert conditional in ([], [f'{{% include "hooks/{path.stem}" -%}}']), path
+
+
+def test_modules_are_short() -> None:
+    for path in [*TEMPLATE, *(ROOT / "hooks").glob("*.py")]:
+        if path.name.endswith((".py", ".py.jinja")):
+            assert len(lines(path)) <= 250, path
+
+
+@pytest.mark.parametrize("name", ["artifacts", "expectations", "python_pin"])
+def test_a_hook_reaches_a_project_byte_by_byte(render: Render, name: str) -> None:
+    assert (render() / "hooks" / f"{name}.py").read_bytes() == (ROOT / "hooks" / f"{name}.py").read_bytes()
+
+
+@pytest.mark.parametrize("package", ["a", "a" * 30])
+def test_a_project_is_born_formatted_whatever_its_name(render: Render, newborn: Path, package: str) -> None:
+    project, ruff = render(package=package), newborn / ".venv" / "bin" / "ruff"
+    succeed(ruff, "format", "--check", cwd=project)
+    succeed(ruff, "check", cwd=project)
+
+
+def test_the_version_that_ci_tests_is_the_version_that_projects_start_with(render: Render) -> None:
+    about = tomllib.loads((render() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    template = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert about["requires-python"] == template["requires-python"]
+
+
+@pytest.mark.parametrize("readme", [ROOT / "README.md", ROOT / "template" / "README.md.jinja"])
+def test_a_readme_names_only_targets_that_exist(readme: Path) -> None:
+    makefiles = (ROOT / "Makefile").read_text("utf-8") + (ROOT / "template" / "Makefile.jinja").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefiles, flags=re.MULTILINE))
+    named = set(re.findall(r"(?<=[`\n])make ([a-z-]+)", readme.read_text("utf-8")))
+    assert named
+    assert named <= targets
+
+
+def test_every_target_is_in_the_help(render: Render, environment: dict[str, str]) -> None:
+    project = render()
+    makefile = (project / "Makefile").read_text("utf-8")
+    phony = set(re.search(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)[1].split())
+    assert {line.split()[0] for line in succeed("make", cwd=project, env=environment).splitlines()} == phony
+
+
+def test_no_lock_and_no_registry_is_committed() -> None:
+    tracked = succeed("git", "ls-files", cwd=ROOT).split("\n")
+    assert not [name for name in tracked if name.endswith("uv.lock")]
+    registries = ["pypi" + r"\.org", "python" + "hosted"]
+    ours = "|".join([*registries, re.escape(str(ROOT)), re.escape(f"{Path.home()}/")])
+    for name in filter(None, tracked):
+        if (ROOT / name).is_file():
+            assert not re.search(ours, (ROOT / name).read_text(encoding="utf-8", errors="ignore")), name
+
+
+def test_copier_settings_keep_updates_out_of_what_is_the_user_s() -> None:
+    text = (ROOT / "copier.yml").read_text("utf-8")
+    readme = (ROOT / "template" / "README.md.jinja").read_text("utf-8")
+    for name in ("README.md", "conf", "data", "expectations", "src", "tests"):
+        assert f"/{name}{{% endif %}}" in text
+        assert f"`{name}" in readme.split("These are yours")[1]

@@ -1,0 +1,131 @@
+"""An update keeps the machinery current, merges edits of it, and never touches what is the user's."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from copier import run_copy, run_update
+
+from .conftest import commit, succeed
+
+THEIRS = (
+    "README.md",
+    "conf/params.yaml",
+    "data/README.md",
+    "expectations/features.json",
+    "src/myproj/split.py",
+    "tests/conftest.py",
+)
+
+
+@pytest.fixture
+def template(snapshot: Path, tmp_path: Path) -> Path:
+    """A template of which later releases can be made."""
+    folder = tmp_path / "template"
+    subprocess.run(["git", "clone", "--quiet", str(snapshot), str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture
+def project(template: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "myproj"
+    run_copy(str(template), folder, defaults=True, quiet=True)
+    succeed("git", "init", "--quiet", cwd=folder)
+    commit(folder, "feat: begin")
+    return folder
+
+
+def append(path: Path, line: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def prepend(path: Path, line: str) -> None:
+    path.write_text(line + "\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def release(template: Path, version: str = "v0.2.0") -> None:
+    """A release that changes the Makefile's end and a hook, and each folder that is the user's."""
+    append(template / "template" / "Makefile.jinja", "\nnewest:  ## A target of the new release\n\t@echo newest")
+    append(template / "hooks" / "artifacts.py", "# a line of the new release")
+    for name in (
+        "README.md.jinja",
+        "conf/params.yaml",
+        "data/README.md",
+        "src/{{ package }}/split.py",
+        "tests/conftest.py.jinja",
+    ):
+        append(template / "template" / name, "# a line of the new release")
+    (template / "template" / "src" / "{{ package }}" / "further.py").write_text('"""New."""\n', encoding="utf-8")
+    (template / "template" / "expectations" / "further.json").write_text("{}\n", encoding="utf-8")
+    commit(template, "feat: release")
+    succeed("git", "tag", version, cwd=template)
+
+
+def update(project: Path, **settings: object) -> None:
+    run_update(project, defaults=True, quiet=True, overwrite=True, **settings)
+
+
+def read(project: Path, name: str) -> str:
+    return (project / name).read_text(encoding="utf-8")
+
+
+def test_what_is_theirs_is_untouched_and_edits_of_ours_are_merged(template: Path, project: Path) -> None:
+    for name in THEIRS:
+        append(project / name, "# an edit of the user's")
+    (project / "src" / "myproj" / "features.py").unlink()
+    prepend(project / "Makefile", "# an edit of the user's")
+    commit(project, "feat: edit")
+    before = {name: read(project, name) for name in THEIRS}
+    release(template)
+    update(project)
+    assert {name: read(project, name) for name in THEIRS} == before
+    assert not (project / "src" / "myproj" / "features.py").exists()
+    assert not (project / "src" / "myproj" / "further.py").exists()
+    assert not (project / "expectations" / "further.json").exists()
+    assert read(project, "Makefile").startswith("# an edit of the user's\n")
+    assert "A target of the new release" in read(project, "Makefile")
+    assert read(project, "hooks/artifacts.py").endswith("# a line of the new release\n")
+    assert "_commit: v0.2.0" in read(project, ".copier-answers.yml")
+
+
+def test_a_conflict_is_marked(template: Path, project: Path) -> None:
+    append(project / "hooks" / "artifacts.py", "# an edit of the user's")
+    commit(project, "feat: edit")
+    release(template)
+    update(project)
+    text = read(project, "hooks/artifacts.py")
+    assert "<<<<<<<" in text
+    assert "# an edit of the user's" in text
+    assert "# a line of the new release" in text
+
+
+def test_an_answer_can_be_changed_later(project: Path, template: Path) -> None:
+    release(template)
+    update(project, data={"python_version": "3.13", "license": "Apache-2.0"})
+    assert read(project, ".python-version") == "3.13\n"
+    assert "Apache License" in read(project, "LICENSE")
+
+
+@pytest.mark.xdist_group("newborn")
+def test_the_tests_of_an_updated_project_pass(
+    template: Path, project: Path, newborn: Path, offline: dict[str, str]
+) -> None:
+    release(template)
+    update(project)
+    (project / ".venv").symlink_to(newborn / ".venv")
+    assert " passed" in succeed(".venv/bin/python", "-m", "pytest", cwd=project, env=offline | {"PYTHONPATH": "src"})
+    assert "newest" in succeed("make", "newest", cwd=project, env=offline)
+
+
+def test_the_newest_template_is_shown_beside_the_project(
+    template: Path, project: Path, environment: dict[str, str]
+) -> None:
+    release(template)
+    (project / "data" / "mine.csv").write_text("a\n", encoding="utf-8")
+    succeed("make", "setup", cwd=project, env=environment)
+    said = succeed("make", "template-diff", cwd=project, env=environment)
+    assert "+# a line of the new release" in said
+    assert "further.py" in said
+    assert "mine.csv" not in said
+    assert succeed("git", "status", "--porcelain", "src", "conf", "tests", cwd=project) == ""
