@@ -1,0 +1,33 @@
+"""How long a prediction for one row takes in process, with the artifact loaded."""
+
+import subprocess
+
+from common import newborn
+
+PROGRAM = """
+import statistics, time
+from pathlib import Path
+from myproj.artifact import current
+from myproj.predict import Predictor
+
+predictor = Predictor.load(current(Path("artifacts")), "species")
+row = dict(island="Biscoe", bill_length_mm=48.0, bill_depth_mm=14.0, flipper_length_mm=220.0, body_mass_g=5400.0)
+row["sex"] = None
+taken = []
+for _ in range(5000):
+    started = time.perf_counter()
+    predictor.predict_row(row)
+    taken.append(time.perf_counter() - started)
+print(f"one row: median {statistics.median(taken) * 1000:.4f} ms (at most 0.2), 99th percentile "
+      f"{statistics.quantiles(taken, n=100)[-1] * 1000:.4f} ms")
+"""
+
+
+def main() -> None:
+    with newborn() as project:
+        subprocess.run(["make", "train"], cwd=project, check=True, capture_output=True)
+        subprocess.run([project / ".venv" / "bin" / "python", "-c", PROGRAM], cwd=project, check=True)
+
+
+if __name__ == "__main__":
+    main()
