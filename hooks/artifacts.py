@@ -24,7 +24,6 @@ NAMES = {
     MODEL: (".ckpt", ".h5", ".joblib", ".keras", ".onnx", ".pickle", ".pkl", ".pt", ".pth", ".safetensors", ".tflite"),
     DATA: (".arrow", ".csv", ".dta", ".feather", ".jsonl", ".npy", ".npz", ".parquet", ".sqlite", ".tsv", ".xlsx"),
 }
-SOURCE = (".css", ".html", ".ini", ".js", ".json", ".lock", ".md", ".py", ".sh", ".sql", ".toml", ".yaml", ".yml")
 ENOUGH_ROWS = 20
 
 
@@ -33,9 +32,10 @@ def kind_of(name: str, content: bytes) -> str | None:
     ending = PurePosixPath(name).suffix.lower()
     for signature, kind in SIGNATURES.items():
         if content.startswith(signature):
-            return kind
-    if content.startswith(b"PK\x03\x04"):
-        return MODEL if b"data.pkl" in content else DATA  # PyTorch packs a pickle; else a sheet, arrays or an archive
+            return kind if ending != ".svgz" else None
+    if content.startswith(b"PK\x03\x04"):  # PyTorch packs a pickle, Excel its sheets, NumPy its arrays
+        inside = MODEL if b"data.pkl" in content else DATA
+        return inside if any(word in content for word in (b"data.pkl", b"xl/", b".npy")) or ending == ".zip" else None
     if content[:1] == b"\x80" and content[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return MODEL  # a pickle
     if content[4:8] == b"TFL3" or (content[8:9] == b"{" and b'"dtype"' in content[:200]):
@@ -45,17 +45,17 @@ def kind_of(name: str, content: bytes) -> str | None:
     for kind, endings in NAMES.items():
         if ending in endings:
             return kind
-    return DATA if ending not in SOURCE and _is_a_table(content) else None
+    return DATA if _is_a_table(content) else None
 
 
 def _is_a_table(content: bytes) -> bool:
-    """Whether each of the first lines holds the same number, two or more, of the same separator."""
-    try:
-        lines = content.decode("utf-8").splitlines()[:ENOUGH_ROWS]
-    except UnicodeDecodeError:
-        return False
+    """Whether each of the first lines holds the same number, two or more, of the same separator, and no indent."""
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    lines = content.decode(encoding, errors="replace").splitlines()[:ENOUGH_ROWS]
     return len(lines) == ENOUGH_ROWS and any(
-        len(counts := {line.count(separator) for line in lines}) == 1 and counts.pop() >= 2 for separator in ",;\t|"
+        len(counts := {line.count(separator) for line in lines}) == 1 and counts.pop() >= 2
+        for separator in ",;\t"
+        if not any(line.startswith((" ", "\t")) for line in lines)
     )
 
 

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+SEVERITIES = ("critical", "warning", "info")
 UNBOUNDED = ({"min_value", "max_value"}, {"value_set"}, {"column_set"}, {"column_list"}, {"regex"}, {"type_"})
 
 
@@ -30,6 +31,8 @@ def faults(path: Path, columns: set[str] | None, kinds: set[str] | None) -> list
         place = max(text.find(f'"{kind}"', place + 1), 0)
         line = text.count("\n", 0, place) + 1
         said = [*_empty(kind, expectation["kwargs"]), *_absent(expectation["kwargs"], columns)]
+        if (severity := expectation.get("severity", "critical")) not in SEVERITIES:
+            said.append(f"{kind} has the severity {json.dumps(severity)}; write critical, warning or info")
         if kinds is not None and kind not in kinds:
             said.append(f"{kind} is not an expectation of Great Expectations; correct its name")
         found += [f"{path}:{line}: {sentence}" for sentence in said]
@@ -38,8 +41,12 @@ def faults(path: Path, columns: set[str] | None, kinds: set[str] | None) -> list
 
 def _empty(kind: str, kwargs: dict[str, Any]) -> list[str]:
     values = {name: value for name, value in kwargs.items() if name != "column"}
-    if values.get("mostly") == 0:
-        return [f"{kind} holds mostly 0, which anything satisfies; raise it or remove it"]
+    mostly = values.get("mostly", 1)
+    if not isinstance(mostly, int | float) or not 0 < mostly <= 1:
+        return [f"{kind} has mostly {json.dumps(mostly)}, and anything but a share over 0 asks nothing; correct it"]
+    for name in ("value_set", "column_set", "column_list"):
+        if not isinstance(values.get(name, []), list | None):
+            return [f"{kind} has a {name} that is no list; write it as one"]
     for names in UNBOUNDED:
         if names & set(values) and all(values.get(name) in (None, [], "") for name in names):
             return [f"{kind} has no {' or '.join(sorted(names))}, so it asks nothing; give one or remove it"]
@@ -50,7 +57,7 @@ def _empty(kind: str, kwargs: dict[str, Any]) -> list[str]:
 def _absent(kwargs: dict[str, Any], columns: set[str] | None) -> list[str]:
     named = [value for name in ("column", "column_A", "column_B") if isinstance(value := kwargs.get(name), str)]
     for name in ("column_set", "column_list"):
-        named += kwargs.get(name) or []
+        named += kwargs[name] if isinstance(kwargs.get(name), list) else []
     absent = [name for name in named if columns is not None and name not in columns]
     return [f'no table in data/ has the column "{name}"; correct the name or remove the expectation' for name in absent]
 

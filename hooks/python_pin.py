@@ -1,5 +1,6 @@
 """Refuse a .python-version that disagrees with requires-python or with the Python that CI names."""
 
+import itertools
 import re
 import sys
 import tomllib
@@ -8,19 +9,23 @@ from pathlib import Path
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 PIN = re.compile(r"3\.\d+(\.\d+)?")
-IN_CI = re.compile(r"""(?:python-version|UV_PYTHON|PYTHON_VERSION)\s*[:=]\s*['"]?(3\.\d+)|\bpython:(3\.\d+)""")
+NAMED = re.compile(r"(?:python-version|UV_PYTHON|PYTHON_VERSION)\s*[:=](.*)|\bpython:(3\.\d+)")
+VERSION = re.compile(r"3\.\d+")
 
 
 def faults(project: Path) -> list[str]:
     """What is wrong with the Python versions named in `project`, one line each."""
     path = project / ".python-version"
-    lines = path.read_text(encoding="utf-8").split() if path.is_file() else []
+    lines = path.read_text(encoding="utf-8", errors="replace").split() if path.is_file() else []
     if len(lines) != 1 or not PIN.fullmatch(lines[0]):
         return [f".python-version:1: it must hold one version such as 3.12 and nothing else, not {lines}; correct it"]
     wanted = lines[0]
     found = []
-    text = (project / "pyproject.toml").read_text(encoding="utf-8")
-    allowed = tomllib.loads(text).get("project", {}).get("requires-python", "")
+    text = (project / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
+    try:
+        allowed = str(tomllib.loads(text).get("project", {}).get("requires-python", ""))
+    except tomllib.TOMLDecodeError as error:
+        return [f"pyproject.toml:1: not TOML ({error}); correct it"]
     line = _line(text, "requires-python")
     try:
         if wanted not in SpecifierSet(allowed):
@@ -37,12 +42,20 @@ def faults(project: Path) -> list[str]:
 
 
 def _in_workflow(path: Path, shown: str, wanted: str) -> list[str]:
-    return [
-        f"{shown}:{number}: CI names Python {named}, and .python-version names {wanted}; make them the same"
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
-        for match in IN_CI.finditer(line)
-        if (named := match[1] or match[2]) != ".".join(wanted.split(".")[:2])
-    ]
+    """Where a workflow names versions and the wanted one is not among them; a list may stand on the lines below."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if match := NAMED.search(line):
+            below = itertools.takewhile(lambda item: item.strip().startswith("-"), lines[number:])
+            said = match[2] or match[1] + ("" if match[1].strip() else " ".join(below))
+            named = VERSION.findall(said)
+            if named and ".".join(wanted.split(".")[:2]) not in named:
+                versions = ", ".join(named)
+                found.append(
+                    f"{shown}:{number}: CI names Python {versions}, and .python-version names {wanted}; make them agree"
+                )
+    return found
 
 
 def _line(text: str, word: str) -> int:

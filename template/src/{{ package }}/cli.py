@@ -5,14 +5,18 @@ Exit codes: 0 done, 1 trained but not good enough for use, 2 bad input. A messag
 
 import logging
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from . import artifact, logs
 from .settings import InputError, read_settings
+
+if TYPE_CHECKING:
+    from .evaluate import Evaluation
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 logger = logging.getLogger(__name__)
@@ -32,11 +36,10 @@ def start(
 @app.command()
 def train(context: typer.Context) -> None:
     """Train, evaluate, write an artifact, and put it in use if it is good enough."""
-    from .report import evaluation_table
     from .train import train as run
 
-    outcome = run(read_settings(context.obj), context.obj)
-    Console().print(evaluation_table(outcome.evaluation))
+    outcome = run(read_settings(context.obj / "conf" / "params.yaml"), context.obj)
+    _show(outcome.evaluation)
     if outcome.shortcomings:
         logger.error("%s is not in use: %s.", outcome.folder, "; ".join(outcome.shortcomings))
         raise typer.Exit(1)
@@ -45,19 +48,17 @@ def train(context: typer.Context) -> None:
 
 @app.command()
 def evaluate(context: typer.Context) -> None:
-    """Evaluate the model in use on the test part of the table."""
+    """Evaluate the model in use on the test part of the table, by the settings and contract it was trained under."""
     from .evaluate import evaluate as judge
     from .predict import Predictor
-    from .report import evaluation_table
-    from .train import prepare
+    from .prepare import prepare
 
-    settings = read_settings(context.obj)
     folder = artifact.current(context.obj / "artifacts")
-    predictor = Predictor.load(folder, settings.data.target)
-    prepared = prepare(settings, context.obj)
+    predictor, settings = Predictor.load(folder), read_settings(folder / "params.yaml")
+    prepared = prepare(settings, predictor.contract, context.obj)
     test = prepared.table.test
     found = judge(test, predictor.probabilities(test), prepared.truth["test"], prepared.truth["train"], settings.gate)
-    Console().print(evaluation_table(found))
+    _show(found)
     logger.info("%s was evaluated on %s rows.", folder, f"{found.model.rows:,}")
 
 
@@ -70,9 +71,8 @@ def predict(
     """Predict each row of a table with the model in use."""
     from .predict import Predictor, predict_file
 
-    settings = read_settings(context.obj)
     folder = artifact.current(context.obj / "artifacts")
-    answer = predict_file(Predictor.load(folder, settings.data.target), source, goal)
+    answer = predict_file(Predictor.load(folder), source, goal)
     logger.info("%s: %s rows were predicted with %s.", goal, f"{len(answer):,}", folder)
 
 
@@ -84,5 +84,15 @@ def main(arguments: list[str] | None = None) -> None:
     except InputError as error:
         if "--debug" in given:
             raise
-        Console(stderr=True, soft_wrap=True).print(f"{error}", style="red", markup=False, highlight=False)
+        logger.error("%s", error)
         raise SystemExit(2) from None
+
+
+def _show(evaluation: "Evaluation") -> None:
+    """A table for a person, a log record for a machine."""
+    if logs.output() == "json":
+        logger.info("Evaluated on the test part.", extra={"evaluation": asdict(evaluation)})
+    else:
+        from .report import evaluation_table
+
+        Console().print(evaluation_table(evaluation))

@@ -44,16 +44,23 @@ class Contract:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The features, in the order in which a model takes them."""
-        return tuple(
-            Column(name, self.categories(name) if name in self.text_columns else ())
-            for name in _kwargs(self.features, COLUMNS)["column_set"]
-        )
+        """The features, in the order in which a model takes them.
+
+        Raises:
+            ContractError: a feature has no type, or a column of text no set of values.
+        """
+        names = _names(self.features)
+        if untyped := [name for name in names if name not in self.types]:
+            raise ContractError(
+                f"expectations/features.json: {', '.join(untyped)} has no {TYPE}, so nobody knows how to read it. "
+                "Add one, with type_ float64 for numbers or str for categories."
+            )
+        return tuple(Column(name, self.categories(name) if name in self.text_columns else ()) for name in names)
 
     @property
     def all_columns(self) -> tuple[str, ...]:
         """Every column of the training table: the features, the target and what else stands there."""
-        return tuple(_kwargs(self.dataset, COLUMNS)["column_set"])
+        return _names(self.dataset)
 
     @property
     def types(self) -> dict[str, str]:
@@ -61,7 +68,7 @@ class Contract:
         return {
             item["kwargs"]["column"]: item["kwargs"]["type_"]
             for item in self.features["expectations"] + self.dataset["expectations"]
-            if item["type"] == TYPE
+            if item["type"] == TYPE and "column" in item["kwargs"] and "type_" in item["kwargs"]
         }
 
     @property
@@ -72,18 +79,20 @@ class Contract:
     def categories(self, column: str) -> tuple[str, ...]:
         """The set of values that `column` may take; for the target, the classes in the order of the model's output."""
         for suite in (self.features, self.dataset):
-            if found := _kwargs(suite, "expect_column_values_to_be_in_set", column):
-                return tuple(found["value_set"])
+            values = _kwargs(suite, "expect_column_values_to_be_in_set", column).get("value_set")
+            if isinstance(values, list) and values and all(isinstance(value, str) for value in values):
+                return tuple(values)
         raise ContractError(
-            f'The contract in expectations/ names no set of values for the column "{column}". '
-            "Add an expect_column_values_to_be_in_set for it, or correct the name in conf/params.yaml."
+            f'The contract gives no set of texts for the column "{column}". Add an expect_column_values_to_be_in_set '
+            "with a value_set in expectations/, or correct data.target in conf/params.yaml."
         )
 
 
 def name_of(expectation: Expectation) -> str:
     """Name an expectation by its column and its rule, as tests and messages show it."""
     rule = expectation["type"].removeprefix("expect_").removeprefix("column_").removeprefix("table_")
-    return f"{expectation['kwargs'].get('column', 'table')}-{rule}"
+    severity = expectation.get("severity", "critical")
+    return f"{expectation['kwargs'].get('column', 'table')}-{rule}{'' if severity == 'critical' else f'-{severity}'}"
 
 
 def read_suite(path: Path) -> Suite:
@@ -95,17 +104,42 @@ def read_suite(path: Path) -> Suite:
     try:
         suite: Suite = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ContractError(f"{path}: there is no such file. Restore it with: git checkout -- {path.name}") from error
+        raise ContractError(f"{path}: there is no such file. Restore it with: git checkout -- {path}") from error
+    except OSError as error:
+        raise ContractError(f"{path}: cannot be read ({error.strerror}). Put the file back in its place.") from error
     except ValueError as error:
         raise ContractError(f"{path}: this is not JSON ({error}). Correct it, or restore the last version.") from error
-    if not isinstance(suite, dict) or not suite.get("expectations"):
+    expectations = suite.get("expectations") if isinstance(suite, dict) else None
+    if not isinstance(expectations, list) or not expectations:
         raise ContractError(f"{path}: the suite holds no expectations, so it would accept anything. Add some.")
-    return suite
+    for place, item in enumerate(expectations, start=1):
+        if not _well_formed(item):
+            raise ContractError(
+                f"{path}: expectation {place} needs a type, kwargs and, if it is about a column, its name. "
+                "Complete it, or remove it."
+            )
+    return {"meta": {}} | suite | {"name": path.stem}
 
 
 def read_contract(folder: Path) -> Contract:
     """Read both suites from `folder`: `expectations/`, or an artifact, which keeps those it was trained under."""
     return Contract(features=read_suite(folder / "features.json"), dataset=read_suite(folder / "dataset.json"))
+
+
+def _well_formed(item: object) -> bool:
+    return (
+        isinstance(item, dict)
+        and isinstance(item.get("type"), str)
+        and isinstance(item.get("kwargs"), dict)
+        and isinstance(item["kwargs"].get("column", ""), str)
+    )
+
+
+def _names(suite: Suite) -> tuple[str, ...]:
+    names = _kwargs(suite, COLUMNS).get("column_set")
+    if not isinstance(names, list) or not names:
+        raise ContractError(f"expectations/{suite['name']}.json: no {COLUMNS} has a column_set. Add one.")
+    return tuple(names)
 
 
 def _kwargs(suite: Suite, kind: str, column: str | None = None) -> dict[str, Any]:

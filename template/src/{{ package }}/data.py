@@ -4,6 +4,8 @@ Values are never bent to fit: a column that cannot take its type without loss st
 and the contract, which is checked next, names it.
 """
 
+import csv
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,22 +29,43 @@ def load(path: Path, contract: Contract) -> "pd.DataFrame":
     import pandas as pd
 
     if not path.is_file():
-        raise DataError(f"{path}: there is no such file. Check the path; the project's own tables are in data/.")
+        seen = "this is a folder" if path.is_dir() else "there is no such file"
+        raise DataError(f"{path}: {seen}. Check the path; the project's own tables are in data/.")
     try:
+        _refuse_uneven_rows(path)
         table = pd.read_csv(path, dtype=dict.fromkeys(contract.text_columns, "str"), encoding="utf-8-sig")
-    except pd.errors.EmptyDataError as error:
-        raise DataError(f"{path}: the file is empty. It needs a header line and at least one row.") from error
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: line {_first_line_not_utf8(path):,} is not UTF-8. Save the file as UTF-8, "
-            f"for instance with: iconv -f LATIN1 -t UTF-8 {path.name}"
-        ) from error
-    except pd.errors.ParserError as error:
-        reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
-        raise DataError(f"{path}: this is no table ({reason}). Each row needs as many fields as the header.") from error
-    if table.empty:
-        raise DataError(f"{path}: there is a header but no row below it. Check the query or filter that made the file.")
+        raise DataError(f"{path}: {_not_utf8(path)}") from error
+    except (csv.Error, pd.errors.ParserError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: this is no table ({reason}). Save it as CSV, with commas.") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from error
     return conform(table, contract)
+
+
+def _refuse_uneven_rows(path: Path) -> None:
+    """Look at the fields of each line; pandas would fill short rows and shift long ones without a word."""
+    csv.field_size_limit(2**31 - 1)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows, None)
+        if not header:
+            raise DataError(f"{path}: the file is empty. It needs a header line and at least one row.")
+        if len(header) == 1 and (other := next((sign for sign in ";\t|" if sign in header[0]), None)):
+            raise DataError(f"{path}: the columns seem to be separated by {other!r}. Save the file with commas.")
+        if twice := [name for name, times in Counter(header).items() if times > 1]:
+            raise DataError(f"{path}: the header has {', '.join(twice)} twice. Give each column a name of its own.")
+        several = False
+        for row in rows:
+            several = several or bool(row)
+            if row and len(row) != len(header):
+                raise DataError(
+                    f"{path}: line {rows.line_num:,} has {len(row)} fields, and the header has {len(header)}. "
+                    "Complete or quote the line."
+                )
+        if not several:
+            raise DataError(f"{path}: there is a header but no row below it. Check the filter that made the file.")
 
 
 def conform(table: "pd.DataFrame", contract: Contract) -> "pd.DataFrame":
@@ -62,11 +85,22 @@ def conform(table: "pd.DataFrame", contract: Contract) -> "pd.DataFrame":
     return typed
 
 
-def _first_line_not_utf8(path: Path) -> int:
+def _not_utf8(path: Path) -> str:
+    """Say where a file stops to be UTF-8, and what to do."""
     with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return number
-    return 1
+        start = lines.read(2)
+        if start == b"\x1f\x8b":
+            return f"this is a compressed file. Unpack it first, for instance with: gunzip {path.name}.gz"
+        if start in (b"\xff\xfe", b"\xfe\xff"):
+            return f"this is UTF-16. Save it as UTF-8, for instance with: iconv -f UTF-16 -t UTF-8 {path.name}"
+        lines.seek(0)
+        number = next(number for number, line in enumerate(lines, start=1) if not _is_utf8(line))
+    return f"line {number:,} is not UTF-8. Save it as UTF-8, for instance with: iconv -f LATIN1 -t UTF-8 {path.name}"
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

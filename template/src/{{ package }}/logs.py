@@ -18,8 +18,13 @@ from rich.logging import RichHandler
 from .settings import InputError
 
 
-def configure(root: Path, output: str | None = None) -> None:
-    """Configure logging for the project in `root`; `output` is "console" or "json", by default what LOG_FORMAT says.
+def output() -> str:
+    """What LOG_FORMAT asks for: "console", which is the default, or "json"."""
+    return os.environ.get("LOG_FORMAT") or "console"
+
+
+def configure(root: Path, chosen: str | None = None) -> None:
+    """Configure logging for the project in `root`, for the output that is `chosen` or else for that of LOG_FORMAT.
 
     Raises:
         InputError: the file is missing or broken, or there is no such output.
@@ -27,9 +32,12 @@ def configure(root: Path, output: str | None = None) -> None:
     path = root / "conf" / "logging.yaml"
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        logging.config.dictConfig(for_output(config, output or os.environ.get("LOG_FORMAT", "console"), root))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file. Run this in the project's folder, or use --root.") from error
+        logging.config.dictConfig(for_output(config, chosen or output(), root))
+    except OSError as error:
+        raise InputError(
+            f"{error.filename}: cannot be used ({error.strerror}). Logs are set up from {path}; "
+            "run this in the project's folder, or use --root."
+        ) from error
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path}: logging cannot be set up from this ({' '.join(str(error).split())}).") from error
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss
+from threadpoolctl import threadpool_limits
 
 from .features import Matrix
 from .settings import Strict, checked
@@ -22,12 +23,12 @@ Classes = npt.NDArray[np.int64]
 class Hyperparameters(Strict):
     """The `model` part of `conf/params.yaml`; names are scikit-learn's, but for rounds, patience and improvement."""
 
-    rounds: Annotated[int, Field(ge=1)]
-    patience: Annotated[int, Field(ge=1)]
+    rounds: Annotated[int, Field(ge=1, le=100_000)]
+    patience: Annotated[int, Field(ge=1, le=100_000)]
     improvement: Annotated[float, Field(ge=0)]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
-    max_leaf_nodes: Annotated[int, Field(ge=2)]
-    min_samples_leaf: Annotated[int, Field(ge=1)]
+    max_leaf_nodes: Annotated[int, Field(ge=2, le=100_000)]
+    min_samples_leaf: Annotated[int, Field(ge=1, le=1_000_000)]
     l2_regularization: Annotated[float, Field(ge=0)]
 
 
@@ -57,7 +58,9 @@ class Model:
 
     def step(self, features: Matrix, truth: Classes) -> float:
         """Run one boosting round on a batch and return the loss after it."""
-        self._trees.set_params(max_iter=self.rounds + 1, early_stopping=False).fit(features, truth)
+        self._trees.set_params(max_iter=self.rounds + 1, early_stopping=False)
+        with _threads(features):
+            self._trees.fit(features, truth)
         return self.loss(features, truth)
 
     def fit(
@@ -74,7 +77,8 @@ class Model:
         while self.rounds < self.parameters.rounds:
             goal = min(self.rounds + chunk, self.parameters.rounds)
             self._trees.set_params(max_iter=goal, early_stopping=True)
-            self._trees.fit(*train, X_val=validation[0], y_val=validation[1])
+            with _threads(train[0]):
+                self._trees.fit(*train, X_val=validation[0], y_val=validation[1])
             after_rounds(self.rounds)
             if self.rounds < goal:
                 break
@@ -120,3 +124,8 @@ class Model:
                 nearest = exact.astype(np.float32)
                 below = np.nextafter(nearest, np.float32(-np.inf))
                 tree.nodes["num_threshold"] = np.where(nearest > exact, below, nearest)
+
+
+def _threads(features: Matrix) -> threadpool_limits:
+    """One thread for a small table: more of them mostly wait, for each other and, on a busy machine, for minutes."""
+    return threadpool_limits(1 if features.size < 100_000 else None)

@@ -8,6 +8,7 @@ from .artifact import ArtifactError, whole_file
 from .contract import Contract, read_contract
 from .data import DataError, load
 from .features import Encoder, Matrix, Rows
+from .settings import read_settings
 from .validate import enforce
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class Graph:
             reason = str(error).splitlines()[0]
             raise ArtifactError(f"{source} cannot be loaded ({reason}). Make a new one with: make train") from error
 
+    @property
+    def width(self) -> int:
+        """How many features it takes."""
+        return int(self._session.get_inputs()[0].shape[1])
+
     def run(self, features: Matrix) -> Matrix:
         """From encoded features, shape (n, width), to probabilities, shape (n, classes)."""
         probabilities: Matrix = self._session.run(["probabilities"], {"features": features})[0]
@@ -41,7 +47,7 @@ class Graph:
 
 
 class Predictor:
-    """A loaded artifact."""
+    """A loaded artifact. It takes rows that satisfy its contract; `predict_file` checks that, the rest trusts it."""
 
     def __init__(self, graph: Graph, contract: Contract, target: str) -> None:
         self.graph = graph
@@ -51,14 +57,20 @@ class Predictor:
         self._encoder = Encoder(contract)
 
     @classmethod
-    def load(cls, folder: Path, target: str) -> Self:
+    def load(cls, folder: Path) -> Self:
         """Load the artifact in `folder`.
 
         Raises:
-            ArtifactError: its graph cannot be loaded.
+            ArtifactError: its graph cannot be loaded, or takes other features than its contract names.
         """
         path = folder / "model.onnx"
-        return cls(Graph(path.read_bytes(), str(path)), read_contract(folder), target)
+        graph, contract = Graph(path.read_bytes(), str(path)), read_contract(folder)
+        if graph.width != len(contract.columns):
+            raise ArtifactError(
+                f"{path} takes {graph.width} features, and the contract beside it has {len(contract.columns)}. "
+                "Make a new one with: make train"
+            )
+        return cls(graph, contract, read_settings(folder / "params.yaml").data.target)
 
     def probabilities(self, rows: Rows) -> Matrix:
         """Probabilities of shape (n, classes) for n rows."""
@@ -70,24 +82,31 @@ class Predictor:
         return dict(zip(self.classes, found.tolist(), strict=True))
 
     def predict_table(self, table: "pd.DataFrame") -> "pd.DataFrame":
-        """`table` with the predicted class and the probability of each class as further columns."""
+        """The predicted class and the probability of each class for each row of `table`, under its index."""
+        import pandas as pd
+
         found = self.probabilities(table)
-        answer = table.copy(deep=False)
-        answer[f"predicted_{self.target}"] = [self.classes[place] for place in found.argmax(axis=1)]
-        for place, name in enumerate(self.classes):
-            answer[f"probability_{name}"] = found[:, place]
-        return answer
+        answers = pd.DataFrame(found, index=table.index, columns=[f"probability_{name}" for name in self.classes])
+        answers.insert(0, f"predicted_{self.target}", [self.classes[place] for place in found.argmax(axis=1)])
+        return answers
 
 
 def predict_file(predictor: Predictor, source: Path, goal: Path) -> "pd.DataFrame":
     """Predict each row of the table at `source` and write the answers to `goal`, whole or not at all.
 
-    Columns that the training table has besides the features are kept and not looked at.
+    All columns are kept as they were written; those that the training table has besides the features are not looked at.
 
     Raises:
-        DataError: `source` cannot be read, has a column that the contract does not know, or `goal` cannot be written.
+        DataError: `source` cannot be read or has a column that the contract does not know; `goal` is the same file, is
+            no CSV file or cannot be written.
         ContractError: a row breaks the contract.
     """
+    import pandas as pd
+
+    if goal.suffix != ".csv":
+        raise DataError(f"{goal}: the answers are written as CSV. Choose an OUT= that ends in .csv.")
+    if goal.resolve() == source.resolve():
+        raise DataError(f"{goal}: the answers would overwrite the rows that they are for. Choose another OUT=.")
     table = load(source, predictor.contract)
     known = set(predictor.contract.all_columns)
     if unknown := [name for name in table.columns if name not in known]:
@@ -96,8 +115,10 @@ def predict_file(predictor: Predictor, source: Path, goal: Path) -> "pd.DataFram
             f"known are: {', '.join(sorted(known))}."
         )
     enforce(table, predictor.contract.features, source)
-    answer = predictor.predict_table(table)
+    written = pd.read_csv(source, dtype="str", keep_default_na=False, encoding="utf-8-sig")
+    answer = pd.concat([written, predictor.predict_table(table)], axis=1)
     try:
+        goal.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(goal) as file:
             answer.to_csv(file, index=False, lineterminator="\n")
     except OSError as error:

@@ -17,7 +17,7 @@ class InputError(Exception):
 class Strict(BaseModel):
     """A group of settings in which a misspelt name is an error and nothing changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Shares(Strict):
@@ -35,11 +35,10 @@ class Shares(Strict):
 
 
 class Data(Strict):
-    """The table in use. `identifier` names a row and is never a feature."""
+    """The table in use, and which of its columns is to be predicted."""
 
     path: Path
     target: str
-    identifier: str | None = None
     split: Shares
 
 
@@ -55,19 +54,18 @@ class Gate(Strict):
 class Settings(Strict):
     """All of `conf/params.yaml`; `model` is read by `model.py`, the one module that knows the framework."""
 
-    seed: int
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
     data: Data
     model: dict[str, Any]
     gate: Gate
 
 
-def read_settings(root: Path) -> Settings:
-    """Read the settings of the project in `root`.
+def read_settings(path: Path) -> Settings:
+    """Read `conf/params.yaml`, or the copy of it that an artifact keeps.
 
     Raises:
         InputError: the file is missing, is not YAML, or a value does not fit.
     """
-    path = root / "conf" / "params.yaml"
     if not path.is_file():
         raise InputError(f"{path}: there is no such file. Run this in the project's folder, or name it with --root.")
     try:
@@ -86,7 +84,18 @@ def checked(kind: type[Checked], values: object, where: str) -> Checked:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg'].lower()}" for fault in error.errors()
-        )
+        faults = "; ".join(_said(fault["type"], fault["loc"], fault["msg"]) for fault in error.errors())
         raise InputError(f"{where}: {faults}. Correct it there.") from error
+
+
+def _said(kind: str, place: tuple[int | str, ...], message: str) -> str:
+    """What pydantic found, in plainer words."""
+    name = ".".join(map(str, place)) or "the file"
+    match kind:
+        case "extra_forbidden":
+            return f"{name} is not a setting"
+        case "missing":
+            return f"{name} is missing"
+        case "model_type":
+            return f"{name} must hold names and values"
+    return f"{name}: {message.removeprefix('Value error, ').replace('Input should be', 'it must be')}"

@@ -1,8 +1,7 @@
-"""From the table to an artifact: check, split, encode, fit, evaluate, export, write."""
+"""From a prepared table to an artifact: fit, evaluate, export, write."""
 
 import hashlib
 import json
-import logging
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,32 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from . import artifact
-from .contract import Contract, read_contract
-from .data import DataError, load
+from .contract import read_contract
 from .evaluate import Evaluation, evaluate
-from .features import Encoder, Matrix
-from .model import Classes, Model
+from .model import Model
 from .monitor import drift_suite
 from .predict import Graph
+from .prepare import Prepared, prepare
 from .progress import progress
 from .report import model_card
 from .settings import Settings
-from .split import Split, split
-from .validate import enforce
 
 ONNX_TOLERANCE = 1e-4
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A table that meets the contract, dealt into parts and encoded; features (n, width), truth (n,) per part."""
-
-    table: Split
-    features: dict[str, Matrix]
-    truth: dict[str, Classes]
-    contract: Contract
-    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -54,38 +38,6 @@ class Outcome:
     folder: Path
     evaluation: Evaluation
     shortcomings: list[str]
-
-
-def prepare(settings: Settings, root: Path) -> Prepared:
-    """Load the table, hold it against the contract, split and encode it.
-
-    Raises:
-        DataError: the table cannot be read or split, or the training part lacks a class.
-        ContractError: the table breaks the contract.
-    """
-    contract = read_contract(root / "expectations")
-    source = root / settings.data.path
-    table = load(source, contract)
-    if settings.data.target in table and table[settings.data.target].nunique() == 1:
-        only = table[settings.data.target].dropna().iloc[0]
-        raise DataError(
-            f'{source}: the target column "{settings.data.target}" has one class only ("{only}", {len(table):,} rows). '
-            "A classifier needs at least two. Check the filter that made this file, or choose another column as "
-            "data.target in conf/params.yaml."
-        )
-    enforce(table, contract.features, source)
-    enforce(table, contract.dataset, source)
-    classes = contract.categories(settings.data.target)
-    parts = split(table, settings.data.split, [column.name for column in contract.columns])
-    encoder, codes = Encoder(contract), {name: code for code, name in enumerate(classes)}
-    features = {name: encoder.encode(part) for name, part in vars(parts).items()}
-    truth = {name: part[settings.data.target].map(codes).to_numpy(np.int64) for name, part in vars(parts).items()}
-    if absent := [name for name, code in codes.items() if code not in truth["train"]]:
-        raise DataError(
-            f"{source}: the training part has no row of the class {', '.join(absent)}. Such a rare class cannot be "
-            "learnt: add rows of it, or take it out of the table and of expectations/dataset.json."
-        )
-    return Prepared(parts, features, truth, contract, classes)
 
 
 def fit(prepared: Prepared, settings: Settings) -> Trained:
@@ -125,7 +77,7 @@ def keep(prepared: Prepared, trained: Trained, settings: Settings, root: Path) -
     """Write the artifact under `root`, and put it in use if it is good enough."""
     graph = export(prepared, trained)
     created = datetime.now(UTC)
-    version = f"{created:%Y%m%dT%H%M%S}-{hashlib.sha256(graph).hexdigest()[:8]}"
+    version = f"{created:%Y%m%dT%H%M%S%f}-{hashlib.sha256(graph).hexdigest()[:8]}"
     shortcomings = trained.evaluation.shortcomings(settings.gate)
     source = root / settings.data.path
     metrics = {
@@ -159,7 +111,7 @@ def keep(prepared: Prepared, trained: Trained, settings: Settings, root: Path) -
 
 def train(settings: Settings, root: Path) -> Outcome:
     """Train on the table of the project in `root` and keep what comes of it."""
-    prepared = prepare(settings, root)
+    prepared = prepare(settings, read_contract(root / "expectations"), root)
     return keep(prepared, fit(prepared, settings), settings, root)
 
 

@@ -1,4 +1,4 @@
-"""Check a table against a suite of the contract with Great Expectations, and put what is broken into sentences.
+"""Check a table against a suite of the contract with Great Expectations.
 
 Great Expectations takes a second to import, so that happens at the first check.
 """
@@ -10,23 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .contract import COLUMNS, TYPE, ContractError, Expectation, Suite
+from .contract import COLUMNS, TYPE, ContractError, Expectation, Suite, name_of
+from .wording import sentence
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RULES = {
-    TYPE: "its type must be {type_}",
-    "expect_column_values_to_not_be_null": "no value may be missing",
-    "expect_column_values_to_be_between": "values must lie between {min_value} and {max_value}",
-    "expect_column_values_to_be_in_set": "values must be one of {value_set}",
-    "expect_column_values_to_be_unique": "values must be unique",
-    "expect_column_distinct_values_to_equal_set": "each of {value_set} must occur, and nothing else",
-    "expect_column_kl_divergence_to_be_less_than": "its distribution must stay (divergence under {threshold})",
-    "expect_table_row_count_to_be_between": "the table must have between {min_value} and {max_value} rows",
-    COLUMNS: "the columns must be {column_set}",
-    "expect_compound_columns_to_be_unique": "no two rows may have the same {column_list}",
-}
 logger = logging.getLogger(__name__)
 
 
@@ -67,7 +56,7 @@ def check(table: "pd.DataFrame", suite: Suite, parameters: dict[str, float] | No
         broken = {index: item for index, item in items.items() if not passed[index]["success"]}
         results = _validate(part, broken, "SUMMARY", parameters) if broken else {}
         for index, item in items.items():
-            findings[index] = Finding(item, index not in broken, _sentence(item, results.get(index), part))
+            findings[index] = Finding(item, index not in broken, sentence(item, results.get(index), part))
     return [findings[index] for index in sorted(findings)]
 
 
@@ -106,7 +95,8 @@ def _causes(broken: list[Finding], table: "pd.DataFrame") -> list[Finding]:
 def _by_column(suite: Suite) -> Iterator[tuple[str | None, dict[int, Expectation]]]:
     groups: dict[str | None, dict[int, Expectation]] = {}
     for index, item in enumerate(suite["expectations"]):
-        groups.setdefault(item["kwargs"].get("column"), {})[index] = item
+        of_several = "row_condition" in item["kwargs"]  # which may speak of other columns
+        groups.setdefault(None if of_several else item["kwargs"].get("column"), {})[index] = item
     yield from groups.items()
 
 
@@ -130,46 +120,25 @@ def _validate(
 ) -> dict[int, dict[str, Any]]:
     import great_expectations
 
-    marked = [item | {"meta": {"index": index}} for index, item in items.items()]
-    batch = _whole_table().get_batch(batch_parameters={"dataframe": table})
-    results = batch.validate(
-        great_expectations.ExpectationSuite(name="suite", expectations=marked),
-        result_format=detail,
-        expectation_parameters=parameters,
+    suite = great_expectations.ExpectationSuite(
+        name="suite", expectations=[_built(item, index) for index, item in items.items()]
     )
+    batch = _whole_table().get_batch(batch_parameters={"dataframe": table})
+    try:
+        results = batch.validate(suite, result_format=detail, expectation_parameters=parameters)
+    except Exception as error:  # what a rule cannot use, such as a broken partition, comes out as any exception
+        names = ", ".join(map(name_of, items.values()))
+        raise ContractError(f"expectations/: one of {names} cannot be used: {error}. Correct its kwargs.") from error
     return {result.expectation_config.meta["index"]: result.to_json_dict() for result in results.results}
 
 
-def _sentence(item: Expectation, result: dict[str, Any] | None, table: "pd.DataFrame") -> str:
-    """Say the rule and, where it is broken, what was seen."""
-    kwargs = {"min_value": "any number", "max_value": "any number"} | item["kwargs"]
-    shown = {name: _listed(value) if isinstance(value, list) else value for name, value in kwargs.items()}
-    rule = RULES.get(item["type"], item["type"].removeprefix("expect_").replace("_", " ")).format(**shown)
-    if "mostly" in shown:
-        rule += f" in {shown['mostly']:.1%} of rows"
-    said = f"{shown['column']}: {rule}" if "column" in shown else rule
-    if result is None:
-        return said
-    seen = result["result"]
-    if item["type"] == TYPE:
-        return f"{said}; seen: {table[shown['column']].dtype}{_not_numbers(table[shown['column']])}"
-    if mismatched := seen.get("details", {}).get("mismatched"):
-        return f"{said}; " + ", ".join(f"{kind}: {_listed(names)}" for kind, names in sorted(mismatched.items()))
-    if examples := {str(value): None for value in seen.get("partial_unexpected_list", []) if value is not None}:
-        return f"{said}, but {seen['unexpected_count']:,} are not, for example {_listed(list(examples)[:3])}"
-    if "unexpected_percent" in seen:
-        return f"{said}, but {seen['unexpected_count']:,} of {seen['element_count']:,} break this"
-    return f"{said}; seen: {seen.get('observed_value', 'values of a type that this rule cannot judge')}"
+def _built(item: Expectation, index: int) -> Any:  # noqa: ANN401 - each type of expectation is a class of its own
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-
-def _listed(values: list[Any]) -> str:
-    return ", ".join(map(str, values))
-
-
-def _not_numbers(values: "pd.Series[Any]") -> str:
-    import pandas as pd
-
-    if pd.api.types.is_numeric_dtype(values):
-        return ""
-    odd = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()].unique()[:3].tolist()
-    return f", for example {_listed(odd)}" if len(odd) else ""
+    try:
+        return ExpectationConfiguration(**item | {"meta": {"index": index}}).to_domain_obj()
+    except Exception as error:  # its errors share no base but Exception
+        reason = " ".join(str(error).split())
+        raise ContractError(
+            f"expectations/: {name_of(item)} ({item['type']}) cannot be used: {reason}. Correct its type or its kwargs."
+        ) from error

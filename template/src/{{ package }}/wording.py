@@ -1,0 +1,94 @@
+"""Put a rule of the contract, and what was seen where it is broken, into one sentence."""
+
+from typing import TYPE_CHECKING, Any
+
+from .contract import TYPE, Expectation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RULES = {
+    TYPE: "its type must be {type_}",
+    "expect_column_values_to_be_in_set": "values must be one of {value_set}",
+    "expect_column_values_to_be_unique": "values must be unique",
+    "expect_column_distinct_values_to_equal_set": "each of {value_set} must occur, and nothing else",
+    "expect_column_kl_divergence_to_be_less_than": "its distribution must stay (divergence under {threshold})",
+    "expect_table_columns_to_match_set": "the columns must be {column_set}",
+    "expect_compound_columns_to_be_unique": "no two rows may have the same {column_list}",
+}
+SHOWN = 3
+
+
+def sentence(item: Expectation, result: dict[str, Any] | None, table: "pd.DataFrame") -> str:
+    """Say the rule and, if Great Expectations gave a `result` for it, what was seen in `table`, shape (n, columns)."""
+    column = item["kwargs"].get("column")
+    said = rule(item) if column is None else f"{column}: {rule(item)}"
+    if result is None:
+        return said
+    seen = result["result"]
+    if item["type"] == TYPE:
+        return f"{said}; seen: {table[column].dtype}{_not_numbers(table[column])}"
+    if mismatched := seen.get("details", {}).get("mismatched"):
+        wrong = ("missing",) if item["kwargs"].get("exact_match") is False else ("missing", "unexpected")
+        return f"{said}; " + ", ".join(f"{kind}: {_listed(mismatched[kind])}" for kind in wrong if kind in mismatched)
+    if "unexpected_count" in seen:
+        count = seen["unexpected_count"]
+        return f"{said}, but {count:,} {'does' if count == 1 else 'do'} not{_examples(seen)}"
+    observed = seen.get("observed_value", "values of a type that this rule cannot judge")
+    return said if observed is None else f"{said}; seen: {_plain(observed)}"
+
+
+def rule(item: Expectation) -> str:
+    """What an expectation asks, in words."""
+    kind, kwargs = item["type"], item["kwargs"]
+    bounds = " and ".join(
+        f"{word} {_plain(kwargs[name])}"
+        for name, word in (("min_value", "at least"), ("max_value", "at most"))
+        if kwargs.get(name) is not None
+    )
+    share = f" in at least {kwargs['mostly']:.1%} of rows" if "mostly" in kwargs else ""
+    if kind == "expect_column_values_to_not_be_null":
+        return f"a value must be there{share or ' in every row'}"
+    if kind == "expect_column_values_to_be_between":
+        return f"values must be {bounds}{share}"
+    if kind == "expect_table_row_count_to_be_between":
+        return f"the number of rows must be {bounds}"
+    shown = {name: _listed(value) if isinstance(value, list) else value for name, value in kwargs.items()}
+    if kind in RULES:
+        return RULES[kind].format(**shown) + share
+    others = ", ".join(f"{name} {_plain(value)}" for name, value in shown.items() if name not in ("column", "mostly"))
+    return f"{kind.removeprefix('expect_column_').removeprefix('expect_').replace('_', ' ')} ({others}){share}"
+
+
+def _examples(seen: dict[str, Any]) -> str:
+    """Some of the values that broke a rule, with their rows counted from 1."""
+    values, places = seen.get("partial_unexpected_list", []), seen.get("partial_unexpected_index_list") or []
+    rows = [f" in row {place + 1}" if isinstance(place, int) else "" for place in places]
+    rows += [""] * (len(values) - len(rows))
+    shown = dict.fromkeys(f"{_plain(value)}{row}" for value, row in zip(values, rows, strict=False))
+    return f", for example {_listed(list(shown)[:SHOWN])}" if shown else ""
+
+
+def _not_numbers(values: "pd.Series[Any]") -> str:
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(values):
+        return ""
+    odd = (pd.to_numeric(values, errors="coerce").isna() & values.notna()).to_numpy().nonzero()[0][:SHOWN]
+    shown = [f"{values.iloc[place]} in row {place + 1}" for place in odd]
+    return f", for example {_listed(shown)}" if shown else ""
+
+
+def _listed(values: list[Any]) -> str:
+    return ", ".join(map(_plain, values))
+
+
+def _plain(value: object) -> str:
+    """A value as a person writes it."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return f"({_listed(list(value))})"
+    return f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
