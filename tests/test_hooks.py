@@ -63,6 +63,9 @@ def test_a_useful_expectation_passes(tmp_path: Path, item: dict[str, object]) ->
         (suite(about("values_to_be_between")), 5, "has no arguments"),
         (suite(about("values_to_be_in_set", value_set=[])), 5, "no value_set"),
         (suite(about("values_to_be_in_set", value_set=["a"], mostly=0)), 5, "mostly 0"),
+        (suite(about("values_to_be_in_set", value_set=["a"], mostly=2)), 5, "mostly 2"),
+        (suite(about("values_to_be_in_set", value_set="a")), 5, "value_set that is no list"),
+        (suite(about("to_exist") | {"severity": "grave"}), 5, 'severity "grave"'),
         (suite(about("to_exits")), 5, "is not an expectation of Great Expectations"),
     ],
 )
@@ -106,6 +109,14 @@ def test_versions_that_agree_pass(pinned: Path) -> None:
         ("pyproject.toml", '[project]\nrequires-python = "newest"\n', "pyproject.toml:2: .* no range of versions"),
         (".github/workflows/test.yml", "x:\n  python-version: 3.10\n", ".github/workflows/test.yml:2: .* 3.10"),
         (".gitlab-ci.yml", "image: python:3.13\n", ".gitlab-ci.yml:1: CI names Python 3.13"),
+        (".gitlab-ci.yml", 'python-version: ["3.11", "3.13"]\n', ".gitlab-ci.yml:1: CI names Python 3.11, 3.13"),
+        (".gitlab-ci.yml", 'python-version:\n  - "3.11"\n', ".gitlab-ci.yml:1: CI names Python 3.11"),
+        ("pyproject.toml", "[project\n", "pyproject.toml:1: not TOML"),
+        (
+            "pyproject.toml",
+            "[project]\nrequires-python = 3\n",
+            "pyproject.toml:2: .*leaves out|pyproject.toml:2: .* no range",
+        ),
     ],
 )
 def test_versions_that_disagree_are_refused(pinned: Path, file: str, content: str, said: str) -> None:
@@ -134,6 +145,8 @@ MODEL, DATA = "a model", "data"
         ("src/model.onnx", b"\x08\x0a", MODEL),
         ("src/x.bin", b"\x40\x00\x00\x00\x00\x00\x00\x00" + b'{"w":{"dtype":"F32"}}', MODEL),
         ("src/x.h5", b"", MODEL),
+        ("notes/table.md", TABLE.encode(), DATA),
+        ("notes/table.txt", TABLE.encode("utf-16"), DATA),
     ],
 )
 def test_models_and_data_are_known_by_what_they_hold(name: str, content: bytes, kind: str) -> None:
@@ -143,7 +156,10 @@ def test_models_and_data_are_known_by_what_they_hold(name: str, content: bytes, 
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("src/code.py", TABLE.encode()),
+        ("src/code.py", b"call(1, 2, 3)\n    x = (1, 2, 3)\n" * 20),
+        ("letter.docx", b"PK\x03\x04 word/document.xml"),
+        ("logo.svgz", gzip.compress(b"<svg/>")),
+        ("table.rst", b"a | b | c\n" * 30),
         ("README.md", b"| a | b |\n" * 40),
         ("notes.txt", b"A sentence, with a comma.\n" + b"Another without.\n" * 30),
         ("logo.png", b"\x89PNG\r\n\x1a\n"),

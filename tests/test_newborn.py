@@ -41,7 +41,9 @@ def test_the_readme_tells_the_number_of_tests(newborn: Path, offline: dict[str, 
 
 @pytest.mark.parametrize("part", ["code", "data", "model"])
 def test_each_part_of_the_tests_runs_alone(newborn: Path, offline: dict[str, str], part: str) -> None:
-    assert " passed" in succeed("make", f"test-{part}", cwd=newborn, env=offline)
+    said = succeed("make", f"test-{part}", cwd=newborn, env=offline)
+    assert " passed" in said
+    assert "warning" not in said
 
 
 def test_cleaning_twice_removes_leftovers_and_nothing_else(twin: Path, offline: dict[str, str]) -> None:
@@ -84,9 +86,11 @@ def test_training_leaves_a_complete_artifact_that_predicts(twin: Path, offline: 
     metrics = json.loads((current(twin) / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["model"]["accuracy"] > metrics["baseline"]["accuracy"] + 0.3
     succeed("make", "evaluate", cwd=twin, env=offline)
-    succeed("make", "predict", "IN=data/penguins.csv", "OUT=the answers.csv", cwd=twin, env=offline)
-    assert len((twin / "the answers.csv").read_text(encoding="utf-8").splitlines()) == 345
-    assert succeed("git", "status", "--porcelain", cwd=twin) == '?? "the answers.csv"\n'
+    succeed("make", "predict", "IN=data/penguins.csv", 'OUT=predictions/the $answers "1".csv', cwd=twin, env=offline)
+    answers = twin / "predictions" / 'the $answers "1".csv'
+    assert len(answers.read_text(encoding="utf-8").splitlines()) == 345
+    assert succeed("git", "status", "--porcelain", cwd=twin) == ""
+    assert "IN=rows.csv OUT=answers.csv" in command("make", "predict", cwd=twin, env=offline).stderr
 
 
 def test_a_kill_at_any_moment_of_training_leaves_the_model_in_use(twin: Path, offline: dict[str, str]) -> None:
@@ -125,7 +129,10 @@ def test_a_kill_at_any_moment_of_training_leaves_the_model_in_use(twin: Path, of
         (lambda text: text.split(b"\n")[0], "no row below it"),
         (lambda text: b"\n".join(line.rpartition(b",")[0] for line in text.split(b"\n")), "missing: sex"),
         (lambda text: b"\n".join(b"1," + line for line in text.strip().split(b"\n")), "unexpected: 1"),
-        (lambda text: text.replace(b",3750,", b",heavy,"), "body_mass_g: its type must be float64; seen: str"),
+        (
+            lambda text: text.replace(b",3750,", b",heavy,"),
+            "body_mass_g: its type must be float64; seen: str, for example heavy in row 1",
+        ),
         (lambda text: text.replace(b"Torgersen", b"Torgers\xf8n"), "line 2 is not UTF-8"),
         (lambda text: text.replace(b"Gentoo", b"Adelie").replace(b"Chinstrap", b"Adelie"), "one class only"),
     ],
@@ -184,6 +191,24 @@ def test_where_the_wanted_python_is_not_to_be_had_another_is_taken(render: Rende
     lines = [line for line in (said.stdout + said.stderr).splitlines() if "Python 3.13 is not here" in line]
     assert len(lines) == 1
     assert "uv python install 3.13" in lines[0]
+
+
+def test_a_broken_environment_is_made_anew(render: Render, environment: dict[str, str]) -> None:
+    project = render()
+    (project / ".venv").mkdir()
+    (project / ".venv" / "ready").touch()
+    (project / ".venv" / "rubble").touch()
+    succeed("make", "setup", cwd=project, env=environment | {"UV_PROJECT_ENVIRONMENT": "elsewhere"})
+    assert (project / ".venv" / "bin" / "python").exists()
+    assert not (project / "elsewhere").exists()
+
+
+def test_cleaning_goes_on_where_style_cannot_mend(twin: Path, offline: dict[str, str]) -> None:
+    (twin / "src" / "myproj" / "late.py").write_text("def broken(:\n", encoding="utf-8")
+    (twin / ".trash").mkdir()
+    succeed("make", "clean", cwd=twin, env=offline)
+    assert not (twin / ".trash").exists()
+    assert command("make", "check", cwd=twin, env=offline).returncode != 0
 
 
 def test_where_there_is_no_python_make_stops_with_one_line(render: Render, offline: dict[str, str]) -> None:

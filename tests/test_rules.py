@@ -18,16 +18,28 @@ FILES = {
     *(
         f"src/myproj/{name}.py"
         for name in (
-            *("artifact", "cli", "contract", "data", "evaluate", "features", "logs", "model", "monitor", "predict"),
-            *("progress", "report", "settings", "split", "train", "validate"),
+            *(
+                "artifact",
+                "cli",
+                "contract",
+                "data",
+                "evaluate",
+                "features",
+                "logs",
+                "model",
+                "monitor",
+                "predict",
+                "prepare",
+            ),
+            *("progress", "report", "settings", "split", "train", "validate", "wording"),
         )
     ),
     *("tests/conftest.py", "tests/code/conftest.py"),
     *(
         f"tests/code/test_{name}.py"
         for name in (
-            *("artifact", "cli", "contract", "data", "evaluate", "features", "logs", "monitor", "predict", "report"),
-            *("settings", "split", "validate"),
+            *("artifact", "cli", "contract", "data", "evaluate", "features", "logs", "model", "monitor", "predict"),
+            *("report", "settings", "split", "validate"),
         )
     ),
     *("tests/data/test_contract.py", "tests/data/test_faults.py"),

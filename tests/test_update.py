@@ -123,9 +123,12 @@ def test_the_newest_template_is_shown_beside_the_project(
 ) -> None:
     release(template)
     (project / "data" / "mine.csv").write_text("a\n", encoding="utf-8")
+    append(project / "conf" / "params.yaml", "# an edit of the user's")
+    commit(project, "feat: edit")
     succeed("make", "setup", cwd=project, env=environment)
     said = succeed("make", "template-diff", cwd=project, env=environment)
     assert "+# a line of the new release" in said
+    assert "an edit of the user's" not in said
     assert "further.py" in said
     assert "mine.csv" not in said
     assert succeed("git", "status", "--porcelain", "src", "conf", "tests", cwd=project) == ""
