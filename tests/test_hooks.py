@@ -240,3 +240,16 @@ def test_messages_follow_conventional_commits(
     (twin / "data" / "README.md").write_text("# Data\n", encoding="utf-8")
     answer = command("git", "commit", "--all", "--message", message, cwd=twin, env=offline)
     assert (answer.returncode == 0) is accepted, answer.stdout + answer.stderr
+
+
+@pytest.mark.xdist_group("newborn")
+def test_a_push_is_refused_when_a_test_of_the_code_fails(twin: Path, tmp_path: Path, offline: dict[str, str]) -> None:
+    succeed("git", "init", "--quiet", "--bare", tmp_path / "remote", cwd=tmp_path)
+    path = twin / "tests" / "code" / "test_split.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n\ndef test_red():\n    assert False\n", encoding="utf-8")
+    succeed("git", "commit", "--all", "--no-verify", "--message", "test: fail", cwd=twin)
+    answer = command("git", "push", tmp_path / "remote", "HEAD:main", cwd=twin, env=offline)
+    assert answer.returncode != 0
+    assert "test_red" in answer.stdout + answer.stderr
+    succeed("git", "reset", "--quiet", "--hard", "HEAD~1", cwd=twin)
+    succeed("git", "push", tmp_path / "remote", "HEAD:main", cwd=twin, env=offline)

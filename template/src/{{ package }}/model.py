@@ -3,7 +3,9 @@
 Its face is step-wise, one boosting round a step, so that tests can watch it learn; `fit` runs many rounds in one call.
 """
 
+import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy.typing as npt
 from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from .features import Matrix
 from .settings import Strict, checked
@@ -93,7 +95,8 @@ class Model:
         if self.rounds == 0:
             return np.full((len(features), self.classes), 1 / self.classes)
         probabilities = np.zeros((len(features), self.classes))
-        probabilities[:, self._trees.classes_] = self._trees.predict_proba(features)
+        with _threads(features):
+            probabilities[:, self._trees.classes_] = self._trees.predict_proba(features)
         return probabilities
 
     def to_onnx(self) -> bytes:
@@ -126,6 +129,12 @@ class Model:
                 tree.nodes["num_threshold"] = np.where(nearest > exact, below, nearest)
 
 
-def _threads(features: Matrix) -> threadpool_limits:
+@functools.cache
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _threads(features: Matrix) -> AbstractContextManager[object]:
     """One thread for a small table: more of them mostly wait, for each other and, on a busy machine, for minutes."""
-    return threadpool_limits(1 if features.size < 100_000 else None)
+    limits: AbstractContextManager[object] = _pools().limit(limits=1 if features.size < 100_000 else None)
+    return limits

@@ -56,8 +56,8 @@ def prepare(settings: Settings, contract: Contract, root: Path) -> Prepared:
     absence = np.isnan(features["train"]).all(axis=0)
     if empty := [name for name, absent in zip(names, absence, strict=True) if absent]:
         raise DataError(
-            f"{source}: the training part has no value of {', '.join(empty)}. It teaches nothing: fill the column, "
-            " or take it out of expectations/features.json."
+            f"{source}: the training part has no value of {', '.join(empty)}, so it teaches nothing. Fill the column, "
+            "or take it out of expectations/features.json."
         )
     return Prepared(parts, features, truth, contract, classes)
 
