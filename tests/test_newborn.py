@@ -131,7 +131,7 @@ def test_a_kill_at_any_moment_of_training_leaves_the_model_in_use(twin: Path, of
         (lambda text: b"\n".join(b"1," + line for line in text.strip().split(b"\n")), "unexpected: 1"),
         (
             lambda text: text.replace(b",3750,", b",heavy,"),
-            "body_mass_g: its type must be float64; seen: str, for example heavy in row 1",
+            'body_mass_g: its type must be float64; seen: str, for example "heavy" in row 1',
         ),
         (lambda text: text.replace(b"Torgersen", b"Torgers\xf8n"), "line 2 is not UTF-8"),
         (lambda text: text.replace(b"Gentoo", b"Adelie").replace(b"Chinstrap", b"Adelie"), "one class only"),
@@ -175,9 +175,10 @@ def test_without_uv_it_is_installed_into_the_project(render: Render, environment
     path = os.pathsep.join(environment["PATH"].split(os.pathsep)[1:])
     if shutil.which("uv", path=path):
         pytest.skip("uv is on the PATH of this machine")
-    succeed("git", "init", "--quiet", cwd=project)
+    succeed("git", "init", "--quiet", "--template=", cwd=project)
     succeed("make", "setup", cwd=project, env=environment | {"PATH": path})
     assert (project / ".uv" / "bin" / "uv").is_file()
+    assert (project / ".git" / "hooks" / "pre-commit").is_file()
     commit(project, "feat: begin")
     assert succeed("git", "status", "--porcelain", cwd=project) == ""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from copier import run_copy, run_update
 
-from .conftest import commit, succeed
+from .conftest import command, commit, succeed
 
 THEIRS = (
     "README.md",
@@ -132,3 +132,11 @@ def test_the_newest_template_is_shown_beside_the_project(
     assert "further.py" in said
     assert "mine.csv" not in said
     assert succeed("git", "status", "--porcelain", "src", "conf", "tests", cwd=project) == ""
+    commit(project, "feat: keep the lock", "--no-verify")
+    succeed("make", "update", cwd=project, env=environment)
+    assert "A target of the new release" in read(project, "Makefile")
+    succeed("git", "checkout", "--quiet", ".", cwd=project)
+    template.rename(template.parent / "gone")
+    answer = command("make", "template-diff", cwd=project, env=environment)
+    assert answer.returncode != 0
+    assert "The template could not be had" in answer.stdout

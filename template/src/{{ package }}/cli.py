@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 trained but not good enough for use, 2 bad input. A message says what, where and what to do.
 """
 
+import json
 import logging
 import sys
 from dataclasses import asdict
@@ -59,6 +60,12 @@ def evaluate(context: typer.Context) -> None:
     test = prepared.table.test
     found = judge(test, predictor.probabilities(test), prepared.truth["test"], prepared.truth["train"], settings.gate)
     _show(found)
+    if prepared.digest != json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["data"]["sha256"]:
+        logger.warning(
+            "%s is not as it was in training: a row that was changed since may have been learnt from in its old form, "
+            "so these scores can be too good. Train again for scores that hold.",
+            settings.data.path,
+        )
     logger.info("%s was evaluated on %s rows.", folder, f"{found.model.rows:,}")
 
 

@@ -76,12 +76,18 @@ class Contract:
         """The columns that hold text, categories among them."""
         return [name for name, kind in self.types.items() if kind == "str"]
 
-    def categories(self, column: str) -> tuple[str, ...]:
-        """The set of values that `column` may take; for the target, the classes in the order of the model's output."""
+    def values(self, column: str) -> tuple[str, ...]:
+        """The texts that `column` may hold, if the contract lists them; else none."""
         for suite in (self.features, self.dataset):
             values = _kwargs(suite, "expect_column_values_to_be_in_set", column).get("value_set")
-            if isinstance(values, list) and values and all(isinstance(value, str) for value in values):
+            if isinstance(values, list) and all(isinstance(value, str) for value in values):
                 return tuple(values)
+        return ()
+
+    def categories(self, column: str) -> tuple[str, ...]:
+        """The set of values that `column` may take; for the target, the classes in the order of the model's output."""
+        if values := self.values(column):
+            return values
         raise ContractError(
             f'The contract gives no set of texts for the column "{column}". Add an expect_column_values_to_be_in_set '
             "with a value_set in expectations/, or correct data.target in conf/params.yaml."

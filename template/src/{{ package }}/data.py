@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MISSING = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"}  # unless the contract knows such a category
+
+
 class DataError(InputError):
     """A table that cannot be read or used as it is."""
 
@@ -32,8 +35,15 @@ def load(path: Path, contract: Contract) -> "pd.DataFrame":
         seen = "this is a folder" if path.is_dir() else "there is no such file"
         raise DataError(f"{path}: {seen}. Check the path; the project's own tables are in data/.")
     try:
-        _refuse_uneven_rows(path)
-        table = pd.read_csv(path, dtype=dict.fromkeys(contract.text_columns, "str"), encoding="utf-8-sig")
+        missing = {name: sorted(MISSING - set(contract.values(name))) for name in _header_of_even_rows(path)}
+        table = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(contract.text_columns, "str"),
+            keep_default_na=False,
+            na_values=missing,
+            encoding="utf-8-sig",
+            low_memory=False,
+        )
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: {_not_utf8(path)}") from error
     except (csv.Error, pd.errors.ParserError, ValueError) as error:
@@ -44,11 +54,11 @@ def load(path: Path, contract: Contract) -> "pd.DataFrame":
     return conform(table, contract)
 
 
-def _refuse_uneven_rows(path: Path) -> None:
+def _header_of_even_rows(path: Path) -> list[str]:
     """Look at the fields of each line; pandas would fill short rows and shift long ones without a word."""
     csv.field_size_limit(2**31 - 1)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
+        rows = csv.reader(file, strict=True)
         header = next(rows, None)
         if not header:
             raise DataError(f"{path}: the file is empty. It needs a header line and at least one row.")
@@ -56,16 +66,27 @@ def _refuse_uneven_rows(path: Path) -> None:
             raise DataError(f"{path}: the columns seem to be separated by {other!r}. Save the file with commas.")
         if twice := [name for name, times in Counter(header).items() if times > 1]:
             raise DataError(f"{path}: the header has {', '.join(twice)} twice. Give each column a name of its own.")
-        several = False
-        for row in rows:
-            several = several or bool(row)
-            if row and len(row) != len(header):
-                raise DataError(
-                    f"{path}: line {rows.line_num:,} has {len(row)} fields, and the header has {len(header)}. "
-                    "Complete or quote the line."
-                )
+        if "" in header:
+            raise DataError(
+                f"{path}: column {header.index('') + 1} has no name. If it counts the rows, write the file without it "
+                "(in pandas: index=False); else name it."
+            )
+        several, start = False, rows.line_num + 1
+        try:
+            for row in rows:
+                several = several or bool(row)
+                if row and len(row) != len(header):
+                    end = f", and goes on to line {rows.line_num:,}" if rows.line_num > start else ""
+                    raise DataError(
+                        f"{path}: line {start:,} has {len(row)} fields{end}, and the header has {len(header)}. "
+                        "Complete the line, or mend its quotes."
+                    )
+                start = rows.line_num + 1
+        except csv.Error as error:
+            raise DataError(f"{path}: line {start:,} cannot be read ({error}). Close or double its quotes.") from error
         if not several:
             raise DataError(f"{path}: there is a header but no row below it. Check the filter that made the file.")
+        return header
 
 
 def conform(table: "pd.DataFrame", contract: Contract) -> "pd.DataFrame":

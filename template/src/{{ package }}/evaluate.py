@@ -33,12 +33,12 @@ class Evaluation:
 
     def shortcomings(self, gate: Gate) -> list[str]:
         """Say in a sentence each what keeps the model out of use; an empty list lets it in."""
-        needed = self.baseline.accuracy + gate.margin
+        needed = self.baseline.accuracy + gate.margin * (1 - self.baseline.accuracy)
         said = []
         if self.model.accuracy < needed:
             said.append(
                 f"accuracy is {self.model.accuracy:.3f}, and {needed:.3f} is needed "
-                f"(the baseline's {self.baseline.accuracy:.3f} and the margin of {gate.margin:g})"
+                f"(the baseline's {self.baseline.accuracy:.3f} and {gate.margin:g} of what is left to 1)"
             )
         for name, scores in self.slices.items():
             if scores.accuracy < gate.slice_accuracy:
@@ -54,7 +54,7 @@ def score(probabilities: Probabilities, truth: Classes) -> Scores:
     return Scores(
         rows=len(truth),
         accuracy=float(accuracy_score(truth, predicted)),
-        macro_f1=float(f1_score(truth, predicted, average="macro", labels=np.unique(truth), zero_division=0.0)),
+        macro_f1=float(f1_score(truth, predicted, average="macro", zero_division=0.0)),
         log_loss=float(log_loss(truth, exact, labels=range(exact.shape[1]))),
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 THRESHOLD = {"$PARAMETER": "threshold"}  # depends on the size of the window, so whoever checks gives it
-SMOOTHING = 0.5  # rows added to each category, so that a rare one that was not seen is unlikely and not impossible
+SMOOTHING = 0.5  # rows added to each bin and category, so that what was not seen is unlikely and not impossible
 
 
 def drift_suite(reference: "pd.DataFrame", contract: Contract, target: str, predicted: "list[str]") -> Suite:
@@ -45,13 +45,10 @@ def _partition(values: "pd.Series[Any]", column: Column) -> dict[str, Any] | Non
     edges = np.unique(np.quantile(present, np.linspace(0.1, 0.9, 9)))
     if len(edges) < 2:
         return None
-    counts, _ = np.histogram(present, bins=edges)
-    below, above = int((present < edges[0]).sum()), int((present > edges[-1]).sum())
-    return {
-        "bins": edges.tolist(),
-        "weights": (counts / len(present)).tolist(),
-        "tail_weights": [below / len(present), above / len(present)],
-    }
+    inside, _ = np.histogram(present, bins=edges)
+    counts = np.array([(present < edges[0]).sum(), *inside, (present > edges[-1]).sum()]) + SMOOTHING
+    below, *weights, above = (counts / counts.sum()).tolist()
+    return {"bins": edges.tolist(), "weights": weights, "tail_weights": [below, above]}
 
 
 def _shares(values: list[str], categories: tuple[str, ...]) -> dict[str, Any]:

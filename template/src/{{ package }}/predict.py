@@ -110,8 +110,9 @@ def predict_file(predictor: Predictor, source: Path, goal: Path) -> "pd.DataFram
     table = load(source, predictor.contract)
     known = set(predictor.contract.all_columns)
     if unknown := [name for name in table.columns if name not in known]:
+        names = ", ".join(f'"{name}"' for name in unknown)
         raise DataError(
-            f"{source}: the column {', '.join(unknown)} is not in the contract. Remove it, or correct its name; "
+            f"{source}: the column {names} is not in the contract. Remove it, or correct its name; "
             f"known are: {', '.join(sorted(known))}."
         )
     enforce(table, predictor.contract.features, source)

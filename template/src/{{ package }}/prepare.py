@@ -1,5 +1,6 @@
 """Make a table ready to learn from: load it, hold it against the contract, deal it into parts, encode them."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A table that meets the contract, dealt into parts and encoded; features (n, width), truth (n,) per part."""
+    """A table that meets the contract, dealt into parts and encoded; features (n, width), truth (n,) per part.
+
+    `digest` is the SHA-256 of the file that it was read from.
+    """
 
     table: Split
     features: dict[str, Matrix]
     truth: dict[str, Classes]
     contract: Contract
     classes: tuple[str, ...]
+    digest: str
 
 
 def prepare(settings: Settings, contract: Contract, root: Path) -> Prepared:
@@ -40,6 +45,7 @@ def prepare(settings: Settings, contract: Contract, root: Path) -> Prepared:
     names = [column.name for column in contract.columns]
     refuse_settings_that_do_not_fit(settings, names)
     table = load(source, contract)
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
     refuse_target_that_cannot_be_learnt(table, settings.data.target, source)
     enforce(table, contract.features, source)
     enforce(table, contract.dataset, source)
@@ -59,7 +65,7 @@ def prepare(settings: Settings, contract: Contract, root: Path) -> Prepared:
             f"{source}: the training part has no value of {', '.join(empty)}, so it teaches nothing. Fill the column, "
             "or take it out of expectations/features.json."
         )
-    return Prepared(parts, features, truth, contract, classes)
+    return Prepared(parts, features, truth, contract, classes, digest)
 
 
 def refuse_settings_that_do_not_fit(settings: Settings, features: list[str]) -> None:

@@ -28,7 +28,7 @@ def model_card(metrics: dict[str, Any], settings: Settings, contract: Contract) 
     rows = metrics["rows"]
     results = {"model": metrics["model"], "baseline": metrics["baseline"], **metrics["slices"]}
     lines = "\n".join(f"| {name} | {' | '.join(_figures(Scores(**scores)))} |" for name, scores in results.items())
-    verdict = "; ".join(metrics["shortcomings"]) or "it passed the gate in `params.yaml` and was put in use"
+    verdict = "; ".join(metrics["shortcomings"]) or "it passed the gate in `params.yaml`"
     return f"""# Model {metrics["version"]}
 
 Predicts `{settings.data.target}` as one of {", ".join(contract.categories(settings.data.target))}, from {features}.

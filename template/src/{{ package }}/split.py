@@ -33,6 +33,7 @@ def split(table: "pd.DataFrame", shares: Shares, key: list[str] | None = None) -
     Raises:
         DataError: a share would come out empty.
     """
+    import numpy as np
     import pandas as pd
 
     content = table if key is None else table[key]
@@ -43,8 +44,8 @@ def split(table: "pd.DataFrame", shares: Shares, key: list[str] | None = None) -
     for name, part in vars(parts).items():
         if part.empty:
             raise DataError(
-                f"The {name} part of the table is empty: {len(table):,} rows cannot be dealt into "
-                f"{shares.train:g}, {shares.validation:g} and {shares.test:g}. Use more rows, or change data.split in "
-                "conf/params.yaml."
+                f"The {name} part of the table is empty: {len(np.unique(position)):,} different rows cannot be dealt "
+                f"into {shares.train:g}, {shares.validation:g} and {shares.test:g}. Use a table with more of them, or "
+                "change data.split in conf/params.yaml."
             )
     return parts

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from . import artifact
 from .contract import read_contract
@@ -79,11 +80,10 @@ def keep(prepared: Prepared, trained: Trained, settings: Settings, root: Path) -
     created = datetime.now(UTC)
     version = f"{created:%Y%m%dT%H%M%S%f}-{hashlib.sha256(graph).hexdigest()[:8]}"
     shortcomings = trained.evaluation.shortcomings(settings.gate)
-    source = root / settings.data.path
     metrics = {
         "version": version,
         "created": f"{created:%Y-%m-%dT%H:%M:%SZ}",
-        "data": {"path": settings.data.path.as_posix(), "sha256": hashlib.sha256(source.read_bytes()).hexdigest()},
+        "data": {"path": settings.data.path.as_posix(), "sha256": prepared.digest},
         "rows": {name: len(part) for name, part in vars(prepared.table).items()},
         "losses": trained.losses,
         **asdict(trained.evaluation),
@@ -100,7 +100,7 @@ def keep(prepared: Prepared, trained: Trained, settings: Settings, root: Path) -
             "dataset.json": as_json(prepared.contract.dataset),
             "drift.json": as_json(drift),
             "metrics.json": as_json(metrics),
-            "params.yaml": (root / "conf" / "params.yaml").read_bytes(),
+            "params.yaml": yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False).encode(),
             "MODEL_CARD.md": model_card(metrics, settings, prepared.contract).encode(),
         },
     )

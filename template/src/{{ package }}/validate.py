@@ -74,7 +74,7 @@ def enforce(table: "pd.DataFrame", suite: Suite, source: Path) -> list[Finding]:
         more = f"; and {len(critical) - 8} more" if len(critical) > 8 else ""
         raise ContractError(
             f"{source} breaks the contract: {'; '.join(critical[:8])}{more}. "
-            f"Correct the file or, if it is right, change expectations/{suite['name']}.json."
+            f"Correct the file or, if it is right, change expectations/{suite['name']}.json and train again."
         )
     return broken
 

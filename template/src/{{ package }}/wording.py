@@ -1,5 +1,6 @@
 """Put a rule of the contract, and what was seen where it is broken, into one sentence."""
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from .contract import TYPE, Expectation
@@ -16,7 +17,7 @@ RULES = {
     "expect_table_columns_to_match_set": "the columns must be {column_set}",
     "expect_compound_columns_to_be_unique": "no two rows may have the same {column_list}",
 }
-SHOWN = 3
+SHOWN, LONGEST = 3, 60  # examples; characters of each
 
 
 def sentence(item: Expectation, result: dict[str, Any] | None, table: "pd.DataFrame") -> str:
@@ -65,7 +66,7 @@ def _examples(seen: dict[str, Any]) -> str:
     values, places = seen.get("partial_unexpected_list", []), seen.get("partial_unexpected_index_list") or []
     rows = [f" in row {place + 1}" if isinstance(place, int) else "" for place in places]
     rows += [""] * (len(values) - len(rows))
-    shown = dict.fromkeys(f"{_plain(value)}{row}" for value, row in zip(values, rows, strict=False))
+    shown = dict.fromkeys(f"{_quoted(value)}{row}" for value, row in zip(values, rows, strict=False))
     return f", for example {_listed(list(shown)[:SHOWN])}" if shown else ""
 
 
@@ -75,12 +76,19 @@ def _not_numbers(values: "pd.Series[Any]") -> str:
     if pd.api.types.is_numeric_dtype(values):
         return ""
     odd = (pd.to_numeric(values, errors="coerce").isna() & values.notna()).to_numpy().nonzero()[0][:SHOWN]
-    shown = [f"{values.iloc[place]} in row {place + 1}" for place in odd]
+    shown = [f"{_quoted(values.iloc[place])} in row {place + 1}" for place in odd]
     return f", for example {_listed(shown)}" if shown else ""
 
 
 def _listed(values: list[Any]) -> str:
     return ", ".join(map(_plain, values))
+
+
+def _quoted(value: object) -> str:
+    """A value as it stands in a table: text in quotes, since spaces count, and no longer than one reads."""
+    if not isinstance(value, str):
+        return _plain(value)
+    return json.dumps(value if len(value) <= LONGEST else f"{value[:LONGEST]}…", ensure_ascii=False)
 
 
 def _plain(value: object) -> str:
