@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from copier import run_copy
 from copier.errors import UnsafeTemplateError
 
-from .conftest import commit, succeed
+from .conftest import ROOT, commit, succeed
 
 
 @pytest.fixture
@@ -47,3 +48,15 @@ def test_what_asks_for_trust_would_be_refused(snapshot: Path, tmp_path: Path, li
     commit(spoilt, "feat: ask for trust")
     with pytest.raises(UnsafeTemplateError):
         run_copy(str(spoilt), tmp_path / "myproj", defaults=True, quiet=True, vcs_ref="HEAD")
+
+
+def test_the_oldest_copier_that_is_allowed_writes_the_same_project(
+    snapshot: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    oldest = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))["_min_copier_version"]
+    run_copy(str(snapshot), tmp_path / "newest" / "myproj", defaults=True, quiet=True)
+    goal = tmp_path / "oldest" / "myproj"
+    succeed(
+        "uv", "tool", "run", f"copier@{oldest}", "copy", "--defaults", snapshot, goal, cwd=tmp_path, env=environment
+    )
+    succeed("diff", "--recursive", tmp_path / "newest", tmp_path / "oldest", cwd=tmp_path)

@@ -49,13 +49,13 @@ class Contract:
         Raises:
             ContractError: a feature has no type, or a column of text no set of values.
         """
-        names = _names(self.features)
-        if untyped := [name for name in names if name not in self.types]:
+        names, types = _names(self.features), self.types
+        if untyped := [name for name in names if name not in types]:
             raise ContractError(
                 f"expectations/features.json: {', '.join(untyped)} has no {TYPE}, so nobody knows how to read it. "
                 "Add one, with type_ float64 for numbers or str for categories."
             )
-        return tuple(Column(name, self.categories(name) if name in self.text_columns else ()) for name in names)
+        return tuple(Column(name, self.categories(name) if types[name] == "str" else ()) for name in names)
 
     @property
     def all_columns(self) -> tuple[str, ...]:
