@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scores:
-    """Shares between 0 and 1, except `log_loss`, which is in nats."""
+    """Shares between 0 and 1, except `log_loss`, which is in nats; no `macro_f1` where all rows are of one class."""
 
     rows: int
     accuracy: float
-    macro_f1: float
+    macro_f1: float | None
     log_loss: float
 
 
@@ -48,13 +48,13 @@ class Evaluation:
 
 def score(probabilities: Probabilities, truth: Classes) -> Scores:
     """Score probabilities of shape (n, classes) against n true classes."""
-    predicted = probabilities.argmax(axis=1)
+    predicted, several = probabilities.argmax(axis=1), len(np.unique(truth)) > 1
     exact = probabilities.astype(np.float64)  # single precision misses the sum of 1 by more than scikit-learn accepts
     exact /= exact.sum(axis=1, keepdims=True)
     return Scores(
         rows=len(truth),
         accuracy=float(accuracy_score(truth, predicted)),
-        macro_f1=float(f1_score(truth, predicted, average="macro", zero_division=0.0)),
+        macro_f1=float(f1_score(truth, predicted, average="macro", zero_division=0.0)) if several else None,
         log_loss=float(log_loss(truth, exact, labels=range(exact.shape[1]))),
     )
 

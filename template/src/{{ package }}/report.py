@@ -52,4 +52,5 @@ It answers for rows that satisfy `features.json` beside this file, and for no ot
 
 
 def _figures(scores: Scores) -> tuple[str, ...]:
-    return f"{scores.rows:,}", f"{scores.accuracy:.3f}", f"{scores.macro_f1:.3f}", f"{scores.log_loss:.3f}"
+    f1 = "-" if scores.macro_f1 is None else f"{scores.macro_f1:.3f}"
+    return f"{scores.rows:,}", f"{scores.accuracy:.3f}", f1, f"{scores.log_loss:.3f}"
