@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from .conftest import ROOT, command, succeed
+from .conftest import ROOT
 
 
 def hook(name: str) -> ModuleType:
@@ -206,50 +206,3 @@ def test_a_hook_passes_on_the_newborn_without_a_word_and_quickly(newborn: Path, 
     start = statistics.median(seconds(python, "-c", "") for _ in range(5))
     work = statistics.median(seconds(python, f"hooks/{name}.py", *files.get(name, [])) for _ in range(5))
     assert work < 12 * start
-
-
-@pytest.mark.xdist_group("newborn")
-@pytest.mark.parametrize(
-    ("file", "content", "said"),
-    [
-        ("src/table.parquet", b"PAR1 and more", "src/table.parquet:1: this holds data; move it to data/"),
-        ("expectations/features.json", None, 'has the column "wing_length_mm"'),
-        ("conf/keys.yaml", b"key: AKIA" + b"IOSFODNN7EXAMPLQ\n", "AWS Access Key"),
-        (".python-version", b"3.9\n", "leaves out 3.9"),
-        ("src/myproj/late.py", b"import os,sys\nx=1\n", "ruff"),
-        ("conf/more.yaml", b"a: [1\n", "conf/more.yaml"),
-    ],
-)
-def test_a_commit_is_refused_with_a_clear_line(
-    twin: Path, offline: dict[str, str], file: str, content: bytes | None, said: str
-) -> None:
-    if content is None:
-        content = (twin / file).read_bytes().replace(b'"bill_length_mm"', b'"wing_length_mm"')
-    (twin / file).write_bytes(content)
-    succeed("git", "add", "--all", cwd=twin)
-    answer = command("git", "commit", "--message", "feat: spoil", cwd=twin, env=offline)
-    assert answer.returncode != 0
-    assert said in answer.stdout + answer.stderr
-
-
-@pytest.mark.xdist_group("newborn")
-@pytest.mark.parametrize(("message", "accepted"), [("feat: say why", True), ("changed some things", False)])
-def test_messages_follow_conventional_commits(
-    twin: Path, offline: dict[str, str], message: str, accepted: bool
-) -> None:
-    (twin / "data" / "README.md").write_text("# Data\n", encoding="utf-8")
-    answer = command("git", "commit", "--all", "--message", message, cwd=twin, env=offline)
-    assert (answer.returncode == 0) is accepted, answer.stdout + answer.stderr
-
-
-@pytest.mark.xdist_group("newborn")
-def test_a_push_is_refused_when_a_test_of_the_code_fails(twin: Path, tmp_path: Path, offline: dict[str, str]) -> None:
-    succeed("git", "init", "--quiet", "--bare", tmp_path / "remote", cwd=tmp_path)
-    path = twin / "tests" / "code" / "test_split.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\n\ndef test_red():\n    assert False\n", encoding="utf-8")
-    succeed("git", "commit", "--all", "--no-verify", "--message", "test: fail", cwd=twin)
-    answer = command("git", "push", tmp_path / "remote", "HEAD:main", cwd=twin, env=offline)
-    assert answer.returncode != 0
-    assert "test_red" in answer.stdout + answer.stderr
-    succeed("git", "reset", "--quiet", "--hard", "HEAD~1", cwd=twin)
-    succeed("git", "push", tmp_path / "remote", "HEAD:main", cwd=twin, env=offline)
