@@ -39,7 +39,7 @@ FILES = {
         f"tests/code/test_{name}.py"
         for name in (
             *("artifact", "cli", "contract", "data", "evaluate", "features", "logs", "model", "monitor", "predict"),
-            *("report", "settings", "split", "validate"),
+            *("report", "settings", "split", "train", "validate"),
         )
     ),
     *("tests/data/test_contract.py", "tests/data/test_faults.py"),
