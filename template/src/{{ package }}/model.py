@@ -1,4 +1,4 @@
-"""The model: gradient boosted trees from scikit-learn. The only module that knows the framework.
+"""The model: gradient boosted trees from scikit-learn. The only module that knows how they are built and trained.
 
 Its face is step-wise, one boosting round a step, so that tests can watch it learn; `fit` runs many rounds in one call.
 """

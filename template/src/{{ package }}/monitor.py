@@ -4,6 +4,7 @@ Each column is cut into bins at its own deciles, so that every bin is expected t
 of Kullback and Leibler then measures how far another window is from it.
 """
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,5 +53,6 @@ def _partition(values: "pd.Series[Any]", column: Column) -> dict[str, Any] | Non
 
 
 def _shares(values: list[str], categories: tuple[str, ...]) -> dict[str, Any]:
-    counts = np.array([values.count(category) for category in categories]) + SMOOTHING
+    seen = Counter(values)
+    counts = np.array([seen[category] for category in categories]) + SMOOTHING
     return {"values": list(categories), "weights": (counts / counts.sum()).tolist()}

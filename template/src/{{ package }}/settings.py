@@ -52,7 +52,7 @@ class Gate(Strict):
 
 
 class Settings(Strict):
-    """All of `conf/params.yaml`; `model` is read by `model.py`, the one module that knows the framework."""
+    """All of `conf/params.yaml`; `model` is read by `model.py`, which alone knows what it may hold."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     data: Data
