@@ -18,28 +18,18 @@ FILES = {
     *(
         f"src/myproj/{name}.py"
         for name in (
-            *(
-                "artifact",
-                "cli",
-                "contract",
-                "data",
-                "evaluate",
-                "features",
-                "logs",
-                "model",
-                "monitor",
-                "predict",
-                "prepare",
-            ),
-            *("progress", "report", "settings", "split", "train", "validate", "wording"),
+            *("adopt", "artifact", "behavior", "cli", "columns", "contract", "data", "documents", "draft", "evaluate"),
+            *("faults", "features", "kinds", "label", "logs", "model", "monitor", "predict", "prepare", "progress"),
+            *("prove", "report", "sabotage", "settings", "source", "split", "train", "transaction", "trial"),
+            *("validate", "wording"),
         )
     ),
     *("tests/conftest.py", "tests/code/conftest.py"),
     *(
         f"tests/code/test_{name}.py"
         for name in (
-            *("artifact", "cli", "contract", "data", "evaluate", "features", "logs", "model", "monitor", "predict"),
-            *("report", "settings", "split", "train", "validate"),
+            *("adopt", "artifact", "cli", "columns", "contract", "data", "draft", "evaluate", "features", "logs"),
+            *("model", "monitor", "predict", "report", "settings", "source", "split", "train", "validate"),
         )
     ),
     *("tests/data/test_contract.py", "tests/data/test_faults.py"),

@@ -14,13 +14,17 @@ import typer
 from rich.console import Console
 
 from . import artifact, logs
-from .settings import InputError, read_settings
+from .progress import progress
+from .settings import InputError, Role, read_settings
+from .transaction import finish
 
 if TYPE_CHECKING:
+    from .adopt import Plan
     from .evaluate import Evaluation
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 logger = logging.getLogger(__name__)
+WIDTH = 140
 
 
 @app.callback()
@@ -30,6 +34,7 @@ def start(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001 - for main
 ) -> None:
     """Train, evaluate and use the model of this project."""
+    finish(root)
     logs.configure(root)
     context.obj = root
 
@@ -83,6 +88,78 @@ def predict(
     logger.info("%s: %s rows were predicted with %s.", goal, f"{len(answer):,}", folder)
 
 
+@app.command()
+def adopt(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="CSV, Parquet, or the URL of a database with #table at its end.")],
+    target: Annotated[str, typer.Argument(help="The column to predict.")],
+    id_: Annotated[str | None, typer.Option("--id", help="The column that names a record.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column that says when a record was made.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that have uncommitted changes.")] = False,
+) -> None:
+    """Make this project about another table: settings, contract, behaviour, model."""
+    from .adopt import adopt as run
+    from .report import changes_table, decisions_table
+
+    given: dict[str, Role] = {}
+    given |= {id_: "identifier"} if id_ else {}
+    given |= {time: "time"} if time else {}
+
+    def agree(plan: "Plan") -> bool:
+        _console().print(decisions_table(plan.decisions, f"{plan.origin}, {plan.rows:,} rows"))
+        for note in plan.notes:
+            logger.info("%s: %s.", plan.origin, note)
+        if personal := [name for name, one in plan.decisions.items() if one.role == "personal"]:
+            logger.warning("%s: personal data. Think before you commit %s.", ", ".join(personal), plan.path)
+        asks = sys.stdin.isatty() and not yes and not dry_run
+        return not asks or typer.confirm("Replace the project's table, settings, contract and behaviour?", default=True)
+
+    try:
+        adopted = run(source, target, given, context.obj, agree, force=force, dry_run=dry_run)
+    except KeyboardInterrupt:
+        logger.error("Stopped. The project is as it was.")
+        raise typer.Exit(130) from None
+    if adopted is None:
+        logger.info("Nothing was changed.")
+        return
+    _show(adopted.evaluation)
+    _console().print(changes_table(adopted.changes))
+    logger.info("%s", adopted.trial.sentence)
+    if adopted.copies:
+        logger.info("Copies of what git did not have are in %s.", adopted.copies)
+    if dry_run:
+        logger.info("Nothing was changed: this was a dry run.")
+    else:
+        logger.info("The project is about %s now. Look at git diff, run make test, and commit.", adopted.plan.path)
+
+
+@app.command()
+def prove(
+    context: typer.Context,
+    only: Annotated[str | None, typer.Option(help="One of data, code and model.")] = None,
+) -> None:
+    """Plant faults into data, code and model, one at a time, and see that the tests catch each."""
+    from .prove import PARTS
+    from .prove import prove as run
+    from .report import proof_table
+
+    if only not in (None, *PARTS):
+        raise InputError(f"--only {only}: there is no such part. Choose one of {', '.join(PARTS)}.")
+    with progress("Planting", 45) as advance:
+        proofs = []
+        for proof in run(context.obj.resolve(), (only,) if only else PARTS):
+            proofs.append(proof)
+            advance(len(proofs))
+    _console().print(proof_table(proofs))
+    planted = [proof for proof in proofs if proof.caught_by is not None]
+    if missed := [proof.fault for proof in planted if not proof.caught_by]:
+        logger.error("%s of %s planted faults were missed: %s.", len(missed), len(planted), ", ".join(missed))
+        raise typer.Exit(1)
+    logger.info("All %s planted faults were caught.", len(planted))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; bad input ends in one paragraph and exit code 2, or in a traceback with --debug."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -95,6 +172,12 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(2) from None
 
 
+def _console() -> Console:
+    """Wide enough for tables where nobody's window sets the width."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
+
+
 def _show(evaluation: "Evaluation") -> None:
     """A table for a person, a log record for a machine."""
     if logs.output() == "json":
@@ -102,4 +185,4 @@ def _show(evaluation: "Evaluation") -> None:
     else:
         from .report import evaluation_table
 
-        Console().print(evaluation_table(evaluation))
+        _console().print(evaluation_table(evaluation))

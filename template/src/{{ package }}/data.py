@@ -7,7 +7,7 @@ and the contract, which is checked next, names it.
 import csv
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from .contract import Contract
 from .settings import InputError
@@ -35,10 +35,10 @@ def load(path: Path, contract: Contract) -> "pd.DataFrame":
         seen = "this is a folder" if path.is_dir() else "there is no such file"
         raise DataError(f"{path}: {seen}. Check the path; the project's own tables are in data/.")
     try:
-        missing = {name: sorted(MISSING - set(contract.values(name))) for name in _header_of_even_rows(path)}
+        missing = {name: sorted(MISSING - set(contract.values(name))) for name in _header(path)}
         table = pd.read_csv(
             path,
-            dtype=dict.fromkeys(contract.text_columns, "str"),
+            dtype=dict.fromkeys(contract.text_columns, text_type()),
             keep_default_na=False,
             na_values=missing,
             encoding="utf-8-sig",
@@ -54,46 +54,57 @@ def load(path: Path, contract: Contract) -> "pd.DataFrame":
     return conform(table, contract)
 
 
-def _header_of_even_rows(path: Path) -> list[str]:
-    """Look at the fields of each line; pandas would fill short rows and shift long ones without a word."""
-    csv.field_size_limit(2**31 - 1)
+def _header(path: Path) -> list[str]:
+    """The names of the columns, after a look at each line."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, strict=True)
-        header = next(rows, None)
-        if not header:
+        header = next(csv.reader(file), [])
+    if len(header) == 1 and (other := next((sign for sign in ";\t|" if sign in header[0]), None)):
+        raise DataError(f"{path}: the columns seem to be separated by {other!r}. Save the file with commas.")
+    if twice := [name for name, times in Counter(header).items() if times > 1]:
+        raise DataError(f"{path}: the header has {', '.join(twice)} twice. Give each column a name of its own.")
+    if "" in header:
+        raise DataError(
+            f"{path}: column {header.index('') + 1} has no name. If it counts the rows, write the file without it "
+            "(in pandas: index=False); else name it."
+        )
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return header_of_even_rows(file, path)
+
+
+def header_of_even_rows(file: IO[str], path: Path, **dialect: Any) -> list[str]:  # noqa: ANN401 - csv.reader's own
+    """Look at the fields of each line; pandas would fill short rows and shift long ones without a word.
+
+    Raises:
+        DataError: a line has more or fewer fields than the header, cannot be read, or none follows the header.
+    """
+    csv.field_size_limit(2**31 - 1)
+    rows = csv.reader(file, strict=True, **dialect)
+    several, start, header = False, 1, None
+    try:
+        if not (header := next(rows, None)):
             raise DataError(f"{path}: the file is empty. It needs a header line and at least one row.")
-        if len(header) == 1 and (other := next((sign for sign in ";\t|" if sign in header[0]), None)):
-            raise DataError(f"{path}: the columns seem to be separated by {other!r}. Save the file with commas.")
-        if twice := [name for name, times in Counter(header).items() if times > 1]:
-            raise DataError(f"{path}: the header has {', '.join(twice)} twice. Give each column a name of its own.")
-        if "" in header:
-            raise DataError(
-                f"{path}: column {header.index('') + 1} has no name. If it counts the rows, write the file without it "
-                "(in pandas: index=False); else name it."
-            )
-        several, start = False, rows.line_num + 1
-        try:
-            for row in rows:
-                several = several or bool(row)
-                if row and len(row) != len(header):
-                    end = f", and goes on to line {rows.line_num:,}" if rows.line_num > start else ""
-                    raise DataError(
-                        f"{path}: line {start:,} has {len(row)} fields{end}, and the header has {len(header)}. "
-                        "Complete the line, or mend its quotes."
-                    )
-                start = rows.line_num + 1
-        except csv.Error as error:
-            raise DataError(f"{path}: line {start:,} cannot be read ({error}). Close or double its quotes.") from error
-        if not several:
-            raise DataError(f"{path}: there is a header but no row below it. Check the filter that made the file.")
-        return header
+        start = rows.line_num + 1
+        for row in rows:
+            several = several or bool(row)
+            if row and len(row) != len(header):
+                end = f", and goes on to line {rows.line_num:,}" if rows.line_num > start else ""
+                raise DataError(
+                    f"{path}: line {start:,} has {len(row)} fields{end}, and the header has {len(header)}. "
+                    "Complete the line, or mend its quotes."
+                )
+            start = rows.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{path}: line {start:,} cannot be read ({error}). Close or double its quotes.") from error
+    if not several:
+        raise DataError(f"{path}: there is a header but no row below it. Check the filter that made the file.")
+    return header
 
 
 def conform(table: "pd.DataFrame", contract: Contract) -> "pd.DataFrame":
     """Give the columns of `table` the types in `contract` wherever that loses nothing; twice is the same as once."""
     import pandas as pd
 
-    typed = table.copy(deep=False)
+    types: dict[str, Any] = {}
     for name, kind in contract.types.items():
         if name not in table or str(table[name].dtype) == kind:
             continue
@@ -102,8 +113,16 @@ def conform(table: "pd.DataFrame", contract: Contract) -> "pd.DataFrame":
         whole_numbers = kind == "float64" and pd.api.types.is_integer_dtype(column.dtype)
         same_values = kind == "str" and all(isinstance(value, str) for value in column.dropna())
         if empty or whole_numbers or same_values:
-            typed[name] = column.astype(pd.api.types.pandas_dtype(kind))
-    return typed
+            types[name] = text_type() if kind == "str" else pd.api.types.pandas_dtype(kind)
+    return table.astype(types)
+
+
+def text_type() -> "pd.StringDtype[Any]":
+    """The type of a column of texts: the same whether pyarrow, which only `adopt` needs, is there or not."""
+    import numpy as np
+    import pandas as pd
+
+    return pd.StringDtype("python", na_value=np.nan)
 
 
 def _not_utf8(path: Path) -> str:

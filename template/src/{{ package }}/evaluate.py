@@ -31,19 +31,36 @@ class Evaluation:
     baseline: Scores
     slices: dict[str, Scores]
 
+    @property
+    def saved(self) -> float:
+        """The share of the baseline's log loss that the model saves (McFadden 1974, "Conditional Logit Analysis").
+
+        Accuracy would not do for a gate: where one class is rare, a good model may not change a single answer.
+        """
+        return 1 - self.model.log_loss / self.baseline.log_loss
+
     def shortcomings(self, gate: Gate) -> list[str]:
         """Say in a sentence each what keeps the model out of use; an empty list lets it in."""
-        needed = self.baseline.accuracy + gate.margin * (1 - self.baseline.accuracy)
         said = []
-        if self.model.accuracy < needed:
+        if self.saved < gate.margin:
             said.append(
-                f"accuracy is {self.model.accuracy:.3f}, and {needed:.3f} is needed "
-                f"(the baseline's {self.baseline.accuracy:.3f} and {gate.margin:g} of what is left to 1)"
+                f"of the baseline's log loss, {self.baseline.log_loss:.3f}, the model saves {self.saved:.1%}, "
+                f"and {gate.margin:.1%} is needed"
             )
         for name, scores in self.slices.items():
             if scores.accuracy < gate.slice_accuracy:
                 said.append(f"accuracy where {name} is {scores.accuracy:.3f}, under {gate.slice_accuracy:g}")
         return said
+
+
+def draft_gate(evaluation: Evaluation, gate: Gate) -> Gate:
+    """A gate that `evaluation` passes with room: half of what the model saves, a tenth under its weakest slice."""
+    half = float(f"{evaluation.saved / 2:.1g}")
+    weakest = min((scores.accuracy for scores in evaluation.slices.values()), default=0.5)
+    accuracy = max(np.floor((weakest - 0.1) * 20) / 20, 0.0)
+    return gate.model_copy(
+        update={"margin": min(half, evaluation.saved, 0.9), "slice_accuracy": round(float(accuracy), 2)}
+    )
 
 
 def score(probabilities: Probabilities, truth: Classes) -> Scores:

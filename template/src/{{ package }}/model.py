@@ -71,9 +71,10 @@ class Model:
         validation: tuple[Matrix, Classes],
         after_rounds: Callable[[int], None],
     ) -> list[float]:
-        """Boost until the validation loss has hardly improved for `patience` rounds, and return it for each round.
+        """Boost until the validation loss has hardly improved for `patience` rounds, and go back to the best of them.
 
-        `after_rounds` is told how many rounds are done, about twenty times in all.
+        Returns the validation loss of each round that is kept. `after_rounds` is told how many are done, about twenty
+        times in all.
         """
         chunk = max(1, self.parameters.rounds // 20)
         while self.rounds < self.parameters.rounds:
@@ -84,7 +85,10 @@ class Model:
             after_rounds(self.rounds)
             if self.rounds < goal:
                 break
-        return [float(-score) for score in self._trees.validation_score_[1:]]
+        losses = [float(-score) for score in self._trees.validation_score_[1:]]
+        best = int(np.argmin(losses)) + 1
+        del self._trees._predictors[best:]  # noqa: SLF001 - no public way; n_iter_ and the export count what is there
+        return losses[:best]
 
     def loss(self, features: Matrix, truth: Classes) -> float:
         """Mean negative log-likelihood, in nats."""

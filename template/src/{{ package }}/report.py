@@ -1,13 +1,21 @@
 """Put results into words: tables for the terminal and the model card."""
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from .contract import Contract
 from .evaluate import Evaluation, Scores
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .columns import Decision
+    from .prove import Proof
+
+SHOWN = 60  # columns
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
@@ -19,6 +27,38 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     rows = {"model": evaluation.model, "baseline": evaluation.baseline, **evaluation.slices}
     for name, scores in rows.items():
         table.add_row(name, *_figures(scores))
+    return table
+
+
+def decisions_table(decisions: "dict[str, Decision]", title: str) -> Table:
+    """One line for each column, with its role and the reason; what is no feature is dimmed."""
+    table = Table("column", "role", "because", box=box.SIMPLE, title=escape(title), title_justify="left")
+    for name, decision in list(decisions.items())[:SHOWN]:
+        style = "bold" if decision.role == "target" else None if decision.is_feature else "dim"
+        table.add_row(escape(name), decision.role, escape(decision.reason), style=style)
+    if len(decisions) > SHOWN:
+        table.add_row("…", "", f"{len(decisions) - SHOWN:,} columns more, see conf/params.yaml")
+    return table
+
+
+def changes_table(changes: dict[Path, tuple[int, int]]) -> Table:
+    """One line for each file that changes."""
+    table = Table("file", box=box.SIMPLE)
+    for heading in ("lines +", "lines -"):
+        table.add_column(heading, justify="right")
+    for path, (gained, lost) in changes.items():
+        table.add_row(escape(path.as_posix()), f"{gained:,}", f"{lost:,}")
+    return table
+
+
+def proof_table(proofs: "list[Proof]") -> Table:
+    """One line for each fault: where it was planted, and what caught it."""
+    table = Table("fault", "planted in", "caught by", box=box.SIMPLE)
+    table.add_column("seconds", justify="right")
+    for proof in proofs:
+        caught = "does not apply here" if proof.caught_by is None else proof.caught_by or "nothing: MISSED"
+        style = "dim" if proof.caught_by is None else "bold red" if not proof.caught_by else None
+        table.add_row(escape(proof.fault), escape(proof.place), escape(caught), f"{proof.seconds:.1f}", style=style)
     return table
 
 

@@ -1,13 +1,19 @@
 """Read `conf/params.yaml`: which table, which target, how to learn and what counts as good enough."""
 
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Checked = TypeVar("Checked", bound=BaseModel)
+FeatureRole = Literal["numeric", "categorical", "boolean"]
+OtherRole = Literal[
+    "target", "time", "text", "identifier", "row_number", "constant", "duplicate", "leak", "personal", "ignored"
+]
+Role = FeatureRole | OtherRole
+FEATURE_ROLES: tuple[str, ...] = get_args(FeatureRole)
 
 
 class InputError(Exception):
@@ -35,10 +41,11 @@ class Shares(Strict):
 
 
 class Data(Strict):
-    """The table in use, and which of its columns is to be predicted."""
+    """The table in use, which of its columns is to be predicted, and which may give the target away."""
 
     path: Path
     target: str
+    trusted: tuple[str, ...] = ()
     split: Shares
 
 
@@ -52,10 +59,11 @@ class Gate(Strict):
 
 
 class Settings(Strict):
-    """All of `conf/params.yaml`; `model` is read by `model.py`, which alone knows what it may hold."""
+    """All of `conf/params.yaml`; `columns` is for `adopt`, and `model` for `model.py`, which knows what it may hold."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     data: Data
+    columns: dict[str, Role] = {}
     model: dict[str, Any]
     gate: Gate
 

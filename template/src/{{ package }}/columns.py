@@ -1,0 +1,189 @@
+"""Decide what each column of a new table is, and say why.
+
+The table holds texts, as `source.py` reads it. A decision is a role and a reason; a person's own role goes before ours.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .data import DataError
+from .kinds import numbers, personal, times
+from .settings import FEATURE_ROLES, Role
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CATEGORIES = 100  # more of them are too many to list in a contract
+FEWEST = 20  # present values, and as a share of the rows:
+LEAST = 0.05
+REPEATS = 5  # rows to each category on average, for a category that is always of one class not to be so by chance
+TRUTHS = ({"0", "1"}, {"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"on", "off"})
+NAMES_OF_IDENTIFIERS = re.compile(r"(^|_|\b)(id|key|uuid|guid|code|no|nr|num|number)$|[a-z]I[dD]$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a column is, and why."""
+
+    role: Role
+    reason: str
+
+    @property
+    def is_feature(self) -> bool:
+        """Whether a model learns from the column."""
+        return self.role in FEATURE_ROLES
+
+
+def decide(
+    table: "pd.DataFrame", target: str, given: Mapping[str, Role], overrules: Mapping[str, Role]
+) -> dict[str, Decision]:
+    """Decide on each column of `table`, shape (n, columns), in which `target` is to be predicted.
+
+    `given` are roles named for this run; `overrules` are those of an earlier one, which hold wherever they differ.
+
+    Raises:
+        DataError: a role that a person chose does not fit the column.
+    """
+    decisions = {target: Decision("target", _listed(table[target]))}
+    classes, seen = codes_of(table[target]), dict[bytes, str]()
+    for name in table.columns:
+        if name == target:
+            continue
+        values = table[name]
+        fresh = _decide(values, name, classes, seen)
+        if role := given.get(name):
+            fresh = Decision(_fitting(role, values), f"given, {_seen(values, role)}")
+        elif (role := overrules.get(name)) and role != fresh.role:
+            fresh = Decision(_fitting(role, values), f"yours; adopt would say {fresh.role}: {fresh.reason}")
+        decisions[name] = fresh
+    return {name: decisions[name] for name in table.columns}
+
+
+def _decide(values: "pd.Series[str]", name: str, classes: np.ndarray, seen: dict[bytes, str]) -> Decision:
+    present = values.dropna()
+    if len(present) < max(FEWEST, LEAST * len(values)):
+        return Decision("ignored", f"a value in {len(present):,} of {len(values):,} rows only")
+    codes = codes_of(values)
+    different = int(codes.max()) + 1
+    if different == 1 and len(present) == len(values):
+        return Decision("constant", f"always {_short(present.iloc[0])}")
+    number = numbers(present)
+    if number is not None and _counts(number, name):
+        return Decision("row_number", "counts the rows")
+    if np.array_equal(codes, classes):
+        return Decision("leak", "says the same as the target in other words")
+    same = codes.tobytes() if different <= len(present) / 2 else values.to_csv(index=False, header=False).encode()
+    if (first := seen.setdefault(hashlib.sha256(same).digest(), name)) != name:
+        return Decision("duplicate", f"says the same as {first}")
+    if what := personal(present, name):
+        return Decision("personal", f"holds {what}")
+    decision = _number(number, name, different) if number is not None else _words(present, different)
+    if decision.is_feature and gives_away(codes if number is None else number.reindex(values.index), classes):
+        return Decision("leak", "gives the target away in every row")
+    return decision
+
+
+def _counts(number: "pd.Series[float]", name: str) -> bool:
+    """Whether whole numbers run from 0 or 1 without a gap, in order or, under a name that says so, in any order."""
+    if number.min() not in (0, 1) or number.max() - number.min() != len(number) - 1 or not number.is_unique:
+        return False
+    named = re.fullmatch(r"unnamed.*|x|index|row.*|column_1|#|no|nr|id", name, re.IGNORECASE)
+    return bool(named) or bool(number.is_monotonic_increasing)
+
+
+def _number(number: "pd.Series[float]", name: str, different: int) -> Decision:
+    whole = bool((number % 1 == 0).all())
+    if number.abs().max() > 1e37:
+        return Decision("ignored", "numbers too large for single precision")
+    if whole and different == len(number) and (NAMES_OF_IDENTIFIERS.search(name) or number.is_monotonic_increasing):
+        return Decision("identifier", f"{different:,} different whole numbers, each once")
+    if set(number.unique()) == {0.0, 1.0}:
+        return Decision("boolean", _seen(number, "boolean"))
+    return Decision("numeric", _seen(number, "numeric"))
+
+
+def _words(present: "pd.Series[str]", different: int) -> Decision:
+    if set(present.str.lower().unique()) in TRUTHS:
+        return Decision("boolean", _listed(present))
+    if (moments := times(present)) is not None:
+        return Decision("time", f"from {moments.min():%Y-%m-%d} to {moments.max():%Y-%m-%d}")
+    words = float(present.head(1000).str.count(r"\s+").mean()) + 1
+    if different <= max(10, min(CATEGORIES, len(present) / 5)):
+        return Decision("categorical", _listed(present))
+    if words >= 3 or present.str.len().mean() > 50:
+        return Decision("text", f"{words:.0f} words on average, {different:,} different texts")
+    if different == len(present):
+        return Decision("identifier", f"{different:,} different values, each once")
+    return Decision("ignored", f"{different:,} different texts in {len(present):,} rows are too many for categories")
+
+
+def _fitting(role: Role, values: "pd.Series[str]") -> Role:
+    """The role that a person chose, if the column can have it."""
+    present = values.dropna()
+    if role == "target":
+        return "ignored"  # of an earlier run
+    number = numbers(present, lenient=True)
+    if role == "numeric" and (number is None or present.empty):
+        odd = next((value for value in present if numbers(present[present == value]) is None), "no value")
+        raise DataError(
+            f"{values.name} cannot be numeric: it holds {_short(odd)}. Correct it, or the role of the column."
+        )
+    if role == "time" and times(present) is None:
+        raise DataError(
+            f"{values.name} cannot be a time: its values have no common form, for example {_short(present.iloc[0])}. "
+            "Write them like 2026-11-22 or 2026-11-22 14:30, or choose another column."
+        )
+    if role in ("categorical", "boolean") and present.empty:
+        raise DataError(f"{values.name} cannot be {role}: it holds no value. Choose another role for the column.")
+    return role
+
+
+def _seen(values: "pd.Series[Any]", role: Role) -> str:
+    if role in ("numeric", "boolean") and (number := numbers(values.dropna())) is not None and len(number):
+        return f"numbers from {number.min():.6g} to {number.max():.6g}"
+    return f"{values.nunique():,} different values"
+
+
+def _listed(values: "pd.Series[Any]") -> str:
+    """How many values there are and the most frequent of them."""
+    counts = values.value_counts()
+    shown = ", ".join(map(_short, sorted(counts.index[:4], key=str)))
+    return f"{len(counts):,} values: {shown}{', …' if len(counts) > 4 else ''}"
+
+
+def _short(value: object) -> str:
+    text = "".join(sign if sign.isprintable() else " " for sign in str(value))
+    return text if len(text) <= 24 else f"{text[:24]}…"
+
+
+def codes_of(values: "pd.Series[Any]") -> npt.NDArray[np.int64]:
+    """Each value as the place of its first occurrence among the different ones; missing is -1."""
+    import pandas as pd
+
+    codes: npt.NDArray[np.int64] = pd.factorize(values)[0]
+    return codes
+
+
+def gives_away(values: "npt.NDArray[np.int64] | pd.Series[float]", classes: npt.NDArray[np.int64]) -> bool:
+    """Whether `values`, n codes of categories or n numbers, tell each of the n `classes` without a mistake.
+
+    Numbers do so if, in their order, the class changes no more often than twice for each class: a tree with so few
+    leaves would be right everywhere. A missing value counts as a value of its own.
+    """
+    kinds = int(classes.max()) + 1
+    of_categories = isinstance(values, np.ndarray)
+    numbers = np.asarray(values, dtype=np.float64)
+    order = np.lexsort((classes, numbers))
+    numbers, sorted_classes = numbers[order], classes[order]
+    same = (numbers[1:] == numbers[:-1]) | (np.isnan(numbers[1:]) & np.isnan(numbers[:-1]))
+    changes = sorted_classes[1:] != sorted_classes[:-1]
+    if (same & changes).any():
+        return False
+    different = int((~same).sum()) + 1
+    return different <= len(numbers) / REPEATS if of_categories else int(changes.sum()) <= 2 * kinds

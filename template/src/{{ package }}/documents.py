@@ -1,0 +1,178 @@
+"""Write what `adopt` changes in a project as text: settings, suites, behaviour, and the data's part of two READMEs.
+
+The same decisions give the same bytes, and what a person wrote elsewhere in these files stays as it is.
+"""
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+from .behavior import Case
+from .columns import Decision
+from .contract import Contract, Suite
+from .settings import Gate, Settings
+
+BLOCK = re.compile(r"(<!-- make adopt writes (\w+) -->\n).*?(<!-- to here -->)", re.DOTALL)
+BEHAVIOR = """\
+# What the model must do, in the words of somebody who knows the subject; read by test_behavior.py.
+#
+# A `row` may be partial. Its categories choose rows of the table, the target's among them, and their typical row
+# (median, most frequent) fills the gaps. `change` adds to numbers and replaces categories. Cases with `draft: true`
+# were drafted by `make adopt` from what the model does: review them, and take the mark away from those that are right,
+# so that the next `make adopt` keeps them.
+"""
+READABLE = 24  # values in an example row
+KINDS = {
+    "invariance": "the predicted class stays as it is in at least this share of all rows",
+    "directional": "the probability of each class named rises or falls",
+    "minimum_functionality": "plain cases that nobody would get wrong",
+}
+
+
+def params(text: str, settings: Settings, decisions: dict[str, Decision]) -> str:
+    """The text of `conf/params.yaml` with other blocks `data`, `columns` and `gate`; all else stays as it is."""
+    blocks = _blocks(text)
+    if "columns" not in blocks:
+        before, after = _cut(blocks, "data")
+        blocks = {**before, "columns": "", **after}
+    new = {"data": _data(settings), "columns": _columns(decisions), "gate": _gate(settings.gate)}
+    return "".join(new[name] + _tail(block) if name in new else block for name, block in blocks.items())
+
+
+def _blocks(text: str) -> dict[str, str]:
+    """The file in blocks, each from its name up to the next name; what stands before the first has no name."""
+    blocks, name = {"": ""}, ""
+    for line in text.splitlines(keepends=True):
+        if found := re.match(r"([a-z_]+):", line):
+            name = found[1]
+        blocks[name] = blocks.get(name, "") + line
+    return blocks
+
+
+def _cut(blocks: dict[str, str], after: str) -> tuple[dict[str, str], dict[str, str]]:
+    names = list(blocks)
+    place = names.index(after) + 1
+    return {name: blocks[name] for name in names[:place]}, {name: blocks[name] for name in names[place:]}
+
+
+def _tail(block: str) -> str:
+    """The empty lines and comments after the last line of a block, which belong to what follows."""
+    lines = block.splitlines(keepends=True)
+    while lines and (lines[-1][:1] in ("", "#", "\n")):
+        lines.pop()
+    return block[len("".join(lines)) :] or ("\n" if not block else "")
+
+
+def _scalar(value: object) -> str:
+    """A value in one line of YAML, quoted where it must be."""
+    shown: str = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=1_000_000, sort_keys=False)
+    return shown.strip()[1:-1]
+
+
+def _data(settings: Settings) -> str:
+    data = settings.data
+    trusted = f"  trusted: {_scalar(list(data.trusted))}  # may give the target away\n" if data.trusted else ""
+    shares = _scalar(data.split.model_dump())
+    path = _scalar(data.path.as_posix())
+    return f"data:\n  path: {path}\n  target: {_scalar(data.target)}\n{trusted}  split: {shares}\n"
+
+
+def _columns(decisions: dict[str, Decision]) -> str:
+    lines = [f"  {_scalar(name)}: {decision.role}  # {decision.reason}\n" for name, decision in decisions.items()]
+    return "columns:  # what each is; change a role, run `make adopt` again, and it keeps yours\n" + "".join(lines)
+
+
+def _gate(gate: Gate) -> str:
+    return f"""\
+gate:  # a model that falls short is kept, but not put in use
+  margin: {gate.margin:g}  # of the baseline's log loss, the share that must be saved
+  slices: {_scalar(list(gate.slices))}
+  slice_rows: {gate.slice_rows}  # smaller slices are not judged
+  slice_accuracy: {gate.slice_accuracy:g}
+"""
+
+
+def suite(content: Suite) -> str:
+    """A suite in JSON with one expectation a line, so that a change of one rule is a change of one line."""
+    lines = ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in content["expectations"])
+    meta = json.dumps(content["meta"], ensure_ascii=False)
+    return f'{{\n  "name": "{content["name"]}",\n  "expectations": [\n{lines}\n  ],\n  "meta": {meta}\n}}\n'
+
+
+def behavior(cases: dict[str, list[Case]]) -> str:
+    """The text of `tests/model/behavior.yaml`."""
+    parts = [BEHAVIOR]
+    for kind, said in KINDS.items():
+        lines = [f"\n{kind}:{'' if cases[kind] else ' []'}  # {said}\n"]
+        for case in cases[kind]:
+            keys = [f"{key}: {_scalar(value)}\n" for key, value in case.items()]
+            lines += ["  - ", "    ".join(keys)]
+        parts.append("".join(lines))
+    return "".join(parts)
+
+
+def data_readme(title: str, origin: str, rows: int, decisions: dict[str, Decision]) -> str:
+    """The text of `data/README.md` for a new table."""
+    lines = "".join(f"| `{_cell(name)}` | {one.role} | {_cell(one.reason)} |\n" for name, one in decisions.items())
+    return f"""# Data
+
+`{title}`: {rows:,} rows, adopted from `{origin}`. Say here what a row is, who measured it, and under which licence.
+
+| column | role | seen |
+|---|---|---|
+{lines}"""
+
+
+def readme_blocks(settings: Settings, contract: Contract, trial: str, row: dict[str, Any]) -> dict[str, str]:
+    """What the project's README says of its data and of the `trial` of its contract, and how it predicts a `row`."""
+    names, classes = [column.name for column in contract.columns], contract.categories(settings.data.target)
+    shown = ", ".join(f"`{_cell(name)}`" for name in names[:12]) + (", …" if len(names) > 12 else "")
+    said = ", ".join(map(_cell, classes[:6])) + (", …" if len(classes) > 6 else "")
+    values = "".join(f"        {_python(name)}: {_python(value)},\n" for name, value in row.items())
+    example = f"""
+```python
+from pathlib import Path
+
+from {__name__.partition(".")[0]}.artifact import current
+from {__name__.partition(".")[0]}.predict import Predictor
+
+predictor = Predictor.load(current(Path("artifacts")))
+predictor.predict_row(
+    {{
+{values}    }}
+)
+```
+"""
+    path = settings.data.path.as_posix()
+    return {
+        "data": f"""\
+It tells `{_cell(settings.data.target)}` ({said}) from {shown}.
+The table is `{path}`; `conf/params.yaml` says what each of its columns is, and why.
+{trial}
+""",
+        "predict": f"""\
+```sh
+make predict IN={path} OUT=predictions/{settings.data.path.name}
+```
+{example if len(row) <= READABLE else ""}""",
+    }
+
+
+def with_blocks(readme: str, blocks: dict[str, str]) -> str:
+    """The README with other text between the marks of each block; without marks, as it is."""
+
+    def fill(found: re.Match[str]) -> str:
+        return f"{found[1]}\n{blocks[found[2]]}\n{found[3]}" if found[2] in blocks else found[0]
+
+    return BLOCK.sub(fill, readme)
+
+
+def _python(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def _cell(text: str) -> str:
+    """Text that neither ends a cell of a table nor a piece of code."""
+    return text.replace("|", "\\|").replace("`", "'").replace("<", "&lt;")

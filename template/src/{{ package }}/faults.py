@@ -1,0 +1,222 @@
+"""Faults to plant into a table, one at a time: what goes wrong with data before anyone looks at it.
+
+A fault takes a table and gives a broken copy, or None where the table has nothing that it could break.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .contract import Contract
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Plant = Callable[["pd.DataFrame", "Scene"], "pd.DataFrame | None"]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a fault may need to know of the table that it breaks."""
+
+    contract: Contract
+    target: str
+
+    def numeric(self, table: "pd.DataFrame") -> list[str]:
+        """The features of numbers that are not all alike, most different values first."""
+        names = [column.name for column in self.contract.columns if column.numeric]
+        return sorted((name for name in names if table[name].nunique() > 1), key=lambda name: -table[name].nunique())
+
+    @property
+    def categorical(self) -> list[str]:
+        """The features of categories; without any, the target."""
+        return [column.name for column in self.contract.columns if not column.numeric] or [self.target]
+
+    def ruled(self, kind: str) -> list[str]:
+        """The columns of which the training table's suite holds a rule of this kind."""
+        return [i["kwargs"]["column"] for i in self.contract.dataset["expectations"] if i["type"] == f"expect_{kind}"]
+
+
+def _share(table: "pd.DataFrame", share: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """A mask of this share of the rows, the same each time."""
+    return np.random.default_rng(7).random(len(table)) < share
+
+
+def nulls_over_the_limit(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """Nine of ten values are lost."""
+    name = max((column.name for column in scene.contract.columns), key=lambda name: table[name].notna().mean())
+    return table.assign(**{name: table[name].mask(_share(table, 0.9))})
+
+
+def missing_labels(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """One label in fifty is lost."""
+    lost = _share(table, 0.02)
+    lost[0] = True
+    return table.assign(**{scene.target: table[scene.target].mask(lost)})
+
+
+def swapped_columns(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """Two columns of numbers changed places: those whose medians are the furthest apart."""
+    names = scene.numeric(table)
+    if len(names) < 2 or len({table[name].median() for name in names}) < 2:
+        return None
+    low, high = min(names, key=lambda name: table[name].median()), max(names, key=lambda name: table[name].median())
+    return table.assign(**{low: table[high], high: table[low]})
+
+
+def another_unit(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """Grams became milligrams: all numbers of a column are a thousand times as large."""
+    return _changed(table, scene, lambda values: values * 1000)
+
+
+def sign_flip(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """The numbers of a column that was mostly of one sign have the other one."""
+    names = [name for name in scene.numeric(table) if abs(np.sign(table[name]).mean()) > 0.6]
+    return table.assign(**{names[0]: -table[names[0]]}) if names else None
+
+
+def stuck_sensor(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """A column of numbers holds its greatest value throughout."""
+    return _changed(table, scene, lambda values: values.where(values.isna(), values.max()))
+
+
+def drifted_column(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """A column of numbers moved by twice the distance between its quartiles."""
+
+    def spread(name: str) -> float:
+        return float(table[name].quantile(0.75) - table[name].quantile(0.25))
+
+    names = [name for name in scene.numeric(table) if spread(name) > 0]
+    return table.assign(**{names[0]: table[names[0]] + 2 * spread(names[0])}) if names else None
+
+
+def decimal_commas(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """Numbers arrive as texts with a comma."""
+    return _changed(table, scene, lambda values: values.astype("str").str.replace(".", ",", regex=False))
+
+
+def unseen_category(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """Three values in five are a category that was never seen."""
+    return _reworded(table, scene, lambda texts: texts.where(texts.isna(), "not seen before"))
+
+
+def other_case(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """Three values in five are written in the other case."""
+    for name in [*scene.categorical, scene.target]:
+        if (table[name].dropna().str.swapcase() != table[name].dropna()).any():
+            known = set(table[name].dropna())
+            swapped = table[name].str.swapcase()
+            if not set(swapped.dropna()) <= known:
+                return table.assign(**{name: table[name].where(~_share(table, 0.6), swapped)})
+    return None
+
+
+def stray_blanks(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """Three values in five end in a blank."""
+    return _reworded(table, scene, lambda texts: texts + " ")
+
+
+def damaged_encoding(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """A sign of three texts in five was lost in a wrong encoding."""
+    return _reworded(table, scene, lambda texts: texts.str.replace(r"^.", "\N{REPLACEMENT CHARACTER}", regex=True))
+
+
+def duplicated_rows(table: "pd.DataFrame", _: Scene) -> "pd.DataFrame | None":
+    """All rows were written twice."""
+    return table.iloc[np.tile(np.arange(len(table)), 2)].reset_index(drop=True)
+
+
+def repeated_identifiers(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """Each identifier stands for two rows."""
+    names = scene.ruled("column_values_to_be_unique")
+    pairs = np.arange(len(table)) // 2
+    return table.assign(**{names[0]: table[names[0]].iloc[pairs].to_numpy()}) if names else None
+
+
+def truncated_table(table: "pd.DataFrame", _: Scene) -> "pd.DataFrame | None":
+    """Three quarters of the rows are gone."""
+    return table.head(len(table) // 4)
+
+
+def lost_column(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """The first feature is gone."""
+    return table.drop(columns=scene.contract.columns[0].name)
+
+
+def renamed_column(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """The last feature has another name."""
+    name = scene.contract.columns[-1].name
+    return table.rename(columns={name: f"{name}_new"})
+
+
+def unknown_label(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """One row is of a class that was never seen."""
+    return table.assign(**{scene.target: table[scene.target].where(np.arange(len(table)) > 0, "not seen before")})
+
+
+def label_imbalance(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """Nine of ten rows of the most frequent class are gone."""
+    most = table[scene.target] == table[scene.target].mode().iloc[0]
+    return _rows(table, ~(most & _share(table, 0.9)).to_numpy())
+
+
+def lost_class(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """All rows of the rarest class are gone."""
+    rarest = table[scene.target].value_counts().index[-1]
+    return _rows(table, (table[scene.target] != rarest).to_numpy())
+
+
+def stale_dates(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """The dates are those of a century ago."""
+    names = scene.ruled("column_min_to_be_between")
+    return table.assign(**{names[0]: table[names[0]].str.replace(r"^\d\d", "17", regex=True)}) if names else None
+
+
+def leaked_target(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """A feature was overwritten with what it is to predict, in values that it knows."""
+    classes = {name: place for place, name in enumerate(scene.contract.categories(scene.target))}
+    codes = table[scene.target].map(classes)
+    for name in scene.numeric(table):
+        steps = np.quantile(table[name].dropna(), np.linspace(0.3, 0.7, len(classes)))
+        if len(np.unique(steps)) == len(classes):
+            return table.assign(**{name: steps[codes.astype(int)]})
+    return None
+
+
+def further_column(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """The answer stands in a column more."""
+    return table.assign(**{f"{scene.target}_copy": table[scene.target]})
+
+
+def shuffled_labels(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """The labels belong to other rows."""
+    return table.assign(**{scene.target: np.random.default_rng(7).permutation(table[scene.target].to_numpy())})
+
+
+BEYOND_THE_SUITES = (leaked_target, shuffled_labels)  # for which tests are needed that look at rows or train
+FOR_THE_SUITES: tuple[Plant, ...] = (
+    *(nulls_over_the_limit, missing_labels, swapped_columns, another_unit, sign_flip, stuck_sensor, drifted_column),
+    *(decimal_commas, unseen_category, other_case, stray_blanks, damaged_encoding, duplicated_rows),
+    *(repeated_identifiers, truncated_table, lost_column, renamed_column, further_column, unknown_label),
+    *(label_imbalance, lost_class, stale_dates),
+)
+
+
+def _rows(table: "pd.DataFrame", mask: np.ndarray[Any, np.dtype[np.bool_]]) -> "pd.DataFrame":
+    return table.iloc[mask.nonzero()[0]].reset_index(drop=True)
+
+
+def _changed(
+    table: "pd.DataFrame", scene: Scene, change: "Callable[[pd.Series[float]], pd.Series[Any]]"
+) -> "pd.DataFrame | None":
+    names = scene.numeric(table)
+    return table.assign(**{names[0]: change(table[names[0]])}) if names else None
+
+
+def _reworded(
+    table: "pd.DataFrame", scene: Scene, change: "Callable[[pd.Series[str]], pd.Series[str]]"
+) -> "pd.DataFrame | None":
+    name = scene.categorical[0]
+    return table.assign(**{name: table[name].where(~_share(table, 0.6), change(table[name]))})

@@ -1,0 +1,164 @@
+"""Test the tests: plant one fault at a time, run the tests that should notice, and say which did.
+
+Nothing on the disk is changed: data is broken in memory as it is loaded, code and model while the tests run.
+"""
+
+import contextlib
+import importlib
+import io
+import pkgutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import data as loading
+from .contract import read_contract
+from .data import conform, load
+from .faults import FOR_THE_SUITES, Scene, leaked_target, shuffled_labels
+from .sabotage import SABOTAGES, replace
+from .settings import InputError, read_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pytest
+
+SHOWN = 60  # characters of an error
+PARTS = ("data", "code", "model")
+CONTRACT, TRAINING = "tests/data/test_contract.py", "tests/model/test_training.py"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What became of one fault: `caught_by` names a test, is empty if none noticed, and None if it does not apply."""
+
+    fault: str
+    part: str
+    place: str
+    caught_by: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A fault that is ready to be planted; `plant` is None where the table has nothing that it could break."""
+
+    fault: str
+    part: str
+    place: str
+    tests: list[str]
+    plant: "Callable[[pytest.MonkeyPatch], None] | None"
+
+
+@dataclass(eq=False)
+class Watcher:
+    """A plugin of pytest that remembers what went red, and what only warned."""
+
+    failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def pytest_runtest_logreport(self, report: "pytest.TestReport") -> None:
+        """Note a test that failed, or what kept it from beginning."""
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            reason = crash.message.splitlines()[0] if crash and report.when == "setup" else None
+            self.failures.append(reason.partition("Error: ")[2][:SHOWN] if reason else _called(report.nodeid))
+
+    def pytest_collectreport(self, report: "pytest.CollectReport") -> None:
+        """Note a module of tests that could not be read."""
+        if report.failed:
+            self.failures.append(report.nodeid)
+
+    def pytest_warning_recorded(self, warning_message: Any, nodeid: str) -> None:  # noqa: ANN401
+        """Note a breach that only warns."""
+        if warning_message.category is UserWarning:
+            self.warnings.append(_called(nodeid))
+
+
+def _called(nodeid: str) -> str:
+    """A test by its name; one of an expectation by that of the expectation."""
+    name, _, case = nodeid.rpartition("::")[2].partition("[")
+    return case.removesuffix("]") if name == "test_the_table_meets" else name
+
+
+def attempts(root: Path, parts: tuple[str, ...]) -> list[Attempt]:
+    """All faults of these parts, for the project in `root`, after a look at which of them its table allows."""
+    settings, contract = read_settings(root / "conf" / "params.yaml"), read_contract(root / "expectations")
+    scene = Scene(contract, settings.data.target)
+    ready: list[Attempt] = []
+    if "data" in parts:
+        table = load(root / settings.data.path, contract)
+        for fault in (*FOR_THE_SUITES, leaked_target, shuffled_labels):
+            tests = [TRAINING if fault is shuffled_labels else CONTRACT]
+            broken = fault(table, scene)
+            plant = None if broken is None else _loaded_as(broken)
+            ready.append(Attempt(fault.__name__.replace("_", " "), "data", settings.data.path.name, tests, plant))
+    for one in SABOTAGES:
+        if one.part in parts:
+            plant = one.plant if one.applies(contract) else None
+            ready.append(Attempt(one.fault, one.part, one.place, list(one.tests), plant))
+    return ready
+
+
+def _loaded_as(broken: "pd.DataFrame") -> "Callable[[pytest.MonkeyPatch], None]":
+    return lambda patch: replace(patch, loading, "load", lambda _load, _path, contract: conform(broken, contract))
+
+
+def prove(root: Path, parts: tuple[str, ...] = PARTS) -> Iterator[Proof]:
+    """Plant each fault and run the tests that should notice it.
+
+    Raises:
+        InputError: pytest is not installed, the tests are not there, or they fail without any fault.
+    """
+    for module in pkgutil.iter_modules(sys.modules[__package__ or ""].__path__, f"{__package__}."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)  # all, so that none is imported while a fault is planted
+    ready = attempts(root, parts)
+    before = run(root, list(dict.fromkeys(test for one in ready for test in one.tests)))
+    if before.failures:
+        raise InputError(
+            f"tests/: {', '.join(before.failures[:3])} fails without a fault, so nothing can be proved. Mend it first."
+        )
+    for one in ready:
+        started = time.perf_counter()
+        caught_by = None if one.plant is None else _noticed(run(root, one.tests, one.plant), before)
+        yield Proof(one.fault, one.part, one.place, caught_by, time.perf_counter() - started)
+
+
+def _noticed(after: Watcher, before: Watcher) -> str:
+    if after.failures:
+        return after.failures[0]
+    new = [warning for warning in after.warnings if warning not in before.warnings]
+    return new[0] if new else ""
+
+
+def run(root: Path, tests: list[str], plant: "Callable[[pytest.MonkeyPatch], None] | None" = None) -> Watcher:
+    """Run `tests` of the project in `root` with a fault planted, up to the first failure, and give what was noticed.
+
+    Raises:
+        InputError: pytest or the tests are not there.
+    """
+    try:
+        import pytest
+    except ModuleNotFoundError as error:
+        raise InputError("prove needs pytest. Install the development tools with: make setup") from error
+    if absent := [test for test in tests if not (root / test).exists()]:
+        raise InputError(f"{root / absent[0]}: there are no such tests. Restore them with: git checkout -- tests")
+    watcher, silence = Watcher(), io.StringIO()
+    options = ["-x", "--rootdir", str(root), "-c", str(root / "pyproject.toml"), "-p", "no:cacheprovider"]
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(silence),
+        contextlib.redirect_stderr(silence),
+    ):
+        if plant:
+            plant(patch)
+        code = pytest.main([*options, *(str(root / test) for test in tests)], plugins=[watcher])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
+        raise InputError(f"tests/: pytest cannot run ({silence.getvalue().strip()[-500:]}). Mend that first.")
+    for name, module in list(sys.modules.items()):
+        if str(root / "tests") in str(getattr(module, "__file__", "")):
+            del sys.modules[name]
+    return watcher

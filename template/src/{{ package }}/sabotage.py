@@ -1,0 +1,164 @@
+"""Faults to plant into the code and the model, one at a time, while the tests run.
+
+Each changes what one function does, wherever it is called, and names the tests that should notice.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import artifact, features, validate
+from . import split as splitting
+from .contract import Contract
+from .evaluate import Evaluation
+from .features import Encoder
+from .model import Model
+from .predict import Graph, Predictor
+from .split import Split
+
+if TYPE_CHECKING:
+    import pytest
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """A fault: `change` stands for `name` of `owner`, gets the original first, and some of `tests` should notice."""
+
+    fault: str
+    part: str
+    owner: "type | ModuleType"
+    name: str
+    tests: tuple[str, ...]
+    change: Callable[..., Any]
+    applies: Callable[[Contract], bool] = lambda _: True
+
+    @property
+    def place(self) -> str:
+        """Where it is planted."""
+        return f"{self.owner.__name__.rpartition('.')[2]}.{self.name}"
+
+    def plant(self, patch: "pytest.MonkeyPatch") -> None:
+        """Plant it until `patch` is undone."""
+        replace(patch, self.owner, self.name, self.change)
+
+
+def replace(patch: "pytest.MonkeyPatch", owner: "type | ModuleType", name: str, change: Callable[..., Any]) -> None:
+    """Let `change` stand for a method of a class, or for a function in every module of the package that imported it."""
+    original, package = getattr(owner, name), __name__.partition(".")[0]
+
+    def changed(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - any function
+        return change(original, *given, **named)
+
+    if isinstance(owner, type):
+        patch.setattr(owner, name, changed)
+        return
+    for where, module in list(sys.modules.items()):
+        if where.partition(".")[0] == package and getattr(module, name, None) is original:
+            patch.setattr(module, name, changed)
+
+
+def _without_missing(encode: Callable[..., Any], self: Encoder, rows: Any) -> Any:  # noqa: ANN401
+    return np.nan_to_num(encode(self, rows))
+
+
+def _split_by_place(_: Callable[..., Any], table: Any, shares: Any, key: Any = None) -> Split:  # noqa: ANN401, ARG001
+    first, second = int(len(table) * shares.train), int(len(table) * (shares.train + shares.validation))
+    return Split(table.iloc[:first], table.iloc[first:second], table.iloc[second:])
+
+
+def _split_off_by_one(split: Callable[..., Split], *given: Any) -> Split:  # noqa: ANN401
+    parts = split(*given)
+    return Split(parts.train, parts.validation, parts.test.iloc[1:])
+
+
+def _train_rows_in_test(split: Callable[..., Split], *given: Any) -> Split:  # noqa: ANN401
+    parts = split(*given)
+    return Split(parts.train, parts.validation, parts.train)
+
+
+def _turned(matrix: Any) -> Any:  # noqa: ANN401
+    return np.ascontiguousarray(matrix[:, ::-1])
+
+
+def _shifted(positions: Callable[..., Any], column: Any) -> Any:  # noqa: ANN401
+    return {category: place + 1 for category, place in positions(column).items()}
+
+
+def _unsteady(predict: Callable[..., Any], *given: Any) -> Any:  # noqa: ANN401
+    return predict(*given) ** np.random.default_rng().uniform(0.9, 1.1)
+
+
+def _one_round(fit: Callable[..., Any], self: Model, *given: Any) -> Any:  # noqa: ANN401
+    self.parameters = self.parameters.model_copy(update={"rounds": 1})
+    return fit(self, *given)
+
+
+def _learn_noise(fit: Callable[..., Any], self: Model, train: Any, validation: Any, after: Any) -> Any:  # noqa: ANN401
+    features, truth = train
+    return fit(self, (features, np.random.default_rng(7).permutation(truth)), validation, after)
+
+
+def _constant(predict: Callable[..., Any], self: Model, matrix: Any) -> Any:  # noqa: ANN401
+    return np.tile(np.eye(self.classes)[0] * 0.98 + 0.02 / self.classes, (len(predict(self, matrix)), 1))
+
+
+def _backwards(load: Callable[..., Predictor], *given: Any) -> Predictor:  # noqa: ANN401
+    predictor = load(*given)
+    predictor.classes = predictor.classes[::-1]
+    return predictor
+
+
+def _in_use_by_another_name(_: Callable[..., None], artifacts: Any, version: str) -> None:  # noqa: ANN401
+    import shutil
+
+    shutil.copytree(artifacts / version, artifacts / "older")
+    (artifacts / "current").write_text("older\n", encoding="utf-8")
+
+
+def _in_serving(change: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Change the encoded features in serving, and not in training."""
+    return lambda _, self, rows: self.graph.run(change(self._encoder.encode(rows)))
+
+
+def _code(
+    fault: str,
+    owner: "type | ModuleType",
+    name: str,
+    tests: str,
+    change: Callable[..., Any],
+    applies: Callable[[Contract], bool] = lambda _: True,
+) -> Sabotage:
+    return Sabotage(fault, "code", owner, name, (f"tests/code/test_{tests}.py",) if tests else MODEL, change, applies)
+
+
+def _model(fault: str, owner: "type | ModuleType", name: str, change: Callable[..., Any]) -> Sabotage:
+    return Sabotage(fault, "model", owner, name, MODEL, change)
+
+
+MODEL = tuple(f"tests/model/test_{name}.py" for name in ("training", "inference", "behavior"))
+SABOTAGES = (
+    _code("scaling in training only", Predictor, "probabilities", "", _in_serving(lambda matrix: matrix * 0.01)),
+    _code("column order changed", Predictor, "probabilities", "", _in_serving(_turned), lambda it: len(it.columns) > 1),
+    _code("imputation skipped", Encoder, "encode", "features", _without_missing),
+    _code("categories off by one", features, "_positions", "features", _shifted),
+    _code("off-by-one split", splitting, "split", "split", _split_off_by_one),
+    _code("split by place", splitting, "split", "split", _split_by_place),
+    _code("train rows in the test set", splitting, "split", "", _train_rows_in_test),
+    _code("contract not enforced", validate, "enforce", "validate", lambda *_: []),
+    _code("gate always open", Evaluation, "shortcomings", "evaluate", lambda *_: []),
+    _model("frozen weights", Model, "step", lambda _, self, *batch: self.loss(*batch)),
+    _model("untrained", Model, "fit", lambda *_: [np.log(2.0)]),
+    _model("stopped after one round", Model, "fit", _one_round),
+    _model("trained on shuffled labels", Model, "fit", _learn_noise),
+    _model("constant prediction", Model, "predict", _constant),
+    _model("does not sum to one", Model, "predict", lambda predict, *given: predict(*given) / 2),
+    _model("other answers for one seed", Model, "predict", _unsteady),
+    _model("label order swapped", Predictor, "load", _backwards),
+    _model("NaN output", Graph, "run", lambda run, *given: run(*given) * np.nan),
+    _model("ONNX differs from the framework", Graph, "run", lambda run, *given: run(*given) * 0.999),
+    _model("wrong artifact version", artifact, "put_in_use", _in_use_by_another_name),
+)
