@@ -1,6 +1,6 @@
 # `make` alone lists the targets. The first target that needs the environment makes it.
 PYTHON := .venv/bin/python
-BENCHES := generation warm_tests predict_row features_suite
+BENCHES := generation warm_tests predict_row features_suite adopt_tall
 
 .DEFAULT_GOAL := help
 .PHONY: help test style clean example bench $(BENCHES)
@@ -23,7 +23,7 @@ clean: style  ## Format, then remove caches and the example
 example: .venv/ready  ## Write the default project into example/
 	@rm -rf example && .venv/bin/copier copy --quiet --defaults --vcs-ref HEAD . example
 
-bench: $(BENCHES)  ## Measure: generation, warm tests, one prediction, the features suite
+bench: $(BENCHES)  ## Measure: generation, warm tests, one prediction, the features suite, a tall table
 
 $(BENCHES): .venv/ready
 	@$(PYTHON) bench/$@.py

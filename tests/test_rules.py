@@ -19,8 +19,8 @@ FILES = {
         f"src/myproj/{name}.py"
         for name in (
             *("adopt", "artifact", "behavior", "cli", "columns", "contract", "data", "documents", "draft", "evaluate"),
-            *("faults", "features", "kinds", "label", "logs", "model", "monitor", "predict", "prepare", "progress"),
-            *("prove", "report", "sabotage", "settings", "source", "split", "train", "transaction", "trial"),
+            *("dialect", "faults", "features", "kinds", "label", "logs", "model", "monitor", "predict", "prepare", "progress"),
+            *("prove", "report", "room", "sabotage", "settings", "source", "split", "train", "transaction", "trial"),
             *("validate", "wording"),
         )
     ),
@@ -29,7 +29,7 @@ FILES = {
         f"tests/code/test_{name}.py"
         for name in (
             *("adopt", "artifact", "cli", "columns", "contract", "data", "draft", "evaluate", "features", "logs"),
-            *("model", "monitor", "predict", "report", "settings", "source", "split", "train", "validate"),
+            *("model", "monitor", "predict", "report", "settings", "source", "split", "train", "transaction", "validate"),
         )
     ),
     *("tests/data/test_contract.py", "tests/data/test_faults.py"),

@@ -3,27 +3,26 @@
 Everything is written to a stage and put in place in the end, so that a failure leaves the project as it was.
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from . import documents
-from .behavior import draft_cases, still_askable
-from .columns import Decision, decide
+from .behavior import draft_cases, read_cases, still_askable
+from .columns import Decision, codes_of, decide, encoded, gives_away
 from .contract import Contract, read_contract
 from .data import DataError, load
-from .draft import draft, types_only
+from .draft import digest, draft, types_only, with_own_rules
 from .evaluate import Evaluation, draft_gate
-from .kinds import as_iso, numbers
+from .kinds import as_iso, is_ambiguous, numbers
 from .label import labelled
 from .predict import Predictor
 from .prepare import Prepared, prepare
 from .settings import Data, Gate, InputError, Role, Settings, read_settings
 from .source import Source, read
-from .train import Trained, fit, keep
+from .train import fit, keep, refuse_what_teaches_nothing
 from .transaction import at_risk, changes, finish, keep_copies, replace, stage
 from .trial import Trial, attempt
 
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
 PARAMS, BEHAVIOR = Path("conf/params.yaml"), Path("tests/model/behavior.yaml")
 README, DATA_README, IGNORED = Path("README.md"), Path("data/README.md"), Path("data/.gitignore")
 SUITES = {name: Path(f"expectations/{name}.json") for name in ("features", "dataset")}
+NUMBERS = ("numeric", "boolean", "time")  # roles of columns that may hold numbers
 LARGE = 5120 * 1024  # bytes; the hook for large files refuses more
-NATS = 2.0  # that a model must save on the test part in all; less can be chance
 SLICES = 2  # features to judge by slice, those with the fewest values
 OPEN = Gate(margin=0, slice_rows=30, slice_accuracy=0)
 
@@ -86,15 +85,16 @@ def adopt(
             not have (unless `force`).
     """
     finish(root)
-    with stage(root) as staged:
+    with stage(root) as staged, _plain_errors(staged):
         plan = _plan(address, target, given, root, staged)
         old = plan.before.data.path
         gone = [old] if old != plan.path and old.parts[0] == "data" and (root / old).is_file() else []
         replaced = [PARAMS, *SUITES.values(), BEHAVIOR, README, DATA_README, plan.path, *gone]
         edited, unknown = at_risk(root, replaced)
-        if edited and not force and not dry_run:
+        taken_over = [PARAMS] if plan.again else []  # roles, gate and all the rest of the settings stay
+        if (others := [path for path in edited if path not in taken_over]) and not force and not dry_run:
             raise InputError(
-                f"{', '.join(map(str, edited))}: changed since the last commit, and this would replace it. Commit that "
+                f"{', '.join(map(str, others))}: changed since the last commit, and this would replace it. Commit that "
                 "first, or go on with --force (with make: OPTIONS=--force), which keeps a copy."
             )
         if not agree(plan):
@@ -103,10 +103,20 @@ def adopt(
         found = changes(root, staged, gone)
         copies = None
         if not dry_run:
-            lost = [path for path in (*edited, *unknown) if found.get(path, (0, 0)) != (0, 0)]
-            copies = keep_copies(root, lost) if lost else None
+            copies = keep_copies(root, staged, [path for path in (*edited, *unknown) if path in found])
             replace(root, staged, gone)
     return Adopted(plan, evaluation, trial, found, copies)
+
+
+@contextlib.contextmanager
+def _plain_errors(staged: Path) -> Iterator[None]:
+    """Name files as the user knows them, and say in one paragraph that the disk is full."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(str(error).replace(f"{staged}/", "")) from error
+    except OSError as error:
+        raise InputError(f"{staged.parent}: cannot be written ({error.strerror}). Nothing was changed.") from error
 
 
 def _plan(address: str, target: str, given: Mapping[str, Role], root: Path, staged: Path) -> Plan:
@@ -115,9 +125,15 @@ def _plan(address: str, target: str, given: Mapping[str, Role], root: Path, stag
     source = read(address)
     for name in (target, *given):
         _refuse_unknown(name, source)
+    if target in given:
+        raise DataError(
+            f"{source.origin}: {target} cannot be the target and have a role besides. Take ID= or TIME= away."
+        )
     table, notes = labelled(source.table, target, source.origin)
     again = target == settings.data.target and 2 * len(set(contract.all_columns) & set(table)) >= len(table.columns)
-    decisions = decide(table, target, given, settings.columns if again else {})
+    drafted = contract.dataset["meta"].get("roles", [])
+    chosen = {name: role for name, role in settings.columns.items() if digest([name, role]) not in drafted}
+    decisions = decide(table, target, given, chosen if again else {})
     if not any(decision.is_feature for decision in decisions.values()):
         said = "; ".join(f"{name}: {one.role}, {one.reason}" for name, one in decisions.items() if name != target)
         raise DataError(
@@ -126,16 +142,20 @@ def _plan(address: str, target: str, given: Mapping[str, Role], root: Path, stag
         )
     for name, decision in decisions.items():
         if decision.role == "time":
+            if is_ambiguous(table[name]):
+                notes.append(
+                    f"{name}: the day was read before the month; if that is wrong, write dates like 2026-11-22"
+                )
             table = table.assign(**{name: as_iso(table[name])})
     path = Path("data") / f"{source.name}.csv"
     _write_text(staged / path, "")
     table.to_csv(staged / path, index=False, lineterminator="\n")
-    numeric = {name for name, one in decisions.items() if one.is_feature and _is_number(table[name], one.role)}
+    numeric = {name for name, one in decisions.items() if one.role in NUMBERS and _is_number(table[name])}
     return Plan(source.origin, path, target, len(table), decisions, numeric, [*source.notes, *notes], settings, again)
 
 
-def _is_number(values: "pd.Series[str]", role: Role) -> bool:
-    return role != "categorical" and numbers(values.dropna(), lenient=True) is not None
+def _is_number(values: "pd.Series[str]") -> bool:
+    return numbers(values.dropna(), lenient=True) is not None
 
 
 def _refuse_unknown(name: str, source: Source) -> None:
@@ -152,13 +172,16 @@ def _write(plan: Plan, root: Path, staged: Path) -> tuple[Evaluation, Trial]:
     """Write the rest of the new project to the stage, a trained model included."""
     typed = load(staged / plan.path, types_only(plan.roles, plan.numeric))
     contract, trial = draft(typed, plan.roles), attempt(typed, plan.roles, plan.target)
+    if plan.again:
+        contract = with_own_rules(contract, read_contract(root / "expectations"), set(plan.roles))
+    classes = codes_of(typed[plan.target])
+    names = [column.name for column in contract.columns]
+    trusted = tuple(name for name in names if gives_away(encoded(typed[name]), classes))
     del typed
-    for name, path in SUITES.items():
-        _write_text(staged / path, documents.suite(getattr(contract, name)))
-    trusted = tuple(n for n, one in plan.decisions.items() if one.is_feature and "adopt would say leak" in one.reason)
     data = Data(path=plan.path, target=plan.target, trusted=trusted, split=plan.before.data.split)
     settings = plan.before.model_copy(update={"data": data, "columns": plan.roles})
-    kept = plan.again and set(settings.gate.slices) <= {column.name for column in contract.columns}
+    drafted = read_contract(root / "expectations").dataset["meta"].get("gate")
+    kept = plan.again and set(settings.gate.slices) <= set(names) and digest(settings.gate.model_dump()) != drafted
     gate = settings.gate if kept else OPEN.model_copy(update={"slices": _slices(contract)})
     settings = settings.model_copy(update={"gate": gate})
     prepared = prepare(settings, contract, staged)
@@ -166,6 +189,10 @@ def _write(plan: Plan, root: Path, staged: Path) -> tuple[Evaluation, Trial]:
     refuse_what_teaches_nothing(trained, settings, plan.origin)
     if not kept:
         settings = settings.model_copy(update={"gate": draft_gate(trained.evaluation, gate)})
+    roles = [digest([name, one.role]) for name, one in plan.decisions.items() if not one.by_a_person]
+    contract.dataset["meta"] |= {"roles": roles} | ({} if kept else {"gate": digest(settings.gate.model_dump())})
+    for name, path in SUITES.items():
+        _write_text(staged / path, documents.suite(getattr(contract, name)))
     text = documents.params((root / PARAMS).read_text(encoding="utf-8"), settings, plan.decisions)
     _write_text(staged / PARAMS, text)
     read_settings(staged / PARAMS)
@@ -179,52 +206,40 @@ def _slices(contract: Contract) -> tuple[str, ...]:
     return tuple(column.name for column in sorted(few, key=lambda column: len(column.categories))[:SLICES])
 
 
-def refuse_what_teaches_nothing(trained: Trained, settings: Settings, origin: str) -> None:
-    """Refuse a model that is no better than the baseline, or than the gate that a person set.
-
-    Raises:
-        InputError: says by how much it falls short.
-    """
-    model, baseline = trained.evaluation.model, trained.evaluation.baseline
-    if len(trained.losses) < 2 or (baseline.log_loss - model.log_loss) * model.rows < NATS:
-        raise DataError(
-            f"{origin}: the other columns say too little of {settings.data.target} to tell it from chance: on "
-            f"{model.rows:,} unseen rows the log loss is {model.log_loss:.3f}, and {baseline.log_loss:.3f} without any "
-            "feature. Nothing was changed. Add columns or rows, or choose another target with TARGET=."
-        )
-    if shortcomings := trained.evaluation.shortcomings(settings.gate):
-        raise InputError(
-            f"{origin}: a model of this table does not pass the gate in {PARAMS}: {'; '.join(shortcomings)}. Nothing "
-            "was changed. If the table is right, lower the gate there and run this again."
-        )
-
-
 def _write_cases(plan: Plan, root: Path, staged: Path, prepared: Prepared, predictor: Predictor) -> None:
     import pandas as pd
 
     table = pd.concat(vars(prepared.table).values()).sort_index()
-    before = yaml.safe_load((root / BEHAVIOR).read_text(encoding="utf-8")) if plan.again else {}
-    kept = still_askable(before, set(table.columns), prepared.classes)
+    before = read_cases(root / BEHAVIOR) if plan.again else {}
+    kept = still_askable(before, table, prepared.contract, prepared.classes)
     _write_text(staged / BEHAVIOR, documents.behavior(draft_cases(table, predictor, kept)))
 
 
 def _write_readmes(plan: Plan, root: Path, staged: Path, settings: Settings, prepared: Prepared, trial: Trial) -> None:
-    said = (root / DATA_README).read_text(encoding="utf-8") if (root / DATA_README).is_file() else ""
-    if not plan.again or plan.path.name not in said:
-        _write_text(staged / DATA_README, documents.data_readme(plan.path.name, plan.origin, plan.rows, plan.decisions))
+    said = _read_text(root / DATA_README)
+    block = documents.columns_block(plan.path.name, plan.rows, plan.decisions)
+    kept = plan.again and (plan.path.name in said or documents.has_block(said, "columns"))
+    _write_text(staged / DATA_README, documents.with_blocks(said if kept else documents.DATA_README, block))
     if (root / README).is_file():
         example = prepared.table.test.iloc[0]
         row = {column.name: _python_value(example[column.name]) for column in prepared.contract.columns}
         blocks = documents.readme_blocks(settings, prepared.contract, trial.sentence, row)
-        _write_text(staged / README, documents.with_blocks((root / README).read_text(encoding="utf-8"), blocks))
+        _write_text(staged / README, documents.with_blocks(_read_text(root / README), blocks))
     if (staged / plan.path).stat().st_size > LARGE:
-        listed = (root / IGNORED).read_text(encoding="utf-8") if (root / IGNORED).is_file() else ""
+        listed = _read_text(root / IGNORED)
         line = f"/{plan.path.name}\n"
         _write_text(staged / IGNORED, listed if line in listed else listed + line)
 
 
 def _python_value(value: Any) -> Any:  # noqa: ANN401 - a number or a text
     return None if value != value else float(value) if not isinstance(value, str) else value
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: this is not UTF-8, so nothing was changed. Save it as UTF-8.") from error
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -4,9 +4,14 @@ Three kinds (after "Beyond Accuracy: Behavioral Testing of NLP Models with Check
 that stays, a probability that moves in a known direction, and plain cases that nobody would get wrong.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import yaml
+
+from .contract import Contract
+from .settings import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,16 +89,41 @@ def _same(case: Case, own: Case) -> bool:
     return about(case) == about(own)
 
 
-def still_askable(cases: dict[str, list[Case]], columns: set[str], classes: tuple[str, ...]) -> dict[str, list[Case]]:
-    """The cases that a person wrote, or took the mark of a draft from, as far as a table can still answer them."""
+def read_cases(path: Path) -> dict[str, list[Case]]:
+    """Read the cases of `tests/model/behavior.yaml`; none if there is no such file.
+
+    Raises:
+        InputError: it is not YAML, or not lists of cases under their kinds.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: this is not valid YAML ({' '.join(str(error).split())}). Correct it.") from error
+    cases = {kind: some or [] for kind, some in (found or {}).items()} if isinstance(found or {}, dict) else None
+    if cases is None or not all(isinstance(case, dict) for some in cases.values() for case in some):
+        raise InputError(f"{path}: there must be lists of cases under the names of their kinds. Correct it.")
+    return cases
+
+
+def still_askable(
+    cases: dict[str, list[Case]], table: "pd.DataFrame", contract: Contract, classes: tuple[str, ...]
+) -> dict[str, list[Case]]:
+    """The cases that a person wrote, or took the mark of a draft from, as far as `table` can still answer them."""
+    numeric = {column.name: column.numeric for column in contract.columns}
+
+    def fits(name: str, value: object) -> bool:
+        if numeric.get(name):
+            return value is None or isinstance(value, int | float)
+        return name in table and (value is None or bool((table[name] == value).any()))
 
     def askable(case: Case) -> bool:
-        expect = case.get("expect", {})
+        row, change, expect = case.get("row") or {}, case.get("change") or {}, case.get("expect") or {}
         named = set(expect) if isinstance(expect, dict) else {expect}
-        return {*case.get("row", {}), *case.get("change", {})} <= columns and named <= set(classes)
+        known = set(change) <= set(numeric) and named <= set(classes)
+        return known and all(fits(name, value) for name, value in [*row.items(), *change.items()])
 
-    kept = {kind: [case for case in cases.get(kind) or [] if not case.get("draft")] for kind in cases}
-    return {kind: [case for case in kept[kind] if askable(case)] for kind in kept}
+    kept = {kind: [case for case in some if not case.get("draft")] for kind, some in cases.items()}
+    return {kind: [case for case in some if askable(case)] for kind, some in kept.items()}
 
 
 def _numeric(table: "pd.DataFrame", predictor: "Predictor") -> list[str]:

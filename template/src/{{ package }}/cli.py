@@ -127,6 +127,8 @@ def adopt(
     _show(adopted.evaluation)
     _console().print(changes_table(adopted.changes))
     logger.info("%s", adopted.trial.sentence)
+    if any(path.name == ".gitignore" for path in adopted.changes):
+        logger.info("%s is large and kept out of git; data/.gitignore says so.", adopted.plan.path)
     if adopted.copies:
         logger.info("Copies of what git did not have are in %s.", adopted.copies)
     if dry_run:

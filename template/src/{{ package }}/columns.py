@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .data import DataError
-from .kinds import numbers, personal, times
+from .kinds import NAMES_OF_IDENTIFIERS, numbers, personal, times
 from .settings import FEATURE_ROLES, Role
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 CATEGORIES = 100  # more of them are too many to list in a contract
 FEWEST = 20  # present values, and as a share of the rows:
 LEAST = 0.05
+LARGEST = 1e37  # that single precision holds with room
 REPEATS = 5  # rows to each category on average, for a category that is always of one class not to be so by chance
 TRUTHS = ({"0", "1"}, {"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"on", "off"})
-NAMES_OF_IDENTIFIERS = re.compile(r"(^|_|\b)(id|key|uuid|guid|code|no|nr|num|number)$|[a-z]I[dD]$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Decision:
 
     role: Role
     reason: str
+    by_a_person: bool = False
 
     @property
     def is_feature(self) -> bool:
@@ -58,10 +59,10 @@ def decide(
         values = table[name]
         fresh = _decide(values, name, classes, seen)
         if role := given.get(name):
-            fresh = Decision(_fitting(role, values), f"given, {_seen(values, role)}")
+            fresh = Decision(_fitting(role, values), f"given, {_seen(values, role)}", True)
         elif (role := overrules.get(name)) and role != fresh.role:
-            fresh = Decision(_fitting(role, values), f"yours; adopt would say {fresh.role}: {fresh.reason}")
-        decisions[name] = fresh
+            fresh = Decision(_fitting(role, values), f"yours; adopt would say {fresh.role}: {fresh.reason}", True)
+        decisions[name] = Decision(fresh.role, fresh.reason + _missing(values), fresh.by_a_person)
     return {name: decisions[name] for name in table.columns}
 
 
@@ -74,6 +75,12 @@ def _decide(values: "pd.Series[str]", name: str, classes: np.ndarray, seen: dict
     if different == 1 and len(present) == len(values):
         return Decision("constant", f"always {_short(present.iloc[0])}")
     number = numbers(present)
+    if number is not None and number.abs().max() > LARGEST:
+        return Decision("ignored", "numbers too large for single precision")
+    if number is not None and number.nunique() == 1:
+        if different > 1:
+            return Decision("constant", f"always {number.iloc[0]:g}")
+        number = None  # there or not there: a category
     if number is not None and _counts(number, name):
         return Decision("row_number", "counts the rows")
     if np.array_equal(codes, classes):
@@ -99,16 +106,24 @@ def _counts(number: "pd.Series[float]", name: str) -> bool:
 
 def _number(number: "pd.Series[float]", name: str, different: int) -> Decision:
     whole = bool((number % 1 == 0).all())
-    if number.abs().max() > 1e37:
-        return Decision("ignored", "numbers too large for single precision")
-    if whole and different == len(number) and (NAMES_OF_IDENTIFIERS.search(name) or number.is_monotonic_increasing):
+    if number.astype(np.float32).nunique() < different / 2:
+        return Decision("ignored", "numbers that differ too little for single precision; subtract what they share")
+    if whole and different == len(number) and (NAMES_OF_IDENTIFIERS.search(name) or _counts_on(number)):
         return Decision("identifier", f"{different:,} different whole numbers, each once")
     if set(number.unique()) == {0.0, 1.0}:
         return Decision("boolean", _seen(number, "boolean"))
     return Decision("numeric", _seen(number, "numeric"))
 
 
+def _counts_on(number: "pd.Series[float]") -> bool:
+    """Whether numbers rise in even steps, or with few gaps, as identifiers do and sorted amounts do not."""
+    steps = number.diff().iloc[1:]
+    return bool((steps > 0).all()) and (steps.nunique() == 1 or number.max() - number.min() < 2 * len(number))
+
+
 def _words(present: "pd.Series[str]", different: int) -> Decision:
+    import pandas as pd
+
     if set(present.str.lower().unique()) in TRUTHS:
         return Decision("boolean", _listed(present))
     if (moments := times(present)) is not None:
@@ -116,6 +131,12 @@ def _words(present: "pd.Series[str]", different: int) -> Decision:
     words = float(present.head(1000).str.count(r"\s+").mean()) + 1
     if different <= max(10, min(CATEGORIES, len(present) / 5)):
         return Decision("categorical", _listed(present))
+    odd = present[pd.to_numeric(present, errors="coerce").isna()]
+    if 0 < len(odd) < len(present) / 10:
+        shown = ", ".join(map(_short, odd.unique()[:2]))
+        return Decision(
+            "ignored", f"numbers but for {len(odd):,} values, such as {shown}; empty those to learn from it"
+        )
     if words >= 3 or present.str.len().mean() > 50:
         return Decision("text", f"{words:.0f} words on average, {different:,} different texts")
     if different == len(present):
@@ -134,7 +155,7 @@ def _fitting(role: Role, values: "pd.Series[str]") -> Role:
         raise DataError(
             f"{values.name} cannot be numeric: it holds {_short(odd)}. Correct it, or the role of the column."
         )
-    if role == "time" and times(present) is None:
+    if role == "time" and number is None and times(present) is None:
         raise DataError(
             f"{values.name} cannot be a time: its values have no common form, for example {_short(present.iloc[0])}. "
             "Write them like 2026-11-22 or 2026-11-22 14:30, or choose another column."
@@ -142,6 +163,11 @@ def _fitting(role: Role, values: "pd.Series[str]") -> Role:
     if role in ("categorical", "boolean") and present.empty:
         raise DataError(f"{values.name} cannot be {role}: it holds no value. Choose another role for the column.")
     return role
+
+
+def _missing(values: "pd.Series[str]") -> str:
+    share = float(values.isna().mean())
+    return f", {share:.1%} missing" if 0 < share < 1 - LEAST else ""
 
 
 def _seen(values: "pd.Series[Any]", role: Role) -> str:
@@ -168,6 +194,11 @@ def codes_of(values: "pd.Series[Any]") -> npt.NDArray[np.int64]:
 
     codes: npt.NDArray[np.int64] = pd.factorize(values)[0]
     return codes
+
+
+def encoded(values: "pd.Series[Any]") -> "npt.NDArray[np.int64] | pd.Series[float]":
+    """A column of a loaded table as `gives_away` takes it: numbers as they are, texts as codes."""
+    return values if str(values.dtype) == "float64" else codes_of(values)
 
 
 def gives_away(values: "npt.NDArray[np.int64] | pd.Series[float]", classes: npt.NDArray[np.int64]) -> bool:

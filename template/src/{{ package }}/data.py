@@ -81,7 +81,7 @@ def header_of_even_rows(file: IO[str], path: Path, **dialect: Any) -> list[str]:
     rows = csv.reader(file, strict=True, **dialect)
     several, start, header = False, 1, None
     try:
-        if not (header := next(rows, None)):
+        if not (header := next(filter(None, rows), None)):
             raise DataError(f"{path}: the file is empty. It needs a header line and at least one row.")
         start = rows.line_num + 1
         for row in rows:

@@ -14,7 +14,8 @@ from .columns import Decision
 from .contract import Contract, Suite
 from .settings import Gate, Settings
 
-BLOCK = re.compile(r"(<!-- make adopt writes (\w+) -->\n).*?(<!-- to here -->)", re.DOTALL)
+BEGIN, END = r"<!-- make adopt writes ", r"<!-- to here -->"
+BLOCK = re.compile(rf"({BEGIN}(\w+) -->\n)(?:(?!{BEGIN}).)*?({END})", re.DOTALL)
 BEHAVIOR = """\
 # What the model must do, in the words of somebody who knows the subject; read by test_behavior.py.
 #
@@ -24,6 +25,14 @@ BEHAVIOR = """\
 # so that the next `make adopt` keeps them.
 """
 READABLE = 24  # values in an example row
+DATA_README = """\
+# Data
+
+<!-- make adopt writes columns -->
+<!-- to here -->
+
+Say here what a row is, who measured it, when, and under which licence.
+"""
 KINDS = {
     "invariance": "the predicted class stays as it is in at least this share of all rows",
     "directional": "the probability of each class named rises or falls",
@@ -80,8 +89,12 @@ def _data(settings: Settings) -> str:
 
 
 def _columns(decisions: dict[str, Decision]) -> str:
-    lines = [f"  {_scalar(name)}: {decision.role}  # {decision.reason}\n" for name, decision in decisions.items()]
+    lines = [f"  {_scalar(name)}: {one.role}  # {_printable(one.reason)}\n" for name, one in decisions.items()]
     return "columns:  # what each is; change a role, run `make adopt` again, and it keeps yours\n" + "".join(lines)
+
+
+def _printable(text: str) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def _gate(gate: Gate) -> str:
@@ -98,7 +111,8 @@ def suite(content: Suite) -> str:
     """A suite in JSON with one expectation a line, so that a change of one rule is a change of one line."""
     lines = ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in content["expectations"])
     meta = json.dumps(content["meta"], ensure_ascii=False)
-    return f'{{\n  "name": "{content["name"]}",\n  "expectations": [\n{lines}\n  ],\n  "meta": {meta}\n}}\n'
+    head, tail = f'"name": "{content["name"]}",\n  "expectations": [\n', f'\n  ],\n  "meta": {meta}\n'
+    return "{\n  " + head + lines + tail + "}\n"
 
 
 def behavior(cases: dict[str, list[Case]]) -> str:
@@ -113,16 +127,15 @@ def behavior(cases: dict[str, list[Case]]) -> str:
     return "".join(parts)
 
 
-def data_readme(title: str, origin: str, rows: int, decisions: dict[str, Decision]) -> str:
-    """The text of `data/README.md` for a new table."""
+def columns_block(title: str, rows: int, decisions: dict[str, Decision]) -> dict[str, str]:
+    """What `data/README.md` says of a table."""
     lines = "".join(f"| `{_cell(name)}` | {one.role} | {_cell(one.reason)} |\n" for name, one in decisions.items())
-    return f"""# Data
+    return {"columns": f"`{title}`: {rows:,} rows.\n\n| column | role | seen |\n|---|---|---|\n{lines}"}
 
-`{title}`: {rows:,} rows, adopted from `{origin}`. Say here what a row is, who measured it, and under which licence.
 
-| column | role | seen |
-|---|---|---|
-{lines}"""
+def has_block(text: str, name: str) -> bool:
+    """Whether a text has the marks of a block."""
+    return any(found[2] == name for found in BLOCK.finditer(text))
 
 
 def readme_blocks(settings: Settings, contract: Contract, trial: str, row: dict[str, Any]) -> dict[str, str]:
@@ -131,21 +144,17 @@ def readme_blocks(settings: Settings, contract: Contract, trial: str, row: dict[
     shown = ", ".join(f"`{_cell(name)}`" for name in names[:12]) + (", …" if len(names) > 12 else "")
     said = ", ".join(map(_cell, classes[:6])) + (", …" if len(classes) > 6 else "")
     values = "".join(f"        {_python(name)}: {_python(value)},\n" for name, value in row.items())
+    path, package = settings.data.path.as_posix(), __name__.partition(".")[0]
+    imports = f"from {package}.artifact import current\nfrom {package}.predict import Predictor\n"
+    call = "predictor.predict_row(\n    {\n" + values + "    }\n)\n"
     example = f"""
 ```python
 from pathlib import Path
 
-from {__name__.partition(".")[0]}.artifact import current
-from {__name__.partition(".")[0]}.predict import Predictor
-
+{imports}
 predictor = Predictor.load(current(Path("artifacts")))
-predictor.predict_row(
-    {{
-{values}    }}
-)
-```
+{call}```
 """
-    path = settings.data.path.as_posix()
     return {
         "data": f"""\
 It tells `{_cell(settings.data.target)}` ({said}) from {shown}.

@@ -1,27 +1,28 @@
 """Draft both suites of the contract from a table and the roles of its columns.
 
-Each bound leaves room for sampling error: a new sample of the same data, a quarter as large or larger, must pass.
-Single values out of range or of an unknown category are reported, more of them than chance explains are refused.
+Each bound leaves room for sampling error: a new sample of the same data, a third as large or larger, must pass.
+Single values of a table that are out of range or of an unknown category are reported, more of them than chance explains
+are refused. A row by itself must be in range.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .contract import Contract, Expectation, Suite
+from .contract import COLUMNS, Contract, Expectation, Suite
+from .kinds import NAMES_OF_IDENTIFIERS
+from .room import SMALLEST, bounds, down, present, quantile_range, room
 from .settings import FEATURE_ROLES, Role
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Z = 4.0  # standard errors; 1 in 16,000 samples is further away
-SMALLEST = 4  # a sample may be so many times smaller than the table
 SURE = 20  # rows of a class, below which a sample may lack it
-TAIL = 20  # so many times longer than half of the values are wide, a tail has no end that one could see
+LARGE = 500  # rows, from which on texts are not unique by chance
 TEXTS = ("target", "identifier", "time", "text", "personal")
-DATES = r"^\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ)?$"
+DATES = r"^\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?Z)?$"
 
 
 def draft(table: "pd.DataFrame", roles: Mapping[str, Role]) -> Contract:
@@ -56,7 +57,7 @@ def types_only(roles: Mapping[str, Role], numeric: set[str]) -> Contract:
     """The contract that says how to read a table, and nothing yet of its values."""
     features = [name for name, role in roles.items() if role in FEATURE_ROLES]
     texts = [name for name, role in roles.items() if role in TEXTS or (name in features and name not in numeric)]
-    read_as = {name: "float64" for name in features if name in numeric} | dict.fromkeys(texts, "str")
+    read_as = dict.fromkeys(texts, "str") | {name: "float64" for name in roles if name in numeric}
     types = [_rule("column_type_to_be", column=name, type_=kind) for name, kind in read_as.items()]
     return Contract(
         _suite("features", [_rule("table_columns_to_match_set", column_set=features), *types]),
@@ -64,28 +65,38 @@ def types_only(roles: Mapping[str, Role], numeric: set[str]) -> Contract:
     )
 
 
+def with_own_rules(contract: Contract, before: Contract, columns: set[str]) -> Contract:
+    """The drafted `contract` with the rules that a person added or changed in an earlier draft, `before`."""
+    return Contract(
+        _merged(contract.features, before.features, columns), _merged(contract.dataset, before.dataset, columns)
+    )
+
+
+def _merged(suite: Suite, before: Suite, columns: set[str]) -> Suite:
+    drafted = before["meta"].get("drafted")
+    if drafted is None:
+        return suite
+    own = [item for item in before["expectations"] if digest(item) not in drafted and item["type"] != COLUMNS]
+    own = [item for item in own if item["kwargs"].get("column") in {None, *columns}]
+    ours = [item for item in suite["expectations"] if _about(item) not in [_about(one) for one in own]]
+    return suite | {"expectations": ours + own}
+
+
+def _about(item: Expectation) -> tuple[object, ...]:
+    return item["type"], item["kwargs"].get("column"), item.get("severity")
+
+
+def digest(item: object) -> str:
+    """Eight signs that change when a rule, a role or a gate does, by which a draft is told from what a person wrote."""
+    return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()[:8]
+
+
 def _suite(name: str, expectations: list[Expectation]) -> Suite:
-    return {"name": name, "expectations": expectations, "meta": {}}
+    return {"name": name, "expectations": expectations, "meta": {"drafted": [digest(item) for item in expectations]}}
 
 
 def _rule(kind: str, severity: str = "critical", **kwargs: object) -> Expectation:
     return {"type": f"expect_{kind}", "kwargs": kwargs, "severity": severity}
-
-
-def room(share: float, rows: int) -> float:
-    """How far the share of a sample may be from `share`, which was seen in `rows` rows: the normal approximation."""
-    variance = max(share * (1 - share), 1 / rows)
-    return float(Z * np.sqrt(variance * (1 + SMALLEST) / rows))
-
-
-def present(values: "pd.Series[Any]") -> float:
-    """The share of values that a sample must have, when it is drawn as `values` were."""
-    seen = float(values.notna().mean())
-    return _down(max(seen - room(seen, len(values)), 2 / len(values)))
-
-
-def _down(share: float) -> float:
-    return float(np.floor(share * 1000) / 1000) if share >= 0.002 else float(share)
 
 
 def _numbers(values: "pd.Series[float]", role: Role) -> Iterator[Expectation]:
@@ -96,32 +107,9 @@ def _numbers(values: "pd.Series[float]", role: Role) -> Iterator[Expectation]:
         yield _rule("column_values_to_be_in_set", column=name, value_set=[0, 1])
         return
     floor, ceiling = bounds(values)
-    most = _down(1 - room(0, int(values.notna().sum())))
+    most = down(1 - room(0, int(values.notna().sum())))
     yield _rule("column_values_to_be_between", column=name, min_value=floor, max_value=ceiling, mostly=most)
     yield _rule("column_values_to_be_between", "warning", column=name, min_value=floor, max_value=ceiling)
-
-
-def bounds(values: "pd.Series[float]") -> tuple[float, float]:
-    """Wide bounds: the span once more to each side, ten times where a tail is long, and no sign that was not seen."""
-    low, high = float(values.min()), float(values.max())
-    span = high - low or max(abs(high), 1.0)
-    first, second, third = np.quantile(values.dropna(), [0.1, 0.5, 0.9])
-    up = 10 * abs(high) if high - third > TAIL * (third - second) else span
-    down = 10 * abs(low) if first - low > TAIL * (second - first) else span
-    floor = 0.0 if low >= 0 else low - down
-    ceiling = 0.0 if high <= 0 else high + up
-    return _outward(floor, ceiling, span)
-
-
-def _outward(low: float, high: float, span: float) -> tuple[float, float]:
-    """Round to two figures of the span, away from the values, so that a bound reads like one that a person set."""
-    digit = 10.0 ** (np.floor(np.log10(span)) - 1)
-    return _short(np.floor(low / digit) * digit), _short(np.ceil(high / digit) * digit)
-
-
-def _short(number: float) -> float:
-    short = float(f"{number:.12g}")
-    return int(short) if short.is_integer() and abs(short) < 1e15 else short
 
 
 def _categories(values: "pd.Series[str]") -> Iterator[Expectation]:
@@ -133,29 +121,23 @@ def _categories(values: "pd.Series[str]") -> Iterator[Expectation]:
     # of Species and the Estimation of Population Parameters"), so some must be let through, and reported.
     total, once = int(counts.sum()), int((counts == 1).sum())
     unseen = min(once / total + room(once / total, total), 0.5)
-    yield _rule("column_values_to_be_in_set", column=name, value_set=known, mostly=_down(1 - unseen))
+    yield _rule("column_values_to_be_in_set", column=name, value_set=known, mostly=down(1 - unseen))
     yield _rule("column_values_to_be_in_set", "warning", column=name, value_set=known)
 
 
 def _column(values: "pd.Series[Any]", numeric: bool) -> Iterator[Expectation]:
     """What a training table must satisfy besides: enough values, and numbers that lie where they lay."""
     name, fewest = values.name, max(present(values) / 2, 2 / len(values))
-    yield _rule("column_values_to_not_be_null", column=name, mostly=_down(fewest))
+    yield _rule("column_values_to_not_be_null", column=name, mostly=down(fewest))
     if numeric:
-        ranges = [_quantile_range(values.dropna().to_numpy(), share) for share in (0.25, 0.5, 0.75)]
+        ranges = [quantile_range(values.dropna(), share) for share in (0.25, 0.5, 0.75)]
         yield _rule(
             "column_quantile_values_to_be_between",
             column=name,
             quantile_ranges={"quantiles": [0.25, 0.5, 0.75], "value_ranges": ranges},
         )
-
-
-def _quantile_range(values: "np.ndarray[Any, np.dtype[np.float64]]", share: float) -> list[float]:
-    """From one quantile of what was seen to another, a fifth of the rows apart on each side or, for few rows, more."""
-    apart = max(room(share, len(values)), 0.2)
-    low = np.quantile(values, max(share - apart, 0), method="lower")
-    high = np.quantile(values, min(share + apart, 1), method="higher")
-    return [_short(low), _short(high)]
+    else:
+        yield _shares(values.dropna())
 
 
 def _no_row_twice(table: "pd.DataFrame", roles: Mapping[str, Role]) -> Iterator[Expectation]:
@@ -164,31 +146,35 @@ def _no_row_twice(table: "pd.DataFrame", roles: Mapping[str, Role]) -> Iterator[
     if alone == 1:
         yield _rule("compound_columns_to_be_unique", "warning", column_list=names)
     elif (share := alone - room(alone, len(table))) > 0.05:
-        yield _rule("compound_columns_to_be_unique", "warning", column_list=names, mostly=_down(share))
+        yield _rule("compound_columns_to_be_unique", "warning", column_list=names, mostly=down(share))
     else:  # rows repeat by their nature, so only their number tells that all were written twice
         yield _rule("table_row_count_to_be_between", "warning", max_value=len(table) * 2 - 1)
 
 
 def _target(values: "pd.Series[str]") -> Iterator[Expectation]:
-    from scipy.stats import chi2
-
-    name, counts, rows = values.name, values.value_counts(), len(values)
+    name, counts = values.name, values.value_counts()
     classes = sorted(counts.index)
     yield _rule("column_type_to_be", column=name, type_="str")
     yield _rule("column_values_to_not_be_null", column=name)
     yield _rule("column_values_to_be_in_set", column=name, value_set=classes)
     severity = "critical" if counts.min() >= SURE else "warning"
     yield _rule("column_distinct_values_to_equal_set", severity, column=name, value_set=classes)
-    weights = [round(float(counts[label] / rows), 6) for label in classes]
-    weights[int(np.argmax(weights))] += 1 - sum(weights)
-    # 2 n KL is about chi-square distributed (Kullback 1959, "Information Theory and Statistics").
-    limit = float(chi2.ppf(1 - 1e-5, len(classes) - 1) * (1 + SMALLEST) / (2 * rows))
-    partition = {"values": classes, "weights": [round(weight, 6) for weight in weights]}
-    yield _rule(
+    yield _shares(values)
+
+
+def _shares(values: "pd.Series[str]") -> Expectation:
+    """How often each value may occur: 2 n KL is about chi-square distributed (Kullback 1959, "Information Theory")."""
+    from scipy.stats import chi2
+
+    shares = values.value_counts(normalize=True).sort_index()
+    limit = float(chi2.ppf(1 - 1e-3, max(len(shares) - 1, 1)) * (1 + SMALLEST) / (2 * len(values)))
+    weights = shares.round(6)
+    weights.iloc[int(weights.argmax())] += 1 - weights.sum()
+    return _rule(
         "column_kl_divergence_to_be_less_than",
         "warning",
-        column=name,
-        partition_object=partition,
+        column=values.name,
+        partition_object={"values": list(shares.index), "weights": [round(float(weight), 6) for weight in weights]},
         threshold=round(max(limit, 0.05), 3),
     )
 
@@ -200,7 +186,8 @@ def _identifier(values: "pd.Series[str]") -> Iterator[Expectation]:
     if complete:
         yield _rule("column_values_to_not_be_null", column=name)
     if complete and seen.is_unique:
-        yield _rule("column_values_to_be_unique", column=name)
+        meant = len(seen) >= LARGE or NAMES_OF_IDENTIFIERS.search(str(name))
+        yield _rule("column_values_to_be_unique", "critical" if meant else "warning", column=name)
     if pattern := common_pattern(seen):
         yield _rule("column_values_to_match_regex", "warning", column=name, regex=pattern)
     else:
@@ -224,15 +211,26 @@ def _lengths(values: "pd.Series[str]") -> Iterator[Expectation]:
         yield _rule("column_value_lengths_to_be_between", "warning", column=values.name, min_value=1, max_value=longest)
 
 
-def _moments(values: "pd.Series[str]") -> Iterator[Expectation]:
-    """The form of a date, and no earliest one long before those seen."""
+def _moments(values: "pd.Series[Any]") -> Iterator[Expectation]:
+    """The form of a date, and none long before or after those seen; a time may be a number as well, such as a year."""
     import pandas as pd
 
+    if str(values.dtype) == "float64":
+        floor, ceiling = bounds(values)
+        yield _rule("column_type_to_be", column=values.name, type_="float64")
+        yield _rule("column_min_to_be_between", column=values.name, min_value=floor)
+        yield _rule("column_max_to_be_between", column=values.name, max_value=ceiling)
+        return
     name, moments = values.name, pd.to_datetime(values.dropna(), format="ISO8601", utc=True)
     yield _rule("column_type_to_be", column=name, type_="str")
     yield _rule("column_values_to_match_regex", column=name, regex=DATES)
     span = max(moments.max() - moments.min(), pd.Timedelta(days=1))
-    first = max(moments.min() - span, pd.Timestamp("1678-01-01", tz="UTC"))
-    last = min(moments.max() + 9 * span, pd.Timestamp("2261-12-31", tz="UTC"))
-    yield _rule("column_min_to_be_between", column=name, min_value=f"{first:%Y-%m-%d}")
-    yield _rule("column_max_to_be_between", column=name, max_value=f"{last:%Y-%m-%d}")
+    first, last = _day(moments.min(), -3 * span), _day(moments.max(), 3 * span)
+    yield _rule("column_min_to_be_between", column=name, min_value=first)
+    yield _rule("column_max_to_be_between", column=name, max_value=last)
+
+
+def _day(moment: "pd.Timestamp", later: "pd.Timedelta") -> str:
+    """The day so much later, within the years that four digits can write."""
+    year = moment.year + later.days / 365.25
+    return "0001-01-01" if year < 1 else "9999-12-31" if year > 9999 else f"{(moment + later).isoformat()[:10]}"

@@ -25,11 +25,15 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a model does on rows that it has not seen; `slices` maps "column = value" to scores."""
+    """How a model does on rows that it has not seen; `slices` maps "column = value" to scores.
+
+    `error` is the standard error of `saved`, from how much it differs between rows.
+    """
 
     model: Scores
     baseline: Scores
     slices: dict[str, Scores]
+    error: float = 0.0
 
     @property
     def saved(self) -> float:
@@ -55,11 +59,13 @@ class Evaluation:
 
 def draft_gate(evaluation: Evaluation, gate: Gate) -> Gate:
     """A gate that `evaluation` passes with room: half of what the model saves, a tenth under its weakest slice."""
-    half = float(f"{evaluation.saved / 2:.1g}")
+    # Half of it or, where that is within what chance does to so few rows, down to a tenth.
+    room = max(min(evaluation.saved / 2, evaluation.saved - 3 * evaluation.error), evaluation.saved / 10)
+    margin = float(f"{room:.1g}")
     weakest = min((scores.accuracy for scores in evaluation.slices.values()), default=0.5)
     accuracy = max(np.floor((weakest - 0.1) * 20) / 20, 0.0)
     return gate.model_copy(
-        update={"margin": min(half, evaluation.saved, 0.9), "slice_accuracy": round(float(accuracy), 2)}
+        update={"margin": min(margin, evaluation.saved, 0.9), "slice_accuracy": round(float(accuracy), 2)}
     )
 
 
@@ -95,4 +101,8 @@ def evaluate(
             if len(rows) >= gate.slice_rows:
                 name = f"{column} is missing" if value != value else f"{column} = {value}"
                 slices[name] = score(probabilities[rows], truth[rows])
-    return Evaluation(score(probabilities, truth), baseline(seen, truth, probabilities.shape[1]), slices)
+    model, poor = score(probabilities, truth), baseline(seen, truth, probabilities.shape[1])
+    shares = np.bincount(seen, minlength=probabilities.shape[1]) / len(seen)
+    own = np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)
+    gained = np.log(own) - np.log(np.maximum(shares[truth], 1e-12))
+    return Evaluation(model, poor, slices, float(gained.std() / np.sqrt(len(truth)) / poor.log_loss))

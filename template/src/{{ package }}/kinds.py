@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 DASHES = {"-", "--", "."}  # missing among numbers, values among texts
 PLAIN = r"[+-]?\d*\.?\d+(?:[eE][+-]?\d+)?"
 DECORATED = {  # by the sign of decimals
-    ".": r"[$€£¥]?\s?([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\s?%?",
-    ",": r"[$€£¥]?\s?([+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?)\s?%?",
+    ".": r"[$€£¥]?\s?([+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d+)?)\s?%?",
+    ",": r"[$€£¥]?\s?([+-]?(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)(?:,\d+)?)\s?%?",
 }
 LOOKED_AT = 1000  # values, before all are
 MOST = 0.9  # of these, for personal data: some may be mistyped
@@ -33,7 +33,8 @@ DATE = "|".join(
 )
 MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
 PHONE = re.compile(r"(\+|00)?\d{0,3}[\s.-]?\(?\d{2,5}\)?([\s.-]?\d{2,5}){1,4}(\s?(x|ext\.?)\s?\d+)?")
-NAMES_OF_PHONES = re.compile(r"phone|mobile|\btel|(^|_)(tel|fax|cell)", re.IGNORECASE)
+NAMES_OF_IDENTIFIERS = re.compile(r"(^|_|\b)(id|key|uuid|guid|code|no|nr|num|number)$|[a-z]I[dD]$", re.IGNORECASE)
+NAMES_OF_PHONES = re.compile(r"phone|mobile|(^|[_ ])(tel|fax|cell)([_ ]?(no|nr|number))?$", re.IGNORECASE)
 NAMES_OF_CARDS = re.compile(r"card|(^|_)(pan|cc)(_|$)", re.IGNORECASE)
 
 
@@ -76,8 +77,21 @@ def as_iso(texts: "pd.Series[str]") -> "pd.Series[str]":
     moments = times(present)
     if moments is None:
         return texts
-    plain = bool((moments == moments.dt.normalize()).all())
-    return moments.dt.strftime("%Y-%m-%d" if plain else "%Y-%m-%dT%H:%M:%SZ").reindex(texts.index)
+    whole, seconds = (moments == moments.dt.normalize()).all(), (moments == moments.dt.floor("s")).all()
+    form = "%Y-%m-%d" if whole else "%Y-%m-%dT%H:%M:%SZ" if seconds else "%Y-%m-%dT%H:%M:%S.%fZ"
+    written = moments.dt.strftime(form.replace("%Y", "")).radd(moments.dt.year.astype("str").str.zfill(4))
+    return written.reindex(texts.index)
+
+
+def is_ambiguous(texts: "pd.Series[str]") -> bool:
+    """Whether dates like 03/04/2021 could as well be read with the month first."""
+    import pandas as pd
+
+    some = texts.dropna().drop_duplicates()
+    if not some.str.fullmatch(r"\d{1,2}/\d{1,2}/\d{4}.*").all():
+        return False
+    halves = some.str.extract(r"(\d+)/(\d+)").astype(int)
+    return bool((pd.concat([halves[0], halves[1]]) <= 12).all())
 
 
 def personal(texts: "pd.Series[str]", name: str) -> str | None:
@@ -122,6 +136,14 @@ def _is_phone(text: str, named: bool) -> bool:
     return named or text.startswith(("+", "(", "00")) or bool(re.fullmatch(r"\d{3}[ .-]\d{3}[ .-]\d{4}", text))
 
 
+def has_decimal_commas(values: "pd.Series[str]") -> bool:
+    """Whether all are numbers, and some can only be read with the comma before decimals."""
+    present = values.dropna()
+    if not present.head(LOOKED_AT).str.contains(",", regex=False).any():
+        return False
+    return bool(present.str.fullmatch(DECORATED[","]).all() and not present.str.fullmatch(DECORATED["."]).all())
+
+
 def plain_numbers(values: "pd.Series[str]", decimal: str) -> "pd.Series[str]":
     """Write numbers without signs of currency or per cent, without separators of thousands, and with a point.
 
@@ -133,8 +155,9 @@ def plain_numbers(values: "pd.Series[str]", decimal: str) -> "pd.Series[str]":
         return values
     if dashes.any() and present.str.fullmatch(PLAIN).all():
         return values.mask(dashes)
-    if not present.str.contains(r"[,%$€£¥]").any():
-        return values
+    marks = present.str.replace(r"[^%$€£¥]", "", regex=True).unique()
+    if len(marks) > 1 or (not marks[0] and not present.str.contains(",", regex=False).any()):
+        return values  # amounts in several units are no numbers yet
     for sign in (decimal, "," if decimal == "." else "."):
         if present.str.fullmatch(DECORATED[sign]).all():
             numbers = values.mask(dashes).str.extract(DECORATED[sign], expand=False)

@@ -9,7 +9,7 @@ import io
 import pkgutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,6 @@ class Proof:
     """What became of one fault: `caught_by` names a test, is empty if none noticed, and None if it does not apply."""
 
     fault: str
-    part: str
     place: str
     caught_by: str | None
     seconds: float
@@ -46,9 +45,8 @@ class Attempt:
     """A fault that is ready to be planted; `plant` is None where the table has nothing that it could break."""
 
     fault: str
-    part: str
     place: str
-    tests: list[str]
+    tests: tuple[str, ...]
     plant: "Callable[[pytest.MonkeyPatch], None] | None"
 
 
@@ -83,23 +81,29 @@ def _called(nodeid: str) -> str:
     return case.removesuffix("]") if name == "test_the_table_meets" else name
 
 
-def attempts(root: Path, parts: tuple[str, ...]) -> list[Attempt]:
-    """All faults of these parts, for the project in `root`, after a look at which of them its table allows."""
+def attempts(root: Path, parts: tuple[str, ...]) -> Iterator[Attempt]:
+    """All faults of these parts, one after the other, for the table of the project in `root`."""
     settings, contract = read_settings(root / "conf" / "params.yaml"), read_contract(root / "expectations")
     scene = Scene(contract, settings.data.target)
-    ready: list[Attempt] = []
     if "data" in parts:
         table = load(root / settings.data.path, contract)
         for fault in (*FOR_THE_SUITES, leaked_target, shuffled_labels):
-            tests = [TRAINING if fault is shuffled_labels else CONTRACT]
+            tests = (TRAINING if fault is shuffled_labels else CONTRACT,)
             broken = fault(table, scene)
             plant = None if broken is None else _loaded_as(broken)
-            ready.append(Attempt(fault.__name__.replace("_", " "), "data", settings.data.path.name, tests, plant))
+            yield Attempt(fault.__name__.replace("_", " "), settings.data.path.name, tests, plant)
     for one in SABOTAGES:
         if one.part in parts:
-            plant = one.plant if one.applies(contract) else None
-            ready.append(Attempt(one.fault, one.part, one.place, list(one.tests), plant))
-    return ready
+            yield Attempt(one.fault, one.place, one.tests, one.plant if one.applies(contract) else None)
+
+
+def needed(parts: tuple[str, ...]) -> list[str]:
+    """The tests that should notice faults of these parts."""
+    tests = [
+        *((CONTRACT, TRAINING) if "data" in parts else ()),
+        *(t for s in SABOTAGES if s.part in parts for t in s.tests),
+    ]
+    return list(dict.fromkeys(tests))
 
 
 def _loaded_as(broken: "pd.DataFrame") -> "Callable[[pytest.MonkeyPatch], None]":
@@ -115,16 +119,15 @@ def prove(root: Path, parts: tuple[str, ...] = PARTS) -> Iterator[Proof]:
     for module in pkgutil.iter_modules(sys.modules[__package__ or ""].__path__, f"{__package__}."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)  # all, so that none is imported while a fault is planted
-    ready = attempts(root, parts)
-    before = run(root, list(dict.fromkeys(test for one in ready for test in one.tests)))
+    before = run(root, needed(parts))
     if before.failures:
         raise InputError(
             f"tests/: {', '.join(before.failures[:3])} fails without a fault, so nothing can be proved. Mend it first."
         )
-    for one in ready:
+    for one in attempts(root, parts):
         started = time.perf_counter()
         caught_by = None if one.plant is None else _noticed(run(root, one.tests, one.plant), before)
-        yield Proof(one.fault, one.part, one.place, caught_by, time.perf_counter() - started)
+        yield Proof(one.fault, one.place, caught_by, time.perf_counter() - started)
 
 
 def _noticed(after: Watcher, before: Watcher) -> str:
@@ -134,7 +137,7 @@ def _noticed(after: Watcher, before: Watcher) -> str:
     return new[0] if new else ""
 
 
-def run(root: Path, tests: list[str], plant: "Callable[[pytest.MonkeyPatch], None] | None" = None) -> Watcher:
+def run(root: Path, tests: Sequence[str], plant: "Callable[[pytest.MonkeyPatch], None] | None" = None) -> Watcher:
     """Run `tests` of the project in `root` with a fault planted, up to the first failure, and give what was noticed.
 
     Raises:

@@ -97,6 +97,10 @@ def _one_round(fit: Callable[..., Any], self: Model, *given: Any) -> Any:  # noq
     return fit(self, *given)
 
 
+def _learn_nothing(begin: Callable[..., Any], self: Model, parameters: Any, *given: Any) -> None:  # noqa: ANN401
+    begin(self, parameters | {"learning_rate": 1e-9}, *given)
+
+
 def _learn_noise(fit: Callable[..., Any], self: Model, train: Any, validation: Any, after: Any) -> Any:  # noqa: ANN401
     features, truth = train
     return fit(self, (features, np.random.default_rng(7).permutation(truth)), validation, after)
@@ -151,7 +155,7 @@ SABOTAGES = (
     _code("contract not enforced", validate, "enforce", "validate", lambda *_: []),
     _code("gate always open", Evaluation, "shortcomings", "evaluate", lambda *_: []),
     _model("frozen weights", Model, "step", lambda _, self, *batch: self.loss(*batch)),
-    _model("untrained", Model, "fit", lambda *_: [np.log(2.0)]),
+    _model("untrained", Model, "__init__", _learn_nothing),
     _model("stopped after one round", Model, "fit", _one_round),
     _model("trained on shuffled labels", Model, "fit", _learn_noise),
     _model("constant prediction", Model, "predict", _constant),

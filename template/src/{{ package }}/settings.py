@@ -1,19 +1,29 @@
 """Read `conf/params.yaml`: which table, which target, how to learn and what counts as good enough."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Checked = TypeVar("Checked", bound=BaseModel)
-FeatureRole = Literal["numeric", "categorical", "boolean"]
-OtherRole = Literal[
-    "target", "time", "text", "identifier", "row_number", "constant", "duplicate", "leak", "personal", "ignored"
+FEATURE_ROLES = ("numeric", "categorical", "boolean")
+Role = Literal[
+    "numeric",
+    "categorical",
+    "boolean",
+    "target",
+    "time",
+    "text",
+    "identifier",
+    "row_number",
+    "constant",
+    "duplicate",
+    "leak",
+    "personal",
+    "ignored",
 ]
-Role = FeatureRole | OtherRole
-FEATURE_ROLES: tuple[str, ...] = get_args(FeatureRole)
 
 
 class InputError(Exception):

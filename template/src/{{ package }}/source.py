@@ -3,27 +3,23 @@
 Every value arrives as text, stripped, so that nothing is lost to a guess about types; `columns.py` decides on those.
 """
 
-import codecs
-import csv
-import gzip
 import itertools
 import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from .data import MISSING, DataError, header_of_even_rows
-from .kinds import plain_numbers
+from .dialect import SEPARATORS, encoding_of, open_text, separator_of
+from .kinds import has_decimal_commas, plain_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEPARATORS = ",;\t|"
-ENCODINGS = ("cp1252", "cp1250", "cp1251", "shift_jis", "gb18030", "big5", "euc_kr")  # which no byte order mark tells
 UNKNOWN = MISSING | {"?", "#N/A", "<NA>", "NaT"}
-SAMPLE = 200_000  # bytes
+LONGEST = 200  # characters of a column's name
 SLICE = 50_000  # rows fetched at a time
 
 
@@ -72,11 +68,11 @@ def _slug(name: str) -> str:
 def _csv(path: Path, packed: bool) -> "tuple[pd.DataFrame, list[str], str]":
     import pandas as pd
 
-    encoding = _encoding(path, packed)
-    with _open(path, packed, encoding) as file:
+    encoding = encoding_of(path, packed)
+    with open_text(path, packed, encoding) as file:
         sample = list(itertools.islice(file, 100))
-    separator = _separator(sample)
-    with _open(path, packed, encoding) as file:
+    separator = separator_of(sample)
+    with open_text(path, packed, encoding) as file:
         header = header_of_even_rows(file, path, delimiter=separator, skipinitialspace=True)
     if len(header) < 2:
         raise DataError(f"{path}: there is one column only, or none of {SEPARATORS!r} separates them. Save it as CSV.")
@@ -98,44 +94,6 @@ def _csv(path: Path, packed: bool) -> "tuple[pd.DataFrame, list[str], str]":
     notes = [f"read as {encoding}"] if encoding not in ("utf-8-sig", "utf-16") else []
     notes += [f"columns separated by {separator!r}"] if separator != "," else []
     return table.set_axis(header, axis="columns"), notes, "," if separator == ";" else "."
-
-
-def _open(path: Path, packed: bool, encoding: str) -> IO[str]:
-    if packed:
-        return gzip.open(path, "rt", encoding=encoding, newline="")
-    return path.open(encoding=encoding, newline="")
-
-
-def _encoding(path: Path, packed: bool) -> str:
-    """UTF-16 by its mark, UTF-8 if all of the file is, and else the likeliest of the older ones."""
-    with gzip.open(path) if packed else path.open("rb") as file:
-        sample = file.read(SAMPLE)
-        if sample[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            return "utf-16"
-        decoder, part = codecs.getincrementaldecoder("utf-8")(), sample
-        try:
-            while part:
-                decoder.decode(part)
-                part = file.read(SAMPLE)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            from charset_normalizer import from_bytes
-
-            odd = [line for line in (sample + part).splitlines() if not line.isascii()]
-            best = from_bytes(b"\n".join(odd), cp_isolation=list(ENCODINGS)).best()
-            return best.encoding if best else "latin-1"
-    return "utf-8-sig"
-
-
-def _separator(lines: list[str]) -> str:
-    """The sign that cuts most of the first lines into the same number of fields, two or more."""
-
-    def agreement(sign: str) -> tuple[float, int]:
-        widths = [len(row) for row in csv.reader(lines, delimiter=sign) if row]
-        common = max(set(widths), key=widths.count, default=0)
-        return (widths.count(common) / len(widths) if common > 1 else 0, common)
-
-    return max(SEPARATORS, key=agreement)
 
 
 def _parquet(path: Path) -> "pd.DataFrame":
@@ -161,7 +119,7 @@ def _sql(address: str) -> "tuple[pd.DataFrame, str, str]":
     import pandas as pd
     import sqlalchemy as sa
 
-    url, _, name = address.partition("#")
+    url, _, name = address.rpartition("#") if "#" in address else (address, "", "")
     try:
         place = sa.make_url(url)
         shown = place.render_as_string(hide_password=True)
@@ -172,19 +130,24 @@ def _sql(address: str) -> "tuple[pd.DataFrame, str, str]":
         if not name and len(known) == 1:
             name = known[0]
         if name not in known:
-            raise DataError(f"{shown}: say which table with #table at the end of DATA=. There are: {', '.join(known)}.")
+            raise DataError(
+                f"{shown}: say which table with #table at the end of DATA=. There are: {', '.join(known) or 'none'}."
+            )
         with engine.connect().execution_options(stream_results=True) as connection:
-            found = sa.Table(name, sa.MetaData(), autoload_with=engine)
-            rows = connection.execute(sa.select(found))
+            # As the driver gives them: SQLAlchemy's types would round a DECIMAL.
+            rows = connection.execute(sa.text(f"select * from {engine.dialect.identifier_preparer.quote(name)}"))  # noqa: S608
+            names = list(rows.keys())
             slices = [_texts(part) for part in rows.partitions(SLICE)]
-    except ModuleNotFoundError as error:
-        raise DataError(f"The database needs the package {error.name}. Add it with: uv add {error.name}") from error
-    except sa.exc.SQLAlchemyError as error:
+    except ImportError as error:
+        raise DataError(
+            f"The database needs a driver that is not installed ({error}). Add it; for PostgreSQL with: "
+            "uv add 'psycopg[binary]'"
+        ) from error
+    except (sa.exc.SQLAlchemyError, ValueError) as error:
         reason = " ".join(str(error).split("\n(Background")[0].split())
         raise DataError(f"The database cannot be read ({reason}). Check the URL in DATA=.") from error
     if not slices:
         raise DataError(f"{shown}: the table {name} has no row. Choose another with #table at the end of DATA=.")
-    names = [str(column.name) for column in found.columns]
     return pd.concat(slices, ignore_index=True).set_axis(names, axis="columns"), _slug(name), f"{shown}#{name}"
 
 
@@ -200,25 +163,36 @@ def _tidied(
     """Strip texts, mark what is missing, write numbers plainly, give each column a name of its own."""
     import pandas as pd
 
+    if table.empty:
+        raise DataError(f"{origin}: there are columns but no row. Check the filter that made the table.")
     said, tidy = list(notes or []), dict[str, "pd.Series[str]"]()
-    for place, title in enumerate(table.columns, start=1):
-        values = table.iloc[:, place - 1].str.strip()
-        values = plain_numbers(values.mask(values.isin(UNKNOWN)), decimal)
-        given = " ".join(str(title).split())
+    names = ["".join(sign if sign.isprintable() else " " for sign in str(title))[:LONGEST] for title in table.columns]
+    names = [" ".join(title.split()) for title in names]
+    stripped = [_stripped(table.iloc[:, place]) for place in range(len(names))]
+    decimal = "," if any(map(has_decimal_commas, stripped)) else decimal
+    for place, (given, texts) in enumerate(zip(names, stripped, strict=True), start=1):
+        values = plain_numbers(texts, decimal)
         if not given and (values.isna().all() or _counts_the_rows(values)):
-            said.append(
-                f"column {place} has no name and {'no value' if values.isna().all() else 'counts the rows'}: dropped"
-            )
+            what = "no value" if values.isna().all() else "counts the rows"
+            said.append(f"column {place} has no name and {what}: dropped")
             continue
         column = given or f"column_{place}"
-        if column in tidy:
-            if values.equals(tidy[column]):
-                said.append(f"{column} stands there twice: the copy was dropped")
-                continue
+        if column in tidy and values.equals(tidy[column]):
+            said.append(f"{column} stands there twice: the copy was dropped")
+            continue
+        while column in tidy or (column != given and column in names):
             column = f"{column}_{place}"
+        if given and column != given:
             said.append(f"two columns are called {given}: the second is {column} now")
         tidy[column] = values
     return Source(pd.DataFrame(tidy), name, origin, said)
+
+
+def _stripped(texts: "pd.Series[str]") -> "pd.Series[str]":
+    values = texts.str.strip()
+    if values.str.contains("\r", regex=False).any():  # which would end a line of the copy
+        values = values.str.replace("\r\n?", "\n", regex=True)
+    return values.mask(values.isin(UNKNOWN))
 
 
 def _counts_the_rows(values: "pd.Series[str]") -> bool:

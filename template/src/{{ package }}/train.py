@@ -18,9 +18,10 @@ from .predict import Graph
 from .prepare import Prepared, prepare
 from .progress import progress
 from .report import model_card
-from .settings import Settings
+from .settings import InputError, Settings
 
 ONNX_TOLERANCE = 1e-4
+NATS = 2.0  # that a model must save on the test part in all; less can be chance
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,26 @@ def fit(prepared: Prepared, settings: Settings) -> Trained:
         prepared.table.test, probabilities, prepared.truth["test"], prepared.truth["train"], settings.gate
     )
     return Trained(model, losses, evaluation)
+
+
+def refuse_what_teaches_nothing(trained: Trained, settings: Settings, origin: str) -> None:
+    """Refuse a model that is no better than the baseline, or than the gate that a person set.
+
+    Raises:
+        InputError: says by how much it falls short.
+    """
+    model, baseline = trained.evaluation.model, trained.evaluation.baseline
+    if len(trained.losses) < 2 or (baseline.log_loss - model.log_loss) * model.rows < NATS:
+        raise InputError(
+            f"{origin}: the other columns say too little of {settings.data.target} to tell it from chance: on "
+            f"{model.rows:,} unseen rows the log loss is {model.log_loss:.3f}, and {baseline.log_loss:.3f} without any "
+            "feature. Nothing was changed. Add columns or rows, or choose another target with TARGET=."
+        )
+    if shortcomings := trained.evaluation.shortcomings(settings.gate):
+        raise InputError(
+            f"{origin}: a model of this table does not pass the gate in conf/params.yaml: {'; '.join(shortcomings)}. "
+            "Nothing was changed. If the table is right, lower the gate there and run this again."
+        )
 
 
 def export(prepared: Prepared, trained: Trained) -> bytes:

@@ -5,6 +5,8 @@ and with that the change is decided: what a kill interrupts after it is finished
 """
 
 import contextlib
+import errno
+import filecmp
 import json
 import os
 import shutil
@@ -48,27 +50,65 @@ def stage(root: Path) -> Iterator[Path]:
 def replace(root: Path, staged: Path, gone: list[Path]) -> None:
     """Put the files in `staged` into their places under `root`, and take away those that are `gone`."""
     finish(root)
+    for path in staged.rglob("*"):
+        goal = root / path.relative_to(staged)
+        nearest = next(parent for parent in goal.parents if parent.exists())
+        if not os.access(nearest, os.W_OK) or (goal.exists() and goal.is_dir() != path.is_dir()):
+            raise InputError(
+                f"{goal}: cannot be written, so nothing was changed. Give yourself the permission, or move it away."
+            )
     with _no_interruption():
         (staged / GONE).write_text(json.dumps([path.as_posix() for path in gone]), encoding="utf-8")
         _flush(staged)
-        staged.rename(root / DECIDED)
+        try:
+            staged.rename(root / DECIDED)
+        except OSError as error:
+            raise InputError(f"{root / DECIDED}: is in the way ({error.strerror}). Run the command again.") from error
         finish(root)
 
 
 def finish(root: Path) -> None:
-    """Finish what a kill interrupted after it was decided; nothing to do is fine."""
+    """Finish what a kill interrupted after it was decided; nothing to do is fine.
+
+    Raises:
+        InputError: a file cannot be put into its place.
+    """
     decided = root / DECIDED
     if not decided.is_dir():
         return
-    for path in _in_order(decided):
-        goal = root / path.relative_to(decided)
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # another command may be finishing it as well
-            path.replace(goal)
-    if (decided / GONE).is_file():
-        for name in json.loads((decided / GONE).read_text(encoding="utf-8")):
-            (root / name).unlink(missing_ok=True)
+    try:
+        for path in _in_order(decided):
+            goal = root / path.relative_to(decided)
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another command may be finishing it as well
+                _move(path, goal)
+        with contextlib.suppress(FileNotFoundError):
+            for name in json.loads((decided / GONE).read_text(encoding="utf-8")):
+                (root / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{decided}: what it holds cannot be put in place ({error}). Make that possible, and run any command: it "
+            "finishes the adoption. To give it up, delete that folder and run: git checkout -- ."
+        ) from error
     shutil.rmtree(decided, ignore_errors=True)
+
+
+def _move(path: Path, goal: Path) -> None:
+    """Rename or, onto another file system, copy beside the goal first, so that the goal is never half written."""
+    try:
+        path.replace(goal)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        beside = goal.with_name(f".{goal.name}.copy")
+        if path.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+            shutil.copytree(path, beside)
+        else:
+            shutil.copy2(path, beside)
+        _flush(beside)
+        beside.replace(goal)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _in_order(decided: Path) -> list[Path]:
@@ -123,8 +163,11 @@ def _lines(path: Path) -> Counter[int]:
         return Counter(hash(line) for line in lines)
 
 
-def keep_copies(root: Path, paths: list[Path]) -> Path:
-    """Copy files that git cannot give back into a dated folder of `.replaced/`, and return it."""
+def keep_copies(root: Path, staged: Path, paths: list[Path]) -> Path | None:
+    """Copy those of `paths` that will be other ones into a dated folder of `.replaced/`, and return it, if any."""
+    paths = [path for path in paths if not _same(staged / path, root / path)]
+    if not paths:
+        return None
     folder = root / KEPT / f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
     for path in paths:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +175,12 @@ def keep_copies(root: Path, paths: list[Path]) -> Path:
     return folder
 
 
+def _same(new: Path, old: Path) -> bool:
+    return new.is_file() and filecmp.cmp(new, old, shallow=False)
+
+
 def _flush(folder: Path) -> None:
+    """Write a file, or a folder and all in it, to the disk."""
     for path in [*folder.rglob("*"), folder]:
         descriptor = os.open(path, os.O_RDONLY)
         try:

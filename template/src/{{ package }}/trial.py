@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .contract import Contract
+from .contract import Contract, name_of
 from .draft import draft
 from .faults import FOR_THE_SUITES, Scene
 from .settings import FEATURE_ROLES, Role
@@ -35,7 +35,7 @@ class Trial:
     @property
     def sentence(self) -> str:
         """Both rates, in words."""
-        because = f" ({'; '.join(dict.fromkeys(self.refused[:2]))})" if self.refused else ""
+        because = f" ({', '.join(dict.fromkeys(self.refused))})" if self.refused else ""
         unseen = f" (not: {', '.join(self.missed)})" if self.missed else ""
         return (
             f"The drafted suites refused {len(self.refused)} of {self.samples} honest samples{because} and noticed "
@@ -56,7 +56,7 @@ def attempt(table: "pd.DataFrame", roles: Mapping[str, Role], target: str, times
         held_out = some.iloc[order[: len(some) // 3]].reset_index(drop=True)
         contract = draft(some.iloc[order[len(some) // 3 :]].reset_index(drop=True), roles)
         if broken := [finding for finding in findings(held_out, contract) if finding.critical]:
-            refused.append(broken[0].sentence)
+            refused.append(name_of(broken[0].expectation))
     scene = Scene(draft(some, roles), target)
     planted = {fault.__name__: fault(some, scene) for fault in FOR_THE_SUITES}
     broken_tables = {name: broken for name, broken in planted.items() if broken is not None}

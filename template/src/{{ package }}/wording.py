@@ -15,7 +15,14 @@ RULES = {
     "expect_column_distinct_values_to_equal_set": "each of {value_set} must occur, and nothing else",
     "expect_column_kl_divergence_to_be_less_than": "its distribution must stay (divergence under {threshold})",
     "expect_table_columns_to_match_set": "the columns must be {column_set}",
+    "expect_column_values_to_match_regex": "values must match {regex}",
     "expect_compound_columns_to_be_unique": "no two rows may have the same {column_list}",
+}
+BOUNDED = {
+    "expect_table_row_count_to_be_between": "the number of rows must be {}",
+    "expect_column_min_to_be_between": "the least value must be {}",
+    "expect_column_max_to_be_between": "the greatest value must be {}",
+    "expect_column_value_lengths_to_be_between": "the number of characters must be {}",
 }
 SHOWN, LONGEST = 3, 60  # examples; characters of each
 
@@ -52,8 +59,15 @@ def rule(item: Expectation) -> str:
         return f"a value must be there{share or ' in every row'}"
     if kind == "expect_column_values_to_be_between":
         return f"values must be {bounds}{share}"
-    if kind == "expect_table_row_count_to_be_between":
-        return f"the number of rows must be {bounds}"
+    if kind in BOUNDED:
+        return BOUNDED[kind].format(bounds) + share
+    if kind == "expect_column_quantile_values_to_be_between":
+        quantiles, ranges = kwargs["quantile_ranges"]["quantiles"], kwargs["quantile_ranges"]["value_ranges"]
+        parts = [
+            f"{at:.0%} of the values must lie below one from {_plain(low)} to {_plain(high)}"
+            for at, (low, high) in zip(quantiles, ranges, strict=True)
+        ]
+        return ", ".join(parts)
     shown = {name: _listed(value) if isinstance(value, list) else value for name, value in kwargs.items()}
     if kind in RULES:
         return RULES[kind].format(**shown) + share
