@@ -19,9 +19,9 @@ FILES = {
         f"src/myproj/{name}.py"
         for name in (
             *("adopt", "artifact", "behavior", "cli", "columns", "contract", "data", "documents", "draft", "evaluate"),
-            *("dialect", "faults", "features", "kinds", "label", "logs", "model", "monitor", "predict", "prepare", "progress"),
-            *("prove", "report", "room", "sabotage", "settings", "source", "split", "train", "transaction", "trial"),
-            *("validate", "wording"),
+            *("dialect", "faults", "features", "kinds", "label", "logs", "model", "monitor", "predict", "prepare"),
+            *("progress", "prove", "report", "room", "sabotage", "settings", "source", "split", "train"),
+            *("transaction", "trial", "validate", "wording"),
         )
     ),
     *("tests/conftest.py", "tests/code/conftest.py"),
@@ -29,7 +29,8 @@ FILES = {
         f"tests/code/test_{name}.py"
         for name in (
             *("adopt", "artifact", "cli", "columns", "contract", "data", "draft", "evaluate", "features", "logs"),
-            *("model", "monitor", "predict", "report", "settings", "source", "split", "train", "transaction", "validate"),
+            *("model", "monitor", "predict", "report", "settings", "source", "split", "train", "transaction"),
+            "validate",
         )
     ),
     *("tests/data/test_contract.py", "tests/data/test_faults.py"),
