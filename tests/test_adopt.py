@@ -61,7 +61,7 @@ def machines(folder: Path) -> str:
 
 def patients(folder: Path) -> str:
     """Many categories, rare ones among them, missing values spelt in several ways, spaces around values."""
-    lines = ["patient, ward, pain, age, note, outcome"]
+    lines = ["patient, ward, pain, self, note, outcome"]
     for number in range(ROWS):
         ward, pain = DRAW.choice(["A", "B", "C"] * 9 + ["D"]), DRAW.choice(["none", "mild", "strong", "N/A"])
         worse = DRAW.random() < (0.75 if ward == "A" or pain == "strong" else 0.15)
@@ -93,7 +93,7 @@ def test_every_fault_is_caught_on_the_example(newborn: Path, offline: dict[str, 
     [
         (orders, "Storniert", ["Größe", "Preis", "Farbe", "Geschenk"]),
         (machines, "state", ["heat", "speed", "shift"]),
-        (patients, "outcome", ["ward", "pain", "age"]),
+        (patients, "outcome", ["ward", "pain", "self"]),
     ],
     ids=["orders", "machines", "patients"],
 )

@@ -13,7 +13,7 @@ from . import documents
 from .behavior import draft_cases, read_cases, still_askable
 from .columns import Decision, codes_of, decide, encoded, gives_away
 from .contract import Contract, read_contract
-from .data import DataError, load
+from .data import DataError, load, with_columns
 from .draft import digest, draft, types_only, with_own_rules
 from .evaluate import Evaluation, draft_gate
 from .kinds import as_iso, is_ambiguous, numbers
@@ -35,6 +35,7 @@ SUITES = {name: Path(f"expectations/{name}.json") for name in ("features", "data
 NUMBERS = ("numeric", "boolean", "time")  # roles of columns that may hold numbers
 LARGE = 5120 * 1024  # bytes; the hook for large files refuses more
 SLICES = 2  # features to judge by slice, those with the fewest values
+OVERRULE = "A decision that is wrong is overruled by --role column=role (with make: OPTIONS='--role column=role')."
 OPEN = Gate(margin=0, slice_rows=30, slice_accuracy=0)
 
 
@@ -126,9 +127,7 @@ def _plan(address: str, target: str, given: Mapping[str, Role], root: Path, stag
     for name in (target, *given):
         _refuse_unknown(name, source)
     if target in given:
-        raise DataError(
-            f"{source.origin}: {target} cannot be the target and have a role besides. Take ID= or TIME= away."
-        )
+        raise DataError(f"{source.origin}: {target} is the target, and cannot have another role. Give it to another.")
     table, notes = labelled(source.table, target, source.origin)
     again = target == settings.data.target and 2 * len(set(contract.all_columns) & set(table)) >= len(table.columns)
     drafted = contract.dataset["meta"].get("roles", [])
@@ -137,8 +136,8 @@ def _plan(address: str, target: str, given: Mapping[str, Role], root: Path, stag
     if not any(decision.is_feature for decision in decisions.values()):
         said = "; ".join(f"{name}: {one.role}, {one.reason}" for name, one in decisions.items() if name != target)
         raise DataError(
-            f"{source.origin}: no column is left to predict {target} from ({said}). Add columns to the table, or "
-            "choose another target with TARGET=."
+            f"{source.origin}: no column is left to predict {target} from ({said}). Add columns, or choose "
+            f"another target with TARGET=. {OVERRULE}"
         )
     for name, decision in decisions.items():
         if decision.role == "time":
@@ -146,7 +145,7 @@ def _plan(address: str, target: str, given: Mapping[str, Role], root: Path, stag
                 notes.append(
                     f"{name}: the day was read before the month; if that is wrong, write dates like 2026-11-22"
                 )
-            table = table.assign(**{name: as_iso(table[name])})
+            table = with_columns(table, {name: as_iso(table[name])})
     path = Path("data") / f"{source.name}.csv"
     _write_text(staged / path, "")
     table.to_csv(staged / path, index=False, lineterminator="\n")
@@ -184,7 +183,10 @@ def _write(plan: Plan, root: Path, staged: Path) -> tuple[Evaluation, Trial]:
     kept = plan.again and set(settings.gate.slices) <= set(names) and digest(settings.gate.model_dump()) != drafted
     gate = settings.gate if kept else OPEN.model_copy(update={"slices": _slices(contract)})
     settings = settings.model_copy(update={"gate": gate})
-    prepared = prepare(settings, contract, staged)
+    try:
+        prepared = prepare(settings, contract, staged)
+    except DataError as error:
+        raise DataError(f"{plan.origin}: {error} Learnt from: {', '.join(names)}. {OVERRULE}") from error
     trained = fit(prepared, settings)
     refuse_what_teaches_nothing(trained, settings, plan.origin)
     if not kept:

@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from .contract import Contract
+from .data import with_columns
 from .settings import InputError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _middle(values: "pd.Series[Any]") -> Any:  # noqa: ANN401 - a number or a ca
 def changed(rows: "pd.DataFrame", change: dict[str, Any]) -> "pd.DataFrame":
     """Add to numbers and replace categories, as a case's `change` says."""
     numbers = rows.select_dtypes("number").columns
-    return rows.assign(**{name: rows[name] + step if name in numbers else step for name, step in change.items()})
+    return with_columns(rows, {name: rows[name] + step if name in numbers else step for name, step in change.items()})
 
 
 def draft_cases(table: "pd.DataFrame", predictor: "Predictor", kept: dict[str, list[Case]]) -> dict[str, list[Case]]:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from . import artifact, logs
 from .progress import progress
-from .settings import InputError, Role, read_settings
+from .settings import InputError, read_settings
 from .transaction import finish
 
 if TYPE_CHECKING:
@@ -95,15 +95,19 @@ def adopt(
     target: Annotated[str, typer.Argument(help="The column to predict.")],
     id_: Annotated[str | None, typer.Option("--id", help="The column that names a record.")] = None,
     time: Annotated[str | None, typer.Option(help="The column that says when a record was made.")] = None,
+    role: Annotated[
+        list[str] | None, typer.Option(help="column=role, for a decision that is wrong; repeatable.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace files that have uncommitted changes.")] = False,
 ) -> None:
     """Make this project about another table: settings, contract, behaviour, model."""
     from .adopt import adopt as run
+    from .columns import roles
     from .report import changes_table, decisions_table
 
-    given: dict[str, Role] = {}
+    given = roles(role or [])
     given |= {id_: "identifier"} if id_ else {}
     given |= {time: "time"} if time else {}
 

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,22 @@ class Decision:
     def is_feature(self) -> bool:
         """Whether a model learns from the column."""
         return self.role in FEATURE_ROLES
+
+
+def roles(words: list[str]) -> dict[str, Role]:
+    """From `column=role` for each of `words` to the role of each column.
+
+    Raises:
+        DataError: there is no such role.
+    """
+    found: dict[str, Role] = {}
+    for word in words:
+        name, _, role = word.rpartition("=")
+        known: tuple[Role, ...] = get_args(Role)
+        if not name or role not in known:
+            raise DataError(f"--role {word}: write column=role, with one of {', '.join(known)}.")
+        found[name] = next(one for one in known if one == role)
+    return found
 
 
 def decide(

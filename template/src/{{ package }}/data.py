@@ -6,6 +6,7 @@ and the contract, which is checked next, names it.
 
 import csv
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -115,6 +116,14 @@ def conform(table: "pd.DataFrame", contract: Contract) -> "pd.DataFrame":
         if empty or whole_numbers or same_values:
             types[name] = text_type() if kind == "str" else pd.api.types.pandas_dtype(kind)
     return table.astype(types)
+
+
+def with_columns(table: "pd.DataFrame", columns: Mapping[str, Any]) -> "pd.DataFrame":
+    """A copy of `table` with other values in some columns; `assign` of pandas knows no column called `self`."""
+    changed = table.copy(deep=False)
+    for name, values in columns.items():
+        changed[name] = values
+    return changed
 
 
 def text_type() -> "pd.StringDtype[Any]":

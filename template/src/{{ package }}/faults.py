@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .contract import Contract
+from .data import with_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,23 +48,29 @@ def _share(table: "pd.DataFrame", share: float) -> np.ndarray[Any, np.dtype[np.b
 def nulls_over_the_limit(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     """Nine of ten values are lost."""
     name = max((column.name for column in scene.contract.columns), key=lambda name: table[name].notna().mean())
-    return table.assign(**{name: table[name].mask(_share(table, 0.9))})
+    return with_columns(table, {name: table[name].mask(_share(table, 0.9))})
 
 
 def missing_labels(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     """One label in fifty is lost."""
     lost = _share(table, 0.02)
     lost[0] = True
-    return table.assign(**{scene.target: table[scene.target].mask(lost)})
+    return with_columns(table, {scene.target: table[scene.target].mask(lost)})
 
 
 def swapped_columns(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
-    """Two columns of numbers changed places: those whose medians are the furthest apart."""
-    names = scene.numeric(table)
-    if len(names) < 2 or len({table[name].median() for name in names}) < 2:
+    """Two columns of numbers changed places: those whose medians are the furthest apart, if they are apart at all."""
+
+    def middle(name: str) -> float:
+        return float(table[name].quantile(0.5))
+
+    names = sorted(scene.numeric(table), key=middle)
+    if len(names) < 2:
         return None
-    low, high = min(names, key=lambda name: table[name].median()), max(names, key=lambda name: table[name].median())
-    return table.assign(**{low: table[high], high: table[low]})
+    low, high = names[0], names[-1]
+    if middle(high) - middle(low) <= max(_width(table[low]), _width(table[high])):
+        return None
+    return with_columns(table, {low: table[high], high: table[low]})
 
 
 def another_unit(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
@@ -74,7 +81,7 @@ def another_unit(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
 def sign_flip(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     """The numbers of a column that was mostly of one sign have the other one."""
     names = [name for name in scene.numeric(table) if abs(np.sign(table[name]).mean()) > 0.6]
-    return table.assign(**{names[0]: -table[names[0]]}) if names else None
+    return with_columns(table, {names[0]: -table[names[0]]}) if names else None
 
 
 def stuck_sensor(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
@@ -88,17 +95,13 @@ def stuck_category(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None"
     if not names:
         return None
     rarest = table[names[0]].value_counts().index[-1]
-    return table.assign(**{names[0]: table[names[0]].where(table[names[0]].isna(), rarest)})
+    return with_columns(table, {names[0]: table[names[0]].where(table[names[0]].isna(), rarest)})
 
 
 def drifted_column(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     """A column of numbers moved by twice the distance between its quartiles."""
-
-    def spread(name: str) -> float:
-        return float(table[name].quantile(0.75) - table[name].quantile(0.25))
-
-    names = [name for name in scene.numeric(table) if spread(name) > 0]
-    return table.assign(**{names[0]: table[names[0]] + 2 * spread(names[0])}) if names else None
+    names = [name for name in scene.numeric(table) if _width(table[name]) > 0]
+    return with_columns(table, {names[0]: table[names[0]] + 2 * _width(table[names[0]])}) if names else None
 
 
 def decimal_commas(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
@@ -118,7 +121,7 @@ def other_case(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
             known = set(table[name].dropna())
             swapped = table[name].str.swapcase()
             if not set(swapped.dropna()) <= known:
-                return table.assign(**{name: table[name].where(~_share(table, 0.6), swapped)})
+                return with_columns(table, {name: table[name].where(~_share(table, 0.6), swapped)})
     return None
 
 
@@ -141,7 +144,7 @@ def repeated_identifiers(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame |
     """Each identifier stands for two rows."""
     names = scene.ruled("column_values_to_be_unique")
     pairs = np.arange(len(table)) // 2
-    return table.assign(**{names[0]: table[names[0]].iloc[pairs].to_numpy()}) if names else None
+    return with_columns(table, {names[0]: table[names[0]].iloc[pairs].to_numpy()}) if names else None
 
 
 def truncated_table(table: "pd.DataFrame", _: Scene) -> "pd.DataFrame | None":
@@ -162,7 +165,7 @@ def renamed_column(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None"
 
 def unknown_label(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     """One row is of a class that was never seen."""
-    return table.assign(**{scene.target: table[scene.target].where(np.arange(len(table)) > 0, "not seen before")})
+    return with_columns(table, {scene.target: table[scene.target].where(np.arange(len(table)) > 0, "not seen before")})
 
 
 def label_imbalance(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
@@ -180,7 +183,9 @@ def lost_class(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
 def stale_dates(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     """The dates are those of no year that was."""
     names = [name for name in scene.ruled("column_min_to_be_between") if str(table[name].dtype) == "str"]
-    return table.assign(**{names[0]: table[names[0]].str.replace(r"^\d{4}", "0000", regex=True)}) if names else None
+    return (
+        with_columns(table, {names[0]: table[names[0]].str.replace(r"^\d{4}", "0000", regex=True)}) if names else None
+    )
 
 
 def leaked_target(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
@@ -190,18 +195,18 @@ def leaked_target(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     for name in scene.numeric(table):
         steps = np.quantile(table[name].dropna(), np.linspace(0.3, 0.7, len(classes)))
         if len(np.unique(steps)) == len(classes):
-            return table.assign(**{name: steps[codes.astype(int)]})
+            return with_columns(table, {name: steps[codes.astype(int)]})
     return None
 
 
 def further_column(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     """The answer stands in a column more."""
-    return table.assign(**{f"{scene.target}_copy": table[scene.target]})
+    return with_columns(table, {f"{scene.target}_copy": table[scene.target]})
 
 
 def shuffled_labels(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     """The labels belong to other rows."""
-    return table.assign(**{scene.target: np.random.default_rng(7).permutation(table[scene.target].to_numpy())})
+    return with_columns(table, {scene.target: np.random.default_rng(7).permutation(table[scene.target].to_numpy())})
 
 
 BEYOND_THE_SUITES = (leaked_target, shuffled_labels)  # for which tests are needed that look at rows or train
@@ -213,6 +218,11 @@ FOR_THE_SUITES: tuple[Plant, ...] = (
 )
 
 
+def _width(values: "pd.Series[float]") -> float:
+    """The distance between the quartiles."""
+    return float(values.quantile(0.75) - values.quantile(0.25))
+
+
 def _rows(table: "pd.DataFrame", mask: np.ndarray[Any, np.dtype[np.bool_]]) -> "pd.DataFrame":
     return table.iloc[mask.nonzero()[0]].reset_index(drop=True)
 
@@ -221,11 +231,11 @@ def _changed(
     table: "pd.DataFrame", scene: Scene, change: "Callable[[pd.Series[float]], pd.Series[Any]]"
 ) -> "pd.DataFrame | None":
     names = scene.numeric(table)
-    return table.assign(**{names[0]: change(table[names[0]])}) if names else None
+    return with_columns(table, {names[0]: change(table[names[0]])}) if names else None
 
 
 def _reworded(
     table: "pd.DataFrame", scene: Scene, change: "Callable[[pd.Series[str]], pd.Series[str]]"
 ) -> "pd.DataFrame | None":
     name = scene.categorical[0]
-    return table.assign(**{name: table[name].where(~_share(table, 0.6), change(table[name]))})
+    return with_columns(table, {name: table[name].where(~_share(table, 0.6), change(table[name]))})
