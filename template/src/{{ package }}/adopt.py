@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import documents
-from .behavior import draft_cases, read_cases, still_askable
-from .columns import Decision, codes_of, decide, encoded, gives_away
+from .behavior import beside, read_cases, still_askable
+from .cases import drafts, expects
+from .columns import Decision, decide, encoded
 from .contract import Contract, read_contract
 from .data import DataError, load, with_columns
 from .draft import digest, draft, types_only, with_own_rules
-from .evaluate import Evaluation, draft_gate
+from .evaluate import ANY_SLICE, Evaluation, draft_gate
 from .kinds import as_iso, is_ambiguous, numbers
-from .label import labelled
+from .label import coded, gives_away, labelled
 from .predict import Predictor
 from .prepare import Prepared, prepare
 from .settings import Data, Gate, InputError, Role, Settings, read_settings
@@ -36,7 +37,7 @@ NUMBERS = ("numeric", "boolean", "time")  # roles of columns that may hold numbe
 LARGE = 5120 * 1024  # bytes; the hook for large files refuses more
 SLICES = 2  # features to judge by slice, those with the fewest values
 OVERRULE = "A decision that is wrong is overruled by --role column=role (with make: OPTIONS='--role column=role')."
-OPEN = Gate(margin=0, slice_rows=30, slice_accuracy=0)
+OPEN = Gate(margin=0, slice_rows=30, slice_limit=ANY_SLICE)
 
 
 @dataclass(frozen=True)
@@ -173,9 +174,9 @@ def _write(plan: Plan, root: Path, staged: Path) -> tuple[Evaluation, Trial]:
     contract, trial = draft(typed, plan.roles), attempt(typed, plan.roles, plan.target)
     if plan.again:
         contract = with_own_rules(contract, read_contract(root / "expectations"), set(plan.roles))
-    classes = codes_of(typed[plan.target])
+    truth = coded(typed[plan.target])
     names = [column.name for column in contract.columns]
-    trusted = tuple(name for name in names if gives_away(encoded(typed[name]), classes))
+    trusted = tuple(name for name in names if gives_away(encoded(typed[name]), truth))
     del typed
     data = Data(path=plan.path, target=plan.target, trusted=trusted, split=plan.before.data.split)
     settings = plan.before.model_copy(update={"data": data, "columns": plan.roles})
@@ -213,8 +214,8 @@ def _write_cases(plan: Plan, root: Path, staged: Path, prepared: Prepared, predi
 
     table = pd.concat(vars(prepared.table).values()).sort_index()
     before = read_cases(root / BEHAVIOR) if plan.again else {}
-    kept = still_askable(before, table, prepared.contract, prepared.classes)
-    _write_text(staged / BEHAVIOR, documents.behavior(draft_cases(table, predictor, kept)))
+    kept = still_askable(before, table, prepared.contract, lambda case: expects(case, prepared.answers))
+    _write_text(staged / BEHAVIOR, documents.behavior(beside(kept, drafts(table, predictor))))
 
 
 def _write_readmes(plan: Plan, root: Path, staged: Path, settings: Settings, prepared: Prepared, trial: Trial) -> None:

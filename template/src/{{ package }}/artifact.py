@@ -11,12 +11,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any
 
 from .settings import InputError
 
 FILES = ("model.onnx", "features.json", "dataset.json", "drift.json", "metrics.json", "params.yaml", "MODEL_CARD.md")
-LITTER_AGE = 3600  # seconds
+LITTER, LITTER_AGE = ".unfinished-", 3600  # how its names begin; seconds
 
 
 class ArtifactError(InputError):
@@ -44,7 +44,7 @@ def write(artifacts: Path, version: str, files: dict[str, bytes]) -> Path:
 
 
 def _write_folder(artifacts: Path, version: str, files: dict[str, bytes]) -> None:
-    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=artifacts))
+    unfinished = Path(tempfile.mkdtemp(prefix=LITTER, dir=artifacts))
     try:
         unfinished.chmod(0o755)
         for name, content in files.items():
@@ -69,12 +69,13 @@ def put_in_use(artifacts: Path, version: str) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a text file to write that takes its place at `path` when all of it is on the disk, or not at all."""
-    handle, name = tempfile.mkstemp(prefix=f".unfinished-{path.name}-", dir=path.parent)
+def whole_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a file to write that takes its place at `path` when all of it is on the disk, or not at all."""
+    handle, name = tempfile.mkstemp(prefix=f"{LITTER}{path.name}-", dir=path.parent)
     unfinished = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
+        with os.fdopen(handle, mode, encoding=encoding, newline=newline) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -113,7 +114,7 @@ def current(artifacts: Path) -> Path:
 
 def _remove_litter(artifacts: Path) -> None:
     """Take away what a kill left an hour ago or longer; anything younger may be a training that still runs."""
-    for litter in artifacts.glob(".unfinished-*"):
+    for litter in artifacts.glob(f"{LITTER}*"):
         if time.time() - litter.stat().st_mtime > LITTER_AGE:
             shutil.rmtree(litter) if litter.is_dir() else litter.unlink()
 

@@ -63,7 +63,7 @@ def evaluate(context: typer.Context) -> None:
     predictor, settings = Predictor.load(folder), read_settings(folder / "params.yaml")
     prepared = prepare(settings, predictor.contract, context.obj)
     test = prepared.table.test
-    found = judge(test, predictor.probabilities(test), prepared.truth["test"], prepared.truth["train"], settings.gate)
+    found = judge(test, predictor.predict(test), prepared.truth["test"], prepared.truth["train"], settings.gate)
     _show(found)
     if prepared.digest != json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["data"]["sha256"]:
         logger.warning(
@@ -157,7 +157,7 @@ def prove(
         proofs = []
         for proof in run(context.obj.resolve(), (only,) if only else PARTS):
             proofs.append(proof)
-            advance(len(proofs))
+            advance(len(proofs), None)
     _console().print(proof_table(proofs))
     planted = [proof for proof in proofs if proof.caught_by is not None]
     if missed := [proof.fault for proof in planted if not proof.caught_by]:

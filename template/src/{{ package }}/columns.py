@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import numpy.typing as npt
 
+from . import label
 from .data import DataError
-from .kinds import NAMES_OF_IDENTIFIERS, numbers, personal, times
-from .settings import FEATURE_ROLES, Role
+from .features import FEATURE_ROLES
+from .kinds import NAMES_OF_IDENTIFIERS, codes_of, listed, numbers, personal, short, times
+from .settings import Role
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +25,6 @@ CATEGORIES = 100  # more of them are too many to list in a contract
 FEWEST = 20  # present values, and as a share of the rows:
 LEAST = 0.05
 LARGEST = 1e37  # that single precision holds with room
-REPEATS = 5  # rows to each category on average, for a category that is always of one class not to be so by chance
 TRUTHS = ({"0", "1"}, {"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"on", "off"})
 
 
@@ -67,13 +68,13 @@ def decide(
     Raises:
         DataError: a role that a person chose does not fit the column.
     """
-    decisions = {target: Decision("target", _listed(table[target]))}
-    classes, seen = codes_of(table[target]), dict[bytes, str]()
+    decisions = {target: Decision("target", label.seen(table[target]))}
+    truth, seen = label.coded(table[target]), dict[bytes, str]()
     for name in table.columns:
         if name == target:
             continue
         values = table[name]
-        fresh = _decide(values, name, classes, seen)
+        fresh = _decide(values, name, truth, seen)
         if role := given.get(name):
             fresh = Decision(_fitting(role, values), f"given, {_seen(values, role)}", True)
         elif (role := overrules.get(name)) and role != fresh.role:
@@ -82,14 +83,14 @@ def decide(
     return {name: decisions[name] for name in table.columns}
 
 
-def _decide(values: "pd.Series[str]", name: str, classes: np.ndarray, seen: dict[bytes, str]) -> Decision:
+def _decide(values: "pd.Series[str]", name: str, truth: np.ndarray, seen: dict[bytes, str]) -> Decision:
     present = values.dropna()
     if len(present) < max(FEWEST, LEAST * len(values)):
         return Decision("ignored", f"a value in {len(present):,} of {len(values):,} rows only")
     codes = codes_of(values)
     different = int(codes.max()) + 1
     if different == 1 and len(present) == len(values):
-        return Decision("constant", f"always {_short(present.iloc[0])}")
+        return Decision("constant", f"always {short(present.iloc[0])}")
     number = numbers(present)
     if number is not None and number.abs().max() > LARGEST:
         return Decision("ignored", "numbers too large for single precision")
@@ -99,7 +100,7 @@ def _decide(values: "pd.Series[str]", name: str, classes: np.ndarray, seen: dict
         number = None  # there or not there: a category
     if number is not None and _counts(number, name):
         return Decision("row_number", "counts the rows")
-    if np.array_equal(codes, classes):
+    if label.same(codes, truth):
         return Decision("leak", "says the same as the target in other words")
     same = codes.tobytes() if different <= len(present) / 2 else values.to_csv(index=False, header=False).encode()
     if (first := seen.setdefault(hashlib.sha256(same).digest(), name)) != name:
@@ -107,7 +108,7 @@ def _decide(values: "pd.Series[str]", name: str, classes: np.ndarray, seen: dict
     if what := personal(present, name):
         return Decision("personal", f"holds {what}")
     decision = _number(number, name, different) if number is not None else _words(present, different)
-    if decision.is_feature and gives_away(codes if number is None else number.reindex(values.index), classes):
+    if decision.is_feature and label.gives_away(codes if number is None else number.reindex(values.index), truth):
         return Decision("leak", "gives the target away in every row")
     return decision
 
@@ -141,15 +142,15 @@ def _words(present: "pd.Series[str]", different: int) -> Decision:
     import pandas as pd
 
     if set(present.str.lower().unique()) in TRUTHS:
-        return Decision("boolean", _listed(present))
+        return Decision("boolean", listed(present))
     if (moments := times(present)) is not None:
         return Decision("time", f"from {moments.min():%Y-%m-%d} to {moments.max():%Y-%m-%d}")
     words = float(present.head(1000).str.count(r"\s+").mean()) + 1
     if different <= max(10, min(CATEGORIES, len(present) / 5)):
-        return Decision("categorical", _listed(present))
+        return Decision("categorical", listed(present))
     odd = present[pd.to_numeric(present, errors="coerce").isna()]
     if 0 < len(odd) < len(present) / 10:
-        shown = ", ".join(map(_short, odd.unique()[:2]))
+        shown = ", ".join(map(short, odd.unique()[:2]))
         return Decision(
             "ignored", f"numbers but for {len(odd):,} values, such as {shown}; empty those to learn from it"
         )
@@ -169,11 +170,11 @@ def _fitting(role: Role, values: "pd.Series[str]") -> Role:
     if role == "numeric" and (number is None or present.empty):
         odd = next((value for value in present if numbers(present[present == value]) is None), "no value")
         raise DataError(
-            f"{values.name} cannot be numeric: it holds {_short(odd)}. Correct it, or the role of the column."
+            f"{values.name} cannot be numeric: it holds {short(odd)}. Correct it, or the role of the column."
         )
     if role == "time" and number is None and times(present) is None:
         raise DataError(
-            f"{values.name} cannot be a time: its values have no common form, for example {_short(present.iloc[0])}. "
+            f"{values.name} cannot be a time: its values have no common form, for example {short(present.iloc[0])}. "
             "Write them like 2026-11-22 or 2026-11-22 14:30, or choose another column."
         )
     if role in ("categorical", "boolean") and present.empty:
@@ -192,45 +193,6 @@ def _seen(values: "pd.Series[Any]", role: Role) -> str:
     return f"{values.nunique():,} different values"
 
 
-def _listed(values: "pd.Series[Any]") -> str:
-    """How many values there are and the most frequent of them."""
-    counts = values.value_counts()
-    shown = ", ".join(map(_short, sorted(counts.index[:4], key=str)))
-    return f"{len(counts):,} values: {shown}{', …' if len(counts) > 4 else ''}"
-
-
-def _short(value: object) -> str:
-    text = "".join(sign if sign.isprintable() else " " for sign in str(value))
-    return text if len(text) <= 24 else f"{text[:24]}…"
-
-
-def codes_of(values: "pd.Series[Any]") -> npt.NDArray[np.int64]:
-    """Each value as the place of its first occurrence among the different ones; missing is -1."""
-    import pandas as pd
-
-    codes: npt.NDArray[np.int64] = pd.factorize(values)[0]
-    return codes
-
-
 def encoded(values: "pd.Series[Any]") -> "npt.NDArray[np.int64] | pd.Series[float]":
     """A column of a loaded table as `gives_away` takes it: numbers as they are, texts as codes."""
     return values if str(values.dtype) == "float64" else codes_of(values)
-
-
-def gives_away(values: "npt.NDArray[np.int64] | pd.Series[float]", classes: npt.NDArray[np.int64]) -> bool:
-    """Whether `values`, n codes of categories or n numbers, tell each of the n `classes` without a mistake.
-
-    Numbers do so if, in their order, the class changes no more often than twice for each class: a tree with so few
-    leaves would be right everywhere. A missing value counts as a value of its own.
-    """
-    kinds = int(classes.max()) + 1
-    of_categories = isinstance(values, np.ndarray)
-    numbers = np.asarray(values, dtype=np.float64)
-    order = np.lexsort((classes, numbers))
-    numbers, sorted_classes = numbers[order], classes[order]
-    same = (numbers[1:] == numbers[:-1]) | (np.isnan(numbers[1:]) & np.isnan(numbers[:-1]))
-    changes = sorted_classes[1:] != sorted_classes[:-1]
-    if (same & changes).any():
-        return False
-    different = int((~same).sum()) + 1
-    return different <= len(numbers) / REPEATS if of_categories else int(changes.sum()) <= 2 * kinds

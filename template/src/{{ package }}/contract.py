@@ -24,15 +24,16 @@ class ContractError(InputError):
 
 @dataclass(frozen=True)
 class Column:
-    """What the contract says of one feature: numeric, or categorical with its known categories."""
+    """What the contract says of one feature: it holds numbers, texts, or one of the `categories`."""
 
     name: str
     categories: tuple[str, ...] = ()
+    text: bool = False
 
     @property
     def numeric(self) -> bool:
         """Whether it holds numbers."""
-        return not self.categories
+        return not self.categories and not self.text
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,16 @@ class Contract:
         """The features, in the order in which a model takes them.
 
         Raises:
-            ContractError: a feature has no type, or a column of text no set of values.
+            ContractError: a feature has no type.
         """
         names, types = _names(self.features), self.types
         if untyped := [name for name in names if name not in types]:
             raise ContractError(
                 f"expectations/features.json: {', '.join(untyped)} has no {TYPE}, so nobody knows how to read it. "
-                "Add one, with type_ float64 for numbers or str for categories."
+                "Add one, with type_ float64 for numbers or str for texts and categories."
             )
-        return tuple(Column(name, self.categories(name) if types[name] == "str" else ()) for name in names)
+        found = {name: self.values(name) if types[name] == "str" else () for name in names}
+        return tuple(Column(name, known, types[name] == "str" and not known) for name, known in found.items())
 
     @property
     def all_columns(self) -> tuple[str, ...]:

@@ -10,19 +10,21 @@ from typing import Any
 import yaml
 
 from .behavior import Case
+from .cases import KINDS
+from .changes import ABOUT
 from .columns import Decision
 from .contract import Contract, Suite
+from .evaluate import MARGIN, SLICE_LIMIT
 from .settings import Gate, Settings
+from .target import promised
 
 BEGIN, END = r"<!-- make adopt writes ", r"<!-- to here -->"
 BLOCK = re.compile(rf"({BEGIN}(\w+) -->\n)(?:(?!{BEGIN}).)*?({END})", re.DOTALL)
 BEHAVIOR = """\
 # What the model must do, in the words of somebody who knows the subject; read by test_behavior.py.
 #
-# A `row` may be partial. Its categories choose rows of the table, the target's among them, and their typical row
-# (median, most frequent) fills the gaps. `change` adds to numbers and replaces categories. Cases with `draft: true`
-# were drafted by `make adopt` from what the model does: review them, and take the mark away from those that are right,
-# so that the next `make adopt` keeps them.
+{about}# Cases with `draft: true` were drafted by `make adopt` from what the model does: review them, and take the mark
+# away from those that are right, so that the next `make adopt` keeps them.
 """
 READABLE = 24  # values in an example row
 DATA_README = """\
@@ -33,11 +35,6 @@ DATA_README = """\
 
 Say here what a row is, who measured it, when, and under which licence.
 """
-KINDS = {
-    "invariance": "the predicted class stays as it is in at least this share of all rows",
-    "directional": "the probability of each class named rises or falls",
-    "minimum_functionality": "plain cases that nobody would get wrong",
-}
 
 
 def params(text: str, settings: Settings, decisions: dict[str, Decision]) -> str:
@@ -100,10 +97,10 @@ def _printable(text: str) -> str:
 def _gate(gate: Gate) -> str:
     return f"""\
 gate:  # a model that falls short is kept, but not put in use
-  margin: {gate.margin:g}  # of the baseline's log loss, the share that must be saved
+  margin: {gate.margin:g}  # {MARGIN}
   slices: {_scalar(list(gate.slices))}
   slice_rows: {gate.slice_rows}  # smaller slices are not judged
-  slice_accuracy: {gate.slice_accuracy:g}
+  slice_limit: {gate.slice_limit:g}  # {SLICE_LIMIT}
 """
 
 
@@ -117,7 +114,7 @@ def suite(content: Suite) -> str:
 
 def behavior(cases: dict[str, list[Case]]) -> str:
     """The text of `tests/model/behavior.yaml`."""
-    parts = [BEHAVIOR]
+    parts = [BEHAVIOR.format(about="".join(f"# {line}\n" for line in ABOUT))]
     for kind, said in KINDS.items():
         lines = [f"\n{kind}:{'' if cases[kind] else ' []'}  # {said}\n"]
         for case in cases[kind]:
@@ -140,9 +137,9 @@ def has_block(text: str, name: str) -> bool:
 
 def readme_blocks(settings: Settings, contract: Contract, trial: str, row: dict[str, Any]) -> dict[str, str]:
     """What the project's README says of its data and of the `trial` of its contract, and how it predicts a `row`."""
-    names, classes = [column.name for column in contract.columns], contract.categories(settings.data.target)
+    names = [column.name for column in contract.columns]
     shown = ", ".join(f"`{_cell(name)}`" for name in names[:12]) + (", …" if len(names) > 12 else "")
-    said = ", ".join(map(_cell, classes[:6])) + (", …" if len(classes) > 6 else "")
+    what = promised(contract, settings.data.target, _cell)
     values = "".join(f"        {_python(name)}: {_python(value)},\n" for name, value in row.items())
     path, package = settings.data.path.as_posix(), __name__.partition(".")[0]
     imports = f"from {package}.artifact import current\nfrom {package}.predict import Predictor\n"
@@ -157,7 +154,7 @@ predictor = Predictor.load(current(Path("artifacts")))
 """
     return {
         "data": f"""\
-It tells `{_cell(settings.data.target)}` ({said}) from {shown}.
+It {what} from {shown}.
 The table is `{path}`; `conf/params.yaml` says what each of its columns is, and why.
 {trial}
 """,

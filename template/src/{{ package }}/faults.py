@@ -3,7 +3,7 @@
 A fault takes a table and gives a broken copy, or None where the table has nothing that it could break.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,16 +31,27 @@ class Scene:
         return sorted((name for name in names if table[name].nunique() > 1), key=lambda name: -table[name].nunique())
 
     @property
+    def labels(self) -> list[str]:
+        """The target if it holds classes."""
+        return [self.target] if self.contract.values(self.target) else []
+
+    @property
     def categorical(self) -> list[str]:
-        """The features of categories; without any, the target."""
-        return [column.name for column in self.contract.columns if not column.numeric] or [self.target]
+        """The features of categories; without any, the target if it holds classes."""
+        return [column.name for column in self.contract.columns if column.categories] or self.labels
+
+    @property
+    def texts(self) -> list[str]:
+        """The features of texts, and other columns that are guarded like them."""
+        features = [column.name for column in self.contract.columns if column.text]
+        return features + self.ruled("column_values_to_not_match_regex")
 
     def ruled(self, kind: str) -> list[str]:
         """The columns of which the training table's suite holds a rule of this kind."""
         return [i["kwargs"]["column"] for i in self.contract.dataset["expectations"] if i["type"] == f"expect_{kind}"]
 
 
-def _share(table: "pd.DataFrame", share: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def share_of(table: "pd.DataFrame", share: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """A mask of this share of the rows, the same each time."""
     return np.random.default_rng(7).random(len(table)) < share
 
@@ -48,12 +59,12 @@ def _share(table: "pd.DataFrame", share: float) -> np.ndarray[Any, np.dtype[np.b
 def nulls_over_the_limit(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     """Nine of ten values are lost."""
     name = max((column.name for column in scene.contract.columns), key=lambda name: table[name].notna().mean())
-    return with_columns(table, {name: table[name].mask(_share(table, 0.9))})
+    return with_columns(table, {name: table[name].mask(share_of(table, 0.9))})
 
 
 def missing_labels(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     """One label in fifty is lost."""
-    lost = _share(table, 0.02)
+    lost = share_of(table, 0.02)
     lost[0] = True
     return with_columns(table, {scene.target: table[scene.target].mask(lost)})
 
@@ -116,12 +127,12 @@ def unseen_category(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None
 
 def other_case(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     """Three values in five are written in the other case."""
-    for name in [*scene.categorical, scene.target]:
+    for name in [*scene.categorical, *scene.labels]:
         if (table[name].dropna().str.swapcase() != table[name].dropna()).any():
             known = set(table[name].dropna())
             swapped = table[name].str.swapcase()
             if not set(swapped.dropna()) <= known:
-                return with_columns(table, {name: table[name].where(~_share(table, 0.6), swapped)})
+                return with_columns(table, {name: table[name].where(~share_of(table, 0.6), swapped)})
     return None
 
 
@@ -132,7 +143,10 @@ def stray_blanks(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
 
 def damaged_encoding(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     """A sign of three texts in five was lost in a wrong encoding."""
-    return _reworded(table, scene, lambda texts: texts.str.replace(r"^.", "\N{REPLACEMENT CHARACTER}", regex=True))
+    names = [] if any(column.categories for column in scene.contract.columns) else scene.texts
+    return _reworded(
+        table, scene, lambda texts: texts.str.replace(r"^.", "\N{REPLACEMENT CHARACTER}", regex=True), names
+    )
 
 
 def duplicated_rows(table: "pd.DataFrame", _: Scene) -> "pd.DataFrame | None":
@@ -163,23 +177,6 @@ def renamed_column(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None"
     return table.rename(columns={name: f"{name}_new"})
 
 
-def unknown_label(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
-    """One row is of a class that was never seen."""
-    return with_columns(table, {scene.target: table[scene.target].where(np.arange(len(table)) > 0, "not seen before")})
-
-
-def label_imbalance(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
-    """Nineteen of twenty rows of the most frequent class are gone."""
-    most = table[scene.target] == table[scene.target].mode().iloc[0]
-    return _rows(table, ~(most & _share(table, 0.95)).to_numpy())
-
-
-def lost_class(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
-    """All rows of the rarest class are gone."""
-    rarest = table[scene.target].value_counts().index[-1]
-    return _rows(table, (table[scene.target] != rarest).to_numpy())
-
-
 def stale_dates(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     """The dates are those of no year that was."""
     names = [name for name in scene.ruled("column_min_to_be_between") if str(table[name].dtype) == "str"]
@@ -188,15 +185,20 @@ def stale_dates(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
     )
 
 
-def leaked_target(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
-    """A feature was overwritten with what it is to predict, in values that it knows."""
-    classes = {name: place for place, name in enumerate(scene.contract.categories(scene.target))}
-    codes = table[scene.target].map(classes)
-    for name in scene.numeric(table):
-        steps = np.quantile(table[name].dropna(), np.linspace(0.3, 0.7, len(classes)))
-        if len(np.unique(steps)) == len(classes):
-            return with_columns(table, {name: steps[codes.astype(int)]})
-    return None
+def cut_texts(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """Three texts in five end after ten characters."""
+    names = [name for name in scene.texts if table[name].str.len().quantile(0.25) > 10]
+    return (
+        with_columns(table, {names[0]: table[names[0]].where(~share_of(table, 0.6), table[names[0]].str[:10])})
+        if names
+        else None
+    )
+
+
+def repeated_text(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
+    """All texts are the first."""
+    names = [name for name in scene.texts if table[name].nunique() > len(table) / 2]
+    return with_columns(table, {names[0]: table[names[0]].dropna().iloc[0]}) if names else None
 
 
 def further_column(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None":
@@ -209,12 +211,11 @@ def shuffled_labels(table: "pd.DataFrame", scene: Scene) -> "pd.DataFrame | None
     return with_columns(table, {scene.target: np.random.default_rng(7).permutation(table[scene.target].to_numpy())})
 
 
-BEYOND_THE_SUITES = (leaked_target, shuffled_labels)  # for which tests are needed that look at rows or train
-FOR_THE_SUITES: tuple[Plant, ...] = (
+FOR_ANY_TABLE: tuple[Plant, ...] = (
     *(nulls_over_the_limit, missing_labels, swapped_columns, another_unit, sign_flip, stuck_sensor, stuck_category),
     *(drifted_column, decimal_commas, unseen_category, other_case, stray_blanks, damaged_encoding, duplicated_rows),
-    *(repeated_identifiers, truncated_table, lost_column, renamed_column, further_column, unknown_label),
-    *(label_imbalance, lost_class, stale_dates),
+    *(repeated_identifiers, truncated_table, lost_column, renamed_column, further_column, stale_dates),
+    *(cut_texts, repeated_text),
 )
 
 
@@ -223,7 +224,8 @@ def _width(values: "pd.Series[float]") -> float:
     return float(values.quantile(0.75) - values.quantile(0.25))
 
 
-def _rows(table: "pd.DataFrame", mask: np.ndarray[Any, np.dtype[np.bool_]]) -> "pd.DataFrame":
+def rows_of(table: "pd.DataFrame", mask: np.ndarray[Any, np.dtype[np.bool_]]) -> "pd.DataFrame":
+    """The rows under a mask, counted anew."""
     return table.iloc[mask.nonzero()[0]].reset_index(drop=True)
 
 
@@ -235,7 +237,11 @@ def _changed(
 
 
 def _reworded(
-    table: "pd.DataFrame", scene: Scene, change: "Callable[[pd.Series[str]], pd.Series[str]]"
+    table: "pd.DataFrame",
+    scene: Scene,
+    change: "Callable[[pd.Series[str]], pd.Series[str]]",
+    names: Sequence[str] = (),
 ) -> "pd.DataFrame | None":
-    name = scene.categorical[0]
-    return with_columns(table, {name: table[name].where(~_share(table, 0.6), change(table[name]))})
+    if not (name := next(iter(names or scene.categorical), None)):
+        return None
+    return with_columns(table, {name: table[name].where(~share_of(table, 0.6), change(table[name]))})

@@ -3,9 +3,10 @@
 import ipaddress
 import re
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,3 +165,24 @@ def plain_numbers(values: "pd.Series[str]", decimal: str) -> "pd.Series[str]":
             thousands = "," if sign == "." else "."
             return numbers.str.replace(thousands, "", regex=False).str.replace(",", ".", regex=False)
     return values
+
+
+def listed(values: "pd.Series[Any]") -> str:
+    """How many values there are and the most frequent of them."""
+    counts = values.value_counts()
+    shown = ", ".join(map(short, sorted(counts.index[:4], key=str)))
+    return f"{len(counts):,} values: {shown}{', …' if len(counts) > 4 else ''}"
+
+
+def short(value: object) -> str:
+    """A value in one line of a few signs."""
+    text = "".join(sign if sign.isprintable() else " " for sign in str(value))
+    return text if len(text) <= 24 else f"{text[:24]}…"
+
+
+def codes_of(values: "pd.Series[Any]") -> npt.NDArray[np.int64]:
+    """Each value as the place of its first occurrence among the different ones; missing is -1."""
+    import pandas as pd
+
+    codes: npt.NDArray[np.int64] = pd.factorize(values)[0]
+    return codes

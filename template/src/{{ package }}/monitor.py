@@ -18,10 +18,14 @@ THRESHOLD = {"$PARAMETER": "threshold"}  # depends on the size of the window, so
 SMOOTHING = 0.5  # rows added to each bin and category, so that what was not seen is unlikely and not impossible
 
 
-def drift_suite(reference: "pd.DataFrame", contract: Contract, target: str, predicted: "list[str]") -> Suite:
-    """Draft the suite over `reference`, shape (n, columns), and over the classes `predicted` for its n rows."""
-    partitions = {column.name: _partition(reference[column.name], column) for column in contract.columns}
-    partitions[f"predicted_{target}"] = _shares(predicted, contract.categories(target))
+def drift_suite(reference: "pd.DataFrame", contract: Contract, target: str) -> Suite:
+    """Draft the suite over the features of `reference`, shape (n, columns), and over what was predicted for its rows.
+
+    Texts have no distribution of their own here; what is predicted for them has.
+    """
+    answer = Column(f"predicted_{target}", contract.values(target))
+    columns = [*(column for column in contract.columns if not column.text), answer]
+    partitions = {column.name: _partition(reference[column.name], column) for column in columns}
     return {
         "name": "drift",
         "expectations": [

@@ -4,15 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from .artifact import ArtifactError, whole_file
 from .contract import Contract, read_contract
 from .data import DataError, load
 from .features import Encoder, Matrix, Rows
 from .settings import read_settings
+from .target import answers, told
 from .validate import enforce
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+AT_ONCE = 1024  # rows, so that a large table needs no large memory
 
 
 class Graph:
@@ -41,9 +47,10 @@ class Graph:
         return int(self._session.get_inputs()[0].shape[1])
 
     def run(self, features: Matrix) -> Matrix:
-        """From encoded features, shape (n, width), to probabilities, shape (n, classes)."""
-        probabilities: Matrix = self._session.run(["probabilities"], {"features": features})[0]
-        return probabilities
+        """From encoded features, shape (n, width), to answers, shape (n, answers)."""
+        parts = [features[start : start + AT_ONCE] for start in range(0, len(features), AT_ONCE)] or [features]
+        answers: list[Matrix] = [self._session.run(["answers"], {"features": part})[0] for part in parts]
+        return np.concatenate(answers)
 
 
 class Predictor:
@@ -53,7 +60,7 @@ class Predictor:
         self.graph = graph
         self.contract = contract
         self.target = target
-        self.classes = contract.categories(target)
+        self.answers = answers(contract, target)
         self._encoder = Encoder(contract)
 
     @classmethod
@@ -65,30 +72,31 @@ class Predictor:
         """
         path = folder / "model.onnx"
         graph, contract = Graph(path.read_bytes(), str(path)), read_contract(folder)
-        if graph.width != len(contract.columns):
+        predictor = cls(graph, contract, read_settings(folder / "params.yaml").data.target)
+        if graph.width != predictor.width:
             raise ArtifactError(
-                f"{path} takes {graph.width} features, and the contract beside it has {len(contract.columns)}. "
+                f"{path} takes {graph.width} features, and the contract beside it has {predictor.width}. "
                 "Make a new one with: make train"
             )
-        return cls(graph, contract, read_settings(folder / "params.yaml").data.target)
+        return predictor
 
-    def probabilities(self, rows: Rows) -> Matrix:
-        """Probabilities of shape (n, classes) for n rows."""
+    @property
+    def width(self) -> int:
+        """How many features a row has when it is encoded."""
+        return self._encoder.width
+
+    def predict(self, rows: Rows) -> Matrix:
+        """Answers of shape (n, answers) for n rows, in the order of `answers`."""
         return self.graph.run(self._encoder.encode(rows))
 
     def predict_row(self, row: Mapping[str, Any]) -> dict[str, float]:
-        """The probability of each class for one row."""
-        found = self.probabilities({name: (value,) for name, value in row.items()})[0]
-        return dict(zip(self.classes, found.tolist(), strict=True))
+        """Each answer for one row, by its name."""
+        found = self.predict({name: (value,) for name, value in row.items()})[0]
+        return dict(zip(self.answers, found.tolist(), strict=True))
 
     def predict_table(self, table: "pd.DataFrame") -> "pd.DataFrame":
-        """The predicted class and the probability of each class for each row of `table`, under its index."""
-        import pandas as pd
-
-        found = self.probabilities(table)
-        answers = pd.DataFrame(found, index=table.index, columns=[f"probability_{name}" for name in self.classes])
-        answers.insert(0, f"predicted_{self.target}", [self.classes[place] for place in found.argmax(axis=1)])
-        return answers
+        """What is predicted for each row of `table`, under its index; `target.py` says in which columns."""
+        return told(self.predict(table), self.answers, self.target, table.index)
 
 
 def predict_file(predictor: Predictor, source: Path, goal: Path) -> "pd.DataFrame":

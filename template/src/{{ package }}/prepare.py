@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from . import target as aim
 from .contract import Contract
 from .data import DataError, load
 from .features import Encoder, Matrix
-from .model import Classes
 from .settings import InputError, Settings
 from .split import Split, split
+from .target import Truth
 from .validate import enforce
 
 if TYPE_CHECKING:
@@ -23,14 +22,14 @@ if TYPE_CHECKING:
 class Prepared:
     """A table that meets the contract, dealt into parts and encoded; features (n, width), truth (n,) per part.
 
-    `digest` is the SHA-256 of the file that it was read from.
+    `answers` are the names of what a model answers, and `digest` is the SHA-256 of the file that the table is from.
     """
 
     table: Split
     features: dict[str, Matrix]
-    truth: dict[str, Classes]
+    truth: dict[str, Truth]
     contract: Contract
-    classes: tuple[str, ...]
+    answers: tuple[str, ...]
     digest: str
 
 
@@ -38,59 +37,64 @@ def prepare(settings: Settings, contract: Contract, root: Path) -> Prepared:
     """Load the table of the project in `root`, hold it against `contract`, split and encode it.
 
     Raises:
-        DataError: the table cannot be read or split, or the training part lacks a class or all values of a feature.
+        DataError: the table cannot be read or split, or the training part lacks what cannot be learnt without.
         ContractError: the table breaks the contract.
     """
-    source = root / settings.data.path
+    source, target = root / settings.data.path, settings.data.target
     names = [column.name for column in contract.columns]
-    refuse_settings_that_do_not_fit(settings, names)
+    refuse_settings_that_do_not_fit(settings, contract)
     table = load(source, contract)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    refuse_target_that_cannot_be_learnt(table, settings.data.target, source)
+    refuse_gaps_in_the_target(table, target, source)
+    aim.refuse_what_cannot_be_learnt(table, target, source)
     enforce(table, contract.features, source)
     enforce(table, contract.dataset, source)
-    classes = contract.categories(settings.data.target)
-    parts = split(table, settings.data.split, names)
-    encoder, codes = Encoder(contract), {name: code for code, name in enumerate(classes)}
+    refuse_empty_features(table, names, source)
+    parts, encoder = split(table, settings.data.split, names), Encoder(contract)
+    refuse_empty_features(parts.train, names, source)
     features = {name: encoder.encode(part) for name, part in vars(parts).items()}
-    truth = {name: part[settings.data.target].map(codes).to_numpy(np.int64) for name, part in vars(parts).items()}
-    if unseen := [name for name, code in codes.items() if code not in truth["train"]]:
-        raise DataError(
-            f"{source}: the training part has no row of the class {', '.join(unseen)}. Such a rare class cannot be "
-            "learnt: add rows of it, or take it out of the table and of expectations/dataset.json."
-        )
-    absence = np.isnan(features["train"]).all(axis=0)
-    if empty := [name for name, absent in zip(names, absence, strict=True) if absent]:
-        raise DataError(
-            f"{source}: the training part has no value of {', '.join(empty)}, so it teaches nothing. Fill the column, "
-            "or take it out of expectations/features.json."
-        )
-    return Prepared(parts, features, truth, contract, classes, digest)
+    truth = {name: aim.encode(part[target], contract) for name, part in vars(parts).items()}
+    aim.refuse_what_was_not_dealt(truth["train"], contract, target, source)
+    return Prepared(parts, features, truth, contract, aim.answers(contract, target), digest)
 
 
-def refuse_settings_that_do_not_fit(settings: Settings, features: list[str]) -> None:
-    """Hold `conf/params.yaml` against the features of the contract.
+def refuse_settings_that_do_not_fit(settings: Settings, contract: Contract) -> None:
+    """Hold `conf/params.yaml` against the contract.
 
     Raises:
-        InputError: the target is a feature, or a slice is not one.
+        InputError: the target is a feature, or a slice is no column.
     """
+    features = [column.name for column in contract.columns]
     if settings.data.target in features:
         raise InputError(
             f"conf/params.yaml: data.target is {settings.data.target}, which is also a feature, so the model would "
             "read its own answer. Take it out of expectations/features.json, or choose another target."
         )
-    if unknown := [name for name in settings.gate.slices if name not in features]:
+    if unknown := [name for name in settings.gate.slices if name not in contract.all_columns]:
         raise InputError(
-            f"conf/params.yaml: gate.slices names {', '.join(unknown)}, which is not a feature. "
-            f"Features are: {', '.join(features)}."
+            f"conf/params.yaml: gate.slices names {', '.join(unknown)}, which is not a column of the table. "
+            f"Columns are: {', '.join(contract.all_columns)}."
         )
 
 
-def refuse_target_that_cannot_be_learnt(table: "pd.DataFrame", target: str, source: Path) -> None:
-    """Look at the target column of `table` before the contract does, since its faults have remedies of their own.
+def refuse_empty_features(part: "pd.DataFrame", names: list[str], source: Path) -> None:
+    """See that each feature has a value in some row of `part`, all of the table or what is learnt from.
 
     Raises:
-        DataError: it is absent, has missing values, or one class only.
+        DataError: names those that have none.
+    """
+    if empty := [name for name in names if part[name].isna().all()]:
+        raise DataError(
+            f"{source}: the training part has no value of {', '.join(empty)}, so it teaches nothing. Fill the column, "
+            "or take it out of expectations/features.json."
+        )
+
+
+def refuse_gaps_in_the_target(table: "pd.DataFrame", target: str, source: Path) -> None:
+    """See that the target column of `table` is there, and has a value in each row.
+
+    Raises:
+        DataError: it is absent, or has missing values.
     """
     if target not in table:
         raise DataError(
@@ -101,11 +105,4 @@ def refuse_target_that_cannot_be_learnt(table: "pd.DataFrame", target: str, sour
         raise DataError(
             f'{source}: the target column "{target}" has no value in {missing:,} of {len(table):,} rows, '
             f"the first in row {table[target].isna().to_numpy().argmax() + 1:,}. Label those rows, or take them out."
-        )
-    if table[target].nunique() == 1:
-        only = table[target].iloc[0]
-        raise DataError(
-            f'{source}: the target column "{target}" has one class only ("{only}", {len(table):,} rows). '
-            "A classifier needs at least two. Check the filter that made this file, or choose another column as "
-            "data.target in conf/params.yaml."
         )

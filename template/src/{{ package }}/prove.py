@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from . import data as loading
 from .contract import read_contract
 from .data import conform, load
-from .faults import FOR_THE_SUITES, Scene, leaked_target, shuffled_labels
+from .faults import Scene, shuffled_labels
 from .sabotage import SABOTAGES, replace
 from .settings import InputError, read_settings
+from .target_faults import BEYOND_THE_SUITES, FOR_THE_SUITES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +88,7 @@ def attempts(root: Path, parts: tuple[str, ...]) -> Iterator[Attempt]:
     scene = Scene(contract, settings.data.target)
     if "data" in parts:
         table = load(root / settings.data.path, contract)
-        for fault in (*FOR_THE_SUITES, leaked_target, shuffled_labels):
+        for fault in (*FOR_THE_SUITES, *BEYOND_THE_SUITES):
             tests = (TRAINING if fault is shuffled_labels else CONTRACT,)
             broken = fault(table, scene)
             plant = None if broken is None else _loaded_as(broken)

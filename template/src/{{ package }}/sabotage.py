@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import artifact, features, validate
+from . import artifact, validate
 from . import split as splitting
 from .contract import Contract
 from .evaluate import Evaluation
@@ -84,17 +84,16 @@ def _turned(matrix: Any) -> Any:  # noqa: ANN401
     return np.ascontiguousarray(matrix[:, ::-1])
 
 
-def _shifted(positions: Callable[..., Any], column: Any) -> Any:  # noqa: ANN401
-    return {category: place + 1 for category, place in positions(column).items()}
+def _shifted(encode: Callable[..., Any], self: Encoder, rows: Any) -> Any:  # noqa: ANN401
+    return encode(self, rows) + 1
 
 
 def _unsteady(predict: Callable[..., Any], *given: Any) -> Any:  # noqa: ANN401
     return predict(*given) ** np.random.default_rng().uniform(0.9, 1.1)
 
 
-def _one_round(fit: Callable[..., Any], self: Model, *given: Any) -> Any:  # noqa: ANN401
-    self.parameters = self.parameters.model_copy(update={"rounds": 1})
-    return fit(self, *given)
+def _one_step(_: Callable[..., Any], self: Model, train: Any, *_validation: Any) -> Any:  # noqa: ANN401
+    return [self.step(*train)]
 
 
 def _learn_nothing(begin: Callable[..., Any], self: Model, parameters: Any, *given: Any) -> None:  # noqa: ANN401
@@ -107,12 +106,12 @@ def _learn_noise(fit: Callable[..., Any], self: Model, train: Any, validation: A
 
 
 def _constant(predict: Callable[..., Any], self: Model, matrix: Any) -> Any:  # noqa: ANN401
-    return np.tile(np.eye(self.classes)[0] * 0.98 + 0.02 / self.classes, (len(predict(self, matrix)), 1))
+    return np.tile(predict(self, matrix[:1]), (len(matrix), 1))
 
 
 def _backwards(load: Callable[..., Predictor], *given: Any) -> Predictor:  # noqa: ANN401
     predictor = load(*given)
-    predictor.classes = predictor.classes[::-1]
+    predictor.answers = predictor.answers[::-1]
     return predictor
 
 
@@ -126,6 +125,11 @@ def _in_use_by_another_name(_: Callable[..., None], artifacts: Any, version: str
 def _in_serving(change: Callable[[Any], Any]) -> Callable[..., Any]:
     """Change the encoded features in serving, and not in training."""
     return lambda _, self, rows: self.graph.run(change(self._encoder.encode(rows)))
+
+
+def _has_an_order(contract: Contract) -> bool:
+    """Whether columns of numbers and categories stand side by side; words are learnt from in any order."""
+    return len(contract.columns) > 1 and not any(column.text for column in contract.columns)
 
 
 def _code(
@@ -145,10 +149,10 @@ def _model(fault: str, owner: "type | ModuleType", name: str, change: Callable[.
 
 MODEL = tuple(f"tests/model/test_{name}.py" for name in ("training", "inference", "behavior"))
 SABOTAGES = (
-    _code("scaling in training only", Predictor, "probabilities", "", _in_serving(lambda matrix: matrix * 0.01)),
-    _code("column order changed", Predictor, "probabilities", "", _in_serving(_turned), lambda it: len(it.columns) > 1),
+    _code("scaling in training only", Predictor, "predict", "", _in_serving(lambda matrix: matrix * 0.01)),
+    _code("column order changed", Predictor, "predict", "", _in_serving(_turned), _has_an_order),
     _code("imputation skipped", Encoder, "encode", "features", _without_missing),
-    _code("categories off by one", features, "_positions", "features", _shifted),
+    _code("codes off by one", Encoder, "encode", "features", _shifted),
     _code("off-by-one split", splitting, "split", "split", _split_off_by_one),
     _code("split by place", splitting, "split", "split", _split_by_place),
     _code("train rows in the test set", splitting, "split", "", _train_rows_in_test),
@@ -156,12 +160,12 @@ SABOTAGES = (
     _code("gate always open", Evaluation, "shortcomings", "evaluate", lambda *_: []),
     _model("frozen weights", Model, "step", lambda _, self, *batch: self.loss(*batch)),
     _model("untrained", Model, "__init__", _learn_nothing),
-    _model("stopped after one round", Model, "fit", _one_round),
+    _model("stopped after one step", Model, "fit", _one_step),
     _model("trained on shuffled labels", Model, "fit", _learn_noise),
     _model("constant prediction", Model, "predict", _constant),
-    _model("does not sum to one", Model, "predict", lambda predict, *given: predict(*given) / 2),
+    _model("answers halved", Model, "predict", lambda predict, *given: predict(*given) / 2),
     _model("other answers for one seed", Model, "predict", _unsteady),
-    _model("label order swapped", Predictor, "load", _backwards),
+    _model("answers under other names", Predictor, "load", _backwards),
     _model("NaN output", Graph, "run", lambda run, *given: run(*given) * np.nan),
     _model("ONNX differs from the framework", Graph, "run", lambda run, *given: run(*given) * 0.999),
     _model("wrong artifact version", artifact, "put_in_use", _in_use_by_another_name),

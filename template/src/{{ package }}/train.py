@@ -11,17 +11,18 @@ import yaml
 
 from . import artifact
 from .contract import read_contract
+from .data import with_columns
 from .evaluate import Evaluation, evaluate
 from .model import Model
 from .monitor import drift_suite
 from .predict import Graph
 from .prepare import Prepared, prepare
-from .progress import progress
+from .progress import Watch, progress
 from .report import model_card
 from .settings import InputError, Settings
+from .target import told
 
 ONNX_TOLERANCE = 1e-4
-NATS = 2.0  # that a model must save on the test part in all; less can be chance
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,22 @@ class Outcome:
     shortcomings: list[str]
 
 
-def fit(prepared: Prepared, settings: Settings) -> Trained:
+def new_model(prepared: Prepared, settings: Settings) -> Model:
+    """An untrained model that takes the features of `prepared` and gives its answers."""
+    return Model(settings.model, prepared.contract.columns, len(prepared.answers), settings.seed)
+
+
+def fit(prepared: Prepared, settings: Settings, checkpoint: Path | None = None) -> Trained:
     """Fit the model to the training part, stop by the validation part, evaluate on the test part."""
-    model = Model(settings.model, len(prepared.classes), settings.seed)
-    with progress("Training", model.parameters.rounds) as advance:
+    model = new_model(prepared, settings)
+    with progress("Training", model.longest) as advance:
         losses = model.fit(
             (prepared.features["train"], prepared.truth["train"]),
             (prepared.features["validation"], prepared.truth["validation"]),
-            advance,
+            Watch(advance, checkpoint),
         )
-    probabilities = model.predict(prepared.features["test"])
-    evaluation = evaluate(
-        prepared.table.test, probabilities, prepared.truth["test"], prepared.truth["train"], settings.gate
-    )
+    found = model.predict(prepared.features["test"])
+    evaluation = evaluate(prepared.table.test, found, prepared.truth["test"], prepared.truth["train"], settings.gate)
     return Trained(model, losses, evaluation)
 
 
@@ -64,14 +68,14 @@ def refuse_what_teaches_nothing(trained: Trained, settings: Settings, origin: st
     Raises:
         InputError: says by how much it falls short.
     """
-    model, baseline = trained.evaluation.model, trained.evaluation.baseline
-    if len(trained.losses) < 2 or (baseline.log_loss - model.log_loss) * model.rows < NATS:
+    evaluation = trained.evaluation
+    if len(trained.losses) < 2 or evaluation.could_be_chance:
         raise InputError(
             f"{origin}: the other columns say too little of {settings.data.target} to tell it from chance: on "
-            f"{model.rows:,} unseen rows the log loss is {model.log_loss:.3f}, and {baseline.log_loss:.3f} without any "
-            "feature. Nothing was changed. Add columns or rows, or choose another target with TARGET=."
+            f"{evaluation.model.rows:,} unseen rows {evaluation.beside_the_baseline}. Nothing was changed. Add columns "
+            "or rows, or choose another target with TARGET=."
         )
-    if shortcomings := trained.evaluation.shortcomings(settings.gate):
+    if shortcomings := evaluation.shortcomings(settings.gate):
         raise InputError(
             f"{origin}: a model of this table does not pass the gate in conf/params.yaml: {'; '.join(shortcomings)}. "
             "Nothing was changed. If the table is right, lower the gate there and run this again."
@@ -82,11 +86,13 @@ def export(prepared: Prepared, trained: Trained) -> bytes:
     """Export the model and hold the graph against it on every row of the table.
 
     Raises:
-        ArtifactError: they differ by more than 1e-4.
+        ArtifactError: they differ by more than 1e-4, of the answer where that is larger than 1.
     """
     graph = trained.model.to_onnx()
     features = np.concatenate(list(prepared.features.values()))
-    gap = float(np.abs(Graph(graph, "the new graph").run(features) - trained.model.predict(features)).max())
+    expected = trained.model.predict(features)
+    apart = np.abs(Graph(graph, "the new graph").run(features) - expected) / np.maximum(1, np.abs(expected))
+    gap = float(apart.max())
     if not gap <= ONNX_TOLERANCE:
         raise artifact.ArtifactError(
             f"The exported graph differs from the model by {gap:.2g}, more than {ONNX_TOLERANCE:g} is not accepted, so "
@@ -110,8 +116,11 @@ def keep(prepared: Prepared, trained: Trained, settings: Settings, root: Path) -
         **asdict(trained.evaluation),
         "shortcomings": shortcomings,
     }
-    predicted = [prepared.classes[place] for place in trained.model.predict(prepared.features["train"]).argmax(axis=1)]
-    drift = drift_suite(prepared.table.train, prepared.contract, settings.data.target, predicted)
+    seen = prepared.table.train
+    found = told(trained.model.predict(prepared.features["train"]), prepared.answers, settings.data.target, seen.index)
+    drift = drift_suite(
+        with_columns(seen, {str(name): found[name] for name in found}), prepared.contract, settings.data.target
+    )
     folder = artifact.write(
         root / "artifacts",
         version,
@@ -133,7 +142,16 @@ def keep(prepared: Prepared, trained: Trained, settings: Settings, root: Path) -
 def train(settings: Settings, root: Path) -> Outcome:
     """Train on the table of the project in `root` and keep what comes of it."""
     prepared = prepare(settings, read_contract(root / "expectations"), root)
-    return keep(prepared, fit(prepared, settings), settings, root)
+    checkpoint = root / "artifacts" / f"{artifact.LITTER}checkpoint-{_fingerprint(prepared, settings)}"
+    outcome = keep(prepared, fit(prepared, settings, checkpoint), settings, root)
+    checkpoint.unlink(missing_ok=True)
+    return outcome
+
+
+def _fingerprint(prepared: Prepared, settings: Settings) -> str:
+    """The same for a training with the same settings, contract and table, which may go on where another was killed."""
+    ours = settings.model_dump_json() + prepared.digest
+    return hashlib.sha256(ours.encode() + as_json(prepared.contract.features)).hexdigest()[:16]
 
 
 def as_json(value: object) -> bytes:

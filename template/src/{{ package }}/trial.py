@@ -12,8 +12,10 @@ import numpy as np
 
 from .contract import Contract, name_of
 from .draft import draft
-from .faults import FOR_THE_SUITES, Scene
-from .settings import FEATURE_ROLES, Role
+from .faults import Scene
+from .features import FEATURE_ROLES
+from .settings import Role
+from .target_faults import FOR_THE_SUITES
 from .validate import Finding, check
 
 if TYPE_CHECKING:

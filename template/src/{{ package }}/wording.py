@@ -16,6 +16,7 @@ RULES = {
     "expect_column_kl_divergence_to_be_less_than": "its distribution must stay (divergence under {threshold})",
     "expect_table_columns_to_match_set": "the columns must be {column_set}",
     "expect_column_values_to_match_regex": "values must match {regex}",
+    "expect_column_values_to_not_match_regex": "values must not match {regex}",
     "expect_compound_columns_to_be_unique": "no two rows may have the same {column_list}",
 }
 BOUNDED = {
@@ -23,6 +24,7 @@ BOUNDED = {
     "expect_column_min_to_be_between": "the least value must be {}",
     "expect_column_max_to_be_between": "the greatest value must be {}",
     "expect_column_value_lengths_to_be_between": "the number of characters must be {}",
+    "expect_column_proportion_of_unique_values_to_be_between": "the share of different values must be {}",
 }
 SHOWN, LONGEST = 3, 60  # examples; characters of each
 
