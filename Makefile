@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 BENCHES := generation warm_tests predict_row features_suite adopt_tall
 
 .DEFAULT_GOAL := help
-.PHONY: help test style clean example bench $(BENCHES)
+.PHONY: help test style clean drafts example bench $(BENCHES)
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1 \2/p' Makefile | while read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -19,6 +19,9 @@ clean: style  ## Format, then remove caches and the example
 	@find . \( -path ./.git -o -path ./.venv \) -prune -o \
 		\( -name __pycache__ -o -name .pytest_cache -o -name .ruff_cache -o -name .DS_Store \) -prune -exec rm -rf {} +
 	@rm -rf example
+
+drafts: .venv/ready  ## Let adopt draft the six examples anew
+	@$(PYTHON) -m tests.redraft
 
 example: .venv/ready  ## Write the default project into example/
 	@rm -rf example && .venv/bin/copier copy --quiet --defaults --vcs-ref HEAD . example

@@ -42,6 +42,8 @@ def test_the_two_commands_lead_to_green_tests(person: dict[str, str], tmp_path: 
         "Who writes it",
         "which address",
         "which licence",
+        "should the model predict",
+        "Which framework",
         "Which Python",
     ):
         shell.expect(question)

@@ -7,35 +7,42 @@ from pathlib import Path
 import pytest
 
 from .conftest import ROOT, Render, succeed
+from .pairs import PAIRS, Pair
 
-FILES = {
+COMMON = {
     *(".copier-answers.yml", ".gitignore", ".pre-commit-config.yaml", ".python-version"),
     *("LICENSE", "Makefile", "README.md", "pyproject.toml"),
-    *("conf/logging.yaml", "conf/params.yaml", "data/README.md", "data/penguins.csv"),
+    *("conf/logging.yaml", "conf/params.yaml", "data/README.md"),
     *("expectations/dataset.json", "expectations/features.json"),
     *(f"hooks/{name}.py" for name in ("artifacts", "expectations", "python_pin")),
     *(f"src/myproj/{name}" for name in ("__init__.py", "__main__.py", "py.typed")),
     *(
         f"src/myproj/{name}.py"
         for name in (
-            *("adopt", "artifact", "behavior", "cli", "columns", "contract", "data", "documents", "draft", "evaluate"),
-            *("dialect", "faults", "features", "kinds", "label", "logs", "model", "monitor", "predict", "prepare"),
-            *("progress", "prove", "report", "room", "sabotage", "settings", "source", "split", "train"),
-            *("transaction", "trial", "validate", "wording"),
+            *("adopt", "artifact", "behavior", "cases", "changes", "cli", "columns", "contract", "data", "dialect"),
+            *("documents", "draft", "evaluate", "faults", "features", "kinds", "label", "logs", "model", "monitor"),
+            *("predict", "prepare", "progress", "prove", "report", "room", "rules", "sabotage", "settings", "source"),
+            *("split", "target", "target_faults", "train", "transaction", "trial", "validate", "wording"),
         )
     ),
     *("tests/conftest.py", "tests/code/conftest.py"),
     *(
         f"tests/code/test_{name}.py"
         for name in (
-            *("adopt", "artifact", "cli", "columns", "contract", "data", "draft", "evaluate", "features", "logs"),
-            *("model", "monitor", "predict", "report", "settings", "source", "split", "train", "transaction"),
-            "validate",
+            *("adopt", "artifact", "cases", "cli", "columns", "contract", "data", "draft", "evaluate", "features"),
+            *("logs", "model", "monitor", "predict", "report", "settings", "source", "split", "target", "train"),
+            *("transaction", "validate"),
         )
     ),
-    *("tests/data/test_contract.py", "tests/data/test_faults.py"),
-    *(f"tests/model/{name}" for name in ("behavior.yaml", "test_behavior.py", "test_inference.py", "test_training.py")),
+    *("tests/data/test_contract.py", "tests/data/test_faults.py", "tests/model/behavior.yaml"),
+    *(f"tests/model/test_{name}.py" for name in ("answers", "behavior", "inference", "training")),
 }
+OF_TASK = {
+    "tabular-classification": {"data/penguins.csv"},
+    "tabular-regression": {"data/penguins.csv"},
+    "text-classification": {"data/messages.csv", "tests/code/test_changes.py"},
+}
+OF_FRAMEWORK = {"scikit-learn": {"src/myproj/boosting.py"}, "pytorch": {"src/myproj/head.py", "src/myproj/network.py"}}
 TEMPLATE = [path for path in (ROOT / "template").rglob("*") if path.is_file()]
 
 
@@ -43,10 +50,14 @@ def lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
-def test_the_default_project_has_exactly_these_files(render: Render) -> None:
-    project = render()
-    assert {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()} == FILES
-    assert len(FILES) <= 90
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_a_project_has_exactly_these_files(render: Render, pair: Pair) -> None:
+    project = render(**pair.answers)
+    files = COMMON | OF_TASK[pair.task] | OF_FRAMEWORK[pair.framework]
+    if (pair.task, pair.framework) == ("text-classification", "scikit-learn"):
+        files -= {"src/myproj/boosting.py"}  # a linear model needs no trees
+    assert {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()} == files
+    assert len(files) <= (90 if pair == PAIRS[0] else 92)
 
 
 def test_nothing_of_jinja_is_left_over(render: Render) -> None:

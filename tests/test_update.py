@@ -50,8 +50,8 @@ def release(template: Path, version: str = "v0.2.0") -> None:
     append(template / "hooks" / "artifacts.py", "# a line of the new release")
     for name in (
         "README.md.jinja",
-        "conf/params.yaml",
-        "data/README.md",
+        "conf/params.yaml.jinja",
+        "data/{% if tabular %}README.md{% endif %}.jinja",
         "src/{{ package }}/split.py",
         "tests/conftest.py.jinja",
     ):

@@ -6,11 +6,12 @@ Everything is written to a stage and put in place in the end, so that a failure 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import documents
-from .behavior import beside, read_cases, still_askable
+from .behavior import beside, drawn, read_cases, still_askable
 from .cases import drafts, expects
 from .columns import Decision, decide, encoded
 from .contract import Contract, read_contract
@@ -22,7 +23,7 @@ from .label import coded, gives_away, labelled
 from .predict import Predictor
 from .prepare import Prepared, prepare
 from .settings import Data, Gate, InputError, Role, Settings, read_settings
-from .source import Source, read
+from .source import Source, give_back, read
 from .train import fit, keep, refuse_what_teaches_nothing
 from .transaction import at_risk, changes, finish, keep_copies, replace, stage
 from .trial import Trial, attempt
@@ -130,6 +131,7 @@ def _plan(address: str, target: str, given: Mapping[str, Role], root: Path, stag
     if target in given:
         raise DataError(f"{source.origin}: {target} is the target, and cannot have another role. Give it to another.")
     table, notes = labelled(source.table, target, source.origin)
+    source = Source(table, source.name, source.origin, source.notes)  # lets go of the rows that were left out
     again = target == settings.data.target and 2 * len(set(contract.all_columns) & set(table)) >= len(table.columns)
     drafted = contract.dataset["meta"].get("roles", [])
     chosen = {name: role for name, role in settings.columns.items() if digest([name, role]) not in drafted}
@@ -170,6 +172,7 @@ def _refuse_unknown(name: str, source: Source) -> None:
 
 def _write(plan: Plan, root: Path, staged: Path) -> tuple[Evaluation, Trial]:
     """Write the rest of the new project to the stage, a trained model included."""
+    give_back()
     typed = load(staged / plan.path, types_only(plan.roles, plan.numeric))
     contract, trial = draft(typed, plan.roles), attempt(typed, plan.roles, plan.target)
     if plan.again:
@@ -212,10 +215,10 @@ def _slices(contract: Contract) -> tuple[str, ...]:
 def _write_cases(plan: Plan, root: Path, staged: Path, prepared: Prepared, predictor: Predictor) -> None:
     import pandas as pd
 
-    table = pd.concat(vars(prepared.table).values()).sort_index()
-    before = read_cases(root / BEHAVIOR) if plan.again else {}
-    kept = still_askable(before, table, prepared.contract, lambda case: expects(case, prepared.answers))
-    _write_text(staged / BEHAVIOR, documents.behavior(beside(kept, drafts(table, predictor))))
+    parts, before = list(vars(prepared.table).values()), read_cases(root / BEHAVIOR) if plan.again else {}
+    answerable = partial(expects, answers=prepared.answers)
+    kept = still_askable(before, pd.concat(parts), prepared.contract, answerable) if before else {}
+    _write_text(staged / BEHAVIOR, documents.behavior(beside(kept, drafts(drawn(parts), predictor))))
 
 
 def _write_readmes(plan: Plan, root: Path, staged: Path, settings: Settings, prepared: Prepared, trial: Trial) -> None:
@@ -224,18 +227,13 @@ def _write_readmes(plan: Plan, root: Path, staged: Path, settings: Settings, pre
     kept = plan.again and (plan.path.name in said or documents.has_block(said, "columns"))
     _write_text(staged / DATA_README, documents.with_blocks(said if kept else documents.DATA_README, block))
     if (root / README).is_file():
-        example = prepared.table.test.iloc[0]
-        row = {column.name: _python_value(example[column.name]) for column in prepared.contract.columns}
-        blocks = documents.readme_blocks(settings, prepared.contract, trial.sentence, row)
+        example = prepared.table.test.iloc[0].to_dict()
+        blocks = documents.readme_blocks(settings, prepared.contract, trial.sentence, example)
         _write_text(staged / README, documents.with_blocks(_read_text(root / README), blocks))
     if (staged / plan.path).stat().st_size > LARGE:
         listed = _read_text(root / IGNORED)
         line = f"/{plan.path.name}\n"
         _write_text(staged / IGNORED, listed if line in listed else listed + line)
-
-
-def _python_value(value: Any) -> Any:  # noqa: ANN401 - a number or a text
-    return None if value != value else float(value) if not isinstance(value, str) else value
 
 
 def _read_text(path: Path) -> str:

@@ -46,6 +46,16 @@ def _middle(values: "pd.Series[Any]") -> Any:  # noqa: ANN401 - a number or a ca
     return next(iter(values.mode()), None)
 
 
+def drawn(parts: "list[pd.DataFrame]") -> "pd.DataFrame":
+    """Rows of a table that was dealt into `parts`, to draft from: all if there are few, without another copy of all."""
+    import pandas as pd
+
+    rows = pd.concat([part.index.to_series() for part in parts]).sort_index()
+    rows = rows if len(rows) <= LOOKED_AT else rows.sample(LOOKED_AT, random_state=7)
+    some: pd.DataFrame = pd.concat([part[part.index.isin(rows)] for part in parts]).loc[rows.index]
+    return some
+
+
 def beside(kept: dict[str, list[Case]], drafted: dict[str, list[Case]]) -> dict[str, list[Case]]:
     """The cases that a person wrote, and those of `drafted` that ask about something else."""
     return {

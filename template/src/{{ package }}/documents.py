@@ -135,12 +135,12 @@ def has_block(text: str, name: str) -> bool:
     return any(found[2] == name for found in BLOCK.finditer(text))
 
 
-def readme_blocks(settings: Settings, contract: Contract, trial: str, row: dict[str, Any]) -> dict[str, str]:
+def readme_blocks(settings: Settings, contract: Contract, trial: str, row: dict[Any, Any]) -> dict[str, str]:
     """What the project's README says of its data and of the `trial` of its contract, and how it predicts a `row`."""
     names = [column.name for column in contract.columns]
     shown = ", ".join(f"`{_cell(name)}`" for name in names[:12]) + (", …" if len(names) > 12 else "")
     what = promised(contract, settings.data.target, _cell)
-    values = "".join(f"        {_python(name)}: {_python(value)},\n" for name, value in row.items())
+    values = "".join(f"        {_python(name)}: {_python(row[name])},\n" for name in names)
     path, package = settings.data.path.as_posix(), __name__.partition(".")[0]
     imports = f"from {package}.artifact import current\nfrom {package}.predict import Predictor\n"
     call = "predictor.predict_row(\n    {\n" + values + "    }\n)\n"
@@ -162,7 +162,7 @@ The table is `{path}`; `conf/params.yaml` says what each of its columns is, and 
 ```sh
 make predict IN={path} OUT=predictions/{settings.data.path.name}
 ```
-{example if len(row) <= READABLE else ""}""",
+{example if len(names) <= READABLE else ""}""",
     }
 
 
@@ -175,8 +175,10 @@ def with_blocks(readme: str, blocks: dict[str, str]) -> str:
     return BLOCK.sub(fill, readme)
 
 
-def _python(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+def _python(value: Any) -> str:  # noqa: ANN401 - a number, a text or nothing
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return "None" if value != value else repr(float(value))
 
 
 def _cell(text: str) -> str:

@@ -51,6 +51,7 @@ def prepare(settings: Settings, contract: Contract, root: Path) -> Prepared:
     enforce(table, contract.dataset, source)
     refuse_empty_features(table, names, source)
     parts, encoder = split(table, settings.data.split, names), Encoder(contract)
+    del table  # the parts are copies
     refuse_empty_features(parts.train, names, source)
     features = {name: encoder.encode(part) for name, part in vars(parts).items()}
     truth = {name: aim.encode(part[target], contract) for name, part in vars(parts).items()}

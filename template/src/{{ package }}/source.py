@@ -52,20 +52,27 @@ def read(address: str) -> Source:
             return _tidied(_parquet(path), _slug(path.stem), str(path))
         if start[:2] == b"PK":
             raise DataError(f"{path}: this is a workbook or a zip file. Save the sheet as CSV, or unpack it.")
-        table, notes, decimal = _csv(path, start[:2] == b"\x1f\x8b")
+        columns, notes, decimal = _csv(path, start[:2] == b"\x1f\x8b")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not all of it is {error.encoding}. Save it as UTF-8.") from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error}). Check the file and its permissions.") from error
     stem = path.name.removesuffix(".gz").removesuffix(".csv").removesuffix(".tsv").removesuffix(".txt")
-    return _tidied(table, _slug(stem), str(path), notes, decimal)
+    return _tidied(columns, _slug(stem), str(path), notes, decimal)
+
+
+def give_back() -> None:
+    """Give the memory of texts that are no more back to the system: Arrow keeps it, and nothing else can use it."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 def _slug(name: str) -> str:
     return re.sub(r"[^\w-]+", "_", name).strip("_") or "table"
 
 
-def _csv(path: Path, packed: bool) -> "tuple[pd.DataFrame, list[str], str]":
+def _csv(path: Path, packed: bool) -> "tuple[list[pd.Series[str]], list[str], str]":
     import pandas as pd
 
     encoding = encoding_of(path, packed)
@@ -93,10 +100,14 @@ def _csv(path: Path, packed: bool) -> "tuple[pd.DataFrame, list[str], str]":
         raise DataError(f"{path}: this is no table ({' '.join(str(error).split())}). Save it as CSV.") from error
     notes = [f"read as {encoding}"] if encoding not in ("utf-8-sig", "utf-16") else []
     notes += [f"columns separated by {separator!r}"] if separator != "," else []
-    return table.set_axis(header, axis="columns"), notes, "," if separator == ";" else "."
+    return _columns(table.set_axis(header, axis="columns")), notes, "," if separator == ";" else "."
 
 
-def _parquet(path: Path) -> "pd.DataFrame":
+def _columns(table: "pd.DataFrame") -> "list[pd.Series[str]]":
+    return [texts for _, texts in table.items()]
+
+
+def _parquet(path: Path) -> "list[pd.Series[str]]":
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -112,10 +123,10 @@ def _parquet(path: Path) -> "pd.DataFrame":
         }
     except pa.ArrowException as error:
         raise DataError(f"{path}: a column holds no single values ({error}). Leave it out.") from error
-    return pd.DataFrame(texts)
+    return _columns(pd.DataFrame(texts))
 
 
-def _sql(address: str) -> "tuple[pd.DataFrame, str, str]":
+def _sql(address: str) -> "tuple[list[pd.Series[str]], str, str]":
     import pandas as pd
     import sqlalchemy as sa
 
@@ -148,7 +159,8 @@ def _sql(address: str) -> "tuple[pd.DataFrame, str, str]":
         raise DataError(f"The database cannot be read ({reason}). Check the URL in DATA=.") from error
     if not slices:
         raise DataError(f"{shown}: the table {name} has no row. Choose another with #table at the end of DATA=.")
-    return pd.concat(slices, ignore_index=True).set_axis(names, axis="columns"), _slug(name), f"{shown}#{name}"
+    table = pd.concat(slices, ignore_index=True).set_axis(names, axis="columns")
+    return _columns(table), _slug(name), f"{shown}#{name}"
 
 
 def _texts(rows: "Sequence[Sequence[Any]]") -> "pd.DataFrame":
@@ -158,20 +170,23 @@ def _texts(rows: "Sequence[Sequence[Any]]") -> "pd.DataFrame":
 
 
 def _tidied(
-    table: "pd.DataFrame", name: str, origin: str, notes: list[str] | None = None, decimal: str = "."
+    columns: "list[pd.Series[str]]", name: str, origin: str, notes: list[str] | None = None, decimal: str = "."
 ) -> Source:
-    """Strip texts, mark what is missing, write numbers plainly, give each column a name of its own."""
+    """Strip texts, mark what is missing, write numbers plainly, give each column a name of its own.
+
+    Takes all out of `columns`, one by one, so that they are not in memory twice.
+    """
     import pandas as pd
 
-    if table.empty:
+    if not columns or columns[0].empty:
         raise DataError(f"{origin}: there are columns but no row. Check the filter that made the table.")
     said, tidy = list(notes or []), dict[str, "pd.Series[str]"]()
-    names = ["".join(sign if sign.isprintable() else " " for sign in str(title))[:LONGEST] for title in table.columns]
+    names = ["".join(sign if sign.isprintable() else " " for sign in str(texts.name))[:LONGEST] for texts in columns]
     names = [" ".join(title.split()) for title in names]
-    stripped = [_stripped(table.iloc[:, place]) for place in range(len(names))]
+    stripped = [_stripped(columns.pop(0)) for _ in names]
     decimal = "," if any(map(has_decimal_commas, stripped)) else decimal
-    for place, (given, texts) in enumerate(zip(names, stripped, strict=True), start=1):
-        values = plain_numbers(texts, decimal)
+    for place, given in enumerate(names, start=1):
+        values = plain_numbers(stripped.pop(0), decimal)
         if not given and (values.isna().all() or _counts_the_rows(values)):
             what = "no value" if values.isna().all() else "counts the rows"
             said.append(f"column {place} has no name and {what}: dropped")

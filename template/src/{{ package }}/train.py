@@ -13,6 +13,7 @@ from . import artifact
 from .contract import read_contract
 from .data import with_columns
 from .evaluate import Evaluation, evaluate
+from .features import Matrix
 from .model import Model
 from .monitor import drift_suite
 from .predict import Graph
@@ -89,16 +90,19 @@ def export(prepared: Prepared, trained: Trained) -> bytes:
         ArtifactError: they differ by more than 1e-4, of the answer where that is larger than 1.
     """
     graph = trained.model.to_onnx()
-    features = np.concatenate(list(prepared.features.values()))
-    expected = trained.model.predict(features)
-    apart = np.abs(Graph(graph, "the new graph").run(features) - expected) / np.maximum(1, np.abs(expected))
-    gap = float(apart.max())
+    gap = max(_gap(Graph(graph, "the new graph"), trained.model, part) for part in prepared.features.values())
     if not gap <= ONNX_TOLERANCE:
         raise artifact.ArtifactError(
             f"The exported graph differs from the model by {gap:.2g}, more than {ONNX_TOLERANCE:g} is not accepted, so "
             "nothing was written. Report this with your conf/params.yaml."
         )
     return graph
+
+
+def _gap(graph: Graph, model: Model, features: Matrix) -> float:
+    """How far the graph is from the model at most, in parts of the answer where that is larger than 1."""
+    expected = model.predict(features)
+    return float((np.abs(graph.run(features) - expected) / np.maximum(1, np.abs(expected))).max())
 
 
 def keep(prepared: Prepared, trained: Trained, settings: Settings, root: Path) -> Outcome:

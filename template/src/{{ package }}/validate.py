@@ -129,6 +129,7 @@ def _validate(
     except Exception as error:  # what a rule cannot use, such as a broken partition, comes out as any exception
         names = ", ".join(map(name_of, items.values()))
         raise ContractError(f"expectations/: one of {names} cannot be used: {error}. Correct its kwargs.") from error
+    batch.data.execution_engine._metric_cache.clear()  # noqa: SLF001 - no public way; it would keep the whole table
     return {result.expectation_config.meta["index"]: result.to_json_dict() for result in results.results}
 
 

@@ -1,0 +1,78 @@
+"""Any two answers go together: a covering set of projects is rendered, formatted, typed and its tests are found."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from allpairspy import AllPairs
+
+from .conftest import ROOT, Render, succeed
+from .pairs import PAIRS, born
+
+QUESTIONS = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+
+
+def values(name: str) -> list[str]:
+    choices = QUESTIONS[name]["choices"]
+    return list(choices.values() if isinstance(choices, dict) else choices)
+
+
+TYPED = {
+    "project_name": ["My model", 'Größe "und" 日本'],
+    "package": ["a", "customer_churn"],
+    "author_email": ["", "ada@example.org"],
+}
+ASKED = {
+    name: values(name) for name, question in QUESTIONS.items() if "choices" in question and not name.startswith("_")
+} | TYPED
+ROWS = [dict(zip(ASKED, row, strict=True)) for row in AllPairs(list(ASKED.values()))]
+
+
+@pytest.fixture(scope="session")
+def tools(
+    snapshot: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]
+) -> Callable[[str], Path]:
+    """The programs of an environment that has all that projects of a framework import, with the text task's besides."""
+    made: dict[str, Path] = {}
+
+    def folder(framework: str) -> Path:
+        if framework not in made:
+            pair = next(one for one in PAIRS if one.framework == framework)
+            project = born(pair, snapshot, tmp_path_factory.mktemp(framework), environment)
+            texts = ("uv", "pip", "install", "--quiet", "--python", ".venv", "regex", "types-regex")
+            succeed(*texts, cwd=project, env=environment)
+            made[framework] = project / ".venv" / "bin"
+        return made[framework]
+
+    return folder
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param(row, id=str(place), marks=pytest.mark.xdist_group(row["framework"]))
+        for place, row in enumerate(ROWS)
+    ],
+)
+def test_a_project_of_these_answers_is_whole(
+    render: Render,
+    tools: Callable[[str], Path],
+    offline: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    answers: dict[str, str],
+) -> None:
+    project, programs = render(**answers), tools(answers["framework"])
+    left = [path for path in project.rglob("*") if path.is_file() and re.search(r"{{|{%|{#", path.read_text("utf-8"))]
+    assert left == []
+    succeed(programs / "ruff", "format", "--check", cwd=project)
+    succeed(programs / "ruff", "check", cwd=project)
+    cache = tmp_path_factory.getbasetemp() / "types"
+    succeed(programs / "mypy", "--cache-dir", cache, cwd=project, env=offline)
+    found = succeed(
+        *(programs / "python", "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"),
+        cwd=project,
+        env=offline | {"PYTHONPATH": str(project / "src")},
+    )
+    assert int(re.findall(r"(\d+) tests? collected", found)[-1]) > 300

@@ -1,0 +1,169 @@
+"""Each task with each framework gives a newborn of the same quality."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import ROOT, Render, command, commit, succeed
+from .pairs import PAIRS, Pair, born
+
+EACH = [pytest.param(pair, id=str(pair), marks=pytest.mark.xdist_group(str(pair))) for pair in PAIRS]
+# What only one kind of project has to be asked.
+OWN = {
+    "test_intervals_hold_the_truth_about_as_often_as_they_should",
+}
+
+
+@pytest.fixture(scope="session")
+def of(snapshot: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Callable[[Pair], Path]:
+    """The newborn of a pair, made once; not to be changed."""
+    made: dict[Pair, Path] = {}
+
+    def newborn(pair: Pair) -> Path:
+        if pair not in made:
+            made[pair] = born(pair, snapshot, tmp_path_factory.mktemp(str(pair)), environment)
+        return made[pair]
+
+    return newborn
+
+
+def copy(project: Path, goal: Path) -> Path:
+    succeed("git", "clone", "--quiet", project, goal, cwd=goal.parent)
+    (goal / ".venv").symlink_to(project / ".venv")
+    (goal / ".git" / "info" / "exclude").write_text(".venv\n", encoding="utf-8")
+    return goal
+
+
+@pytest.mark.parametrize("pair", EACH)
+def test_a_newborn_is_green_formatted_typed_and_clean(
+    of: Callable[[Pair], Path], offline: dict[str, str], pair: Pair
+) -> None:
+    project = of(pair)
+    said = succeed("make", "test", cwd=project, env=offline)
+    assert not any(word in said for word in ("failed", "skipped", "warning", "xfailed")), said
+    succeed("make", "check", cwd=project, env=offline)
+    succeed("make", "clean", cwd=project, env=offline)
+    assert succeed("git", "status", "--porcelain", cwd=project) == ""
+    count = said.rsplit(" passed", 1)[0].split()[-1]
+    row = next(
+        line
+        for line in (ROOT / "README.md").read_text("utf-8").splitlines()
+        if f"| {pair.task}, {pair.framework} |" in line
+    )
+    assert row.split("|")[5].strip() == count, f"the README says {row}"
+
+
+@pytest.mark.parametrize("pair", EACH)
+def test_every_hook_lets_a_newborn_pass(of: Callable[[Pair], Path], offline: dict[str, str], pair: Pair) -> None:
+    project = of(pair)
+    succeed(".venv/bin/pre-commit", "run", "--all-files", cwd=project, env=offline)
+
+
+@pytest.mark.parametrize("pair", EACH)
+def test_training_beats_the_baseline_by_the_margin(
+    of: Callable[[Pair], Path], offline: dict[str, str], tmp_path: Path, pair: Pair
+) -> None:
+    project = copy(of(pair), tmp_path / "twin")
+    said = succeed("make", "train", cwd=project, env=offline)
+    assert "is in use." in said
+    version = (project / "artifacts" / "current").read_text(encoding="utf-8").strip()
+    metrics = json.loads((project / "artifacts" / version / "metrics.json").read_text(encoding="utf-8"))
+    margin = yaml.safe_load((project / "conf" / "params.yaml").read_text(encoding="utf-8"))["gate"]["margin"]
+    score = "mae" if pair.task == "tabular-regression" else "log_loss"
+    assert 1 - metrics["model"][score] / metrics["baseline"][score] >= margin >= 0.25
+    succeed("make", "predict", f"IN={pair.table}", "OUT=answers.csv", cwd=project, env=offline)
+    header = (project / "answers.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert f"predicted_{pair.target}" in header
+
+
+@pytest.mark.parametrize("pair", EACH)
+def test_the_example_is_what_adopt_makes_of_it(
+    of: Callable[[Pair], Path], offline: dict[str, str], tmp_path: Path, pair: Pair
+) -> None:
+    project = copy(of(pair), tmp_path / "twin")
+    succeed("make", "adopt", f"DATA={pair.table}", f"TARGET={pair.target}", cwd=project, env=offline)
+    assert succeed("git", "diff", cwd=project) == ""
+
+
+@pytest.mark.parametrize("pair", EACH)
+def test_every_fault_is_caught(of: Callable[[Pair], Path], offline: dict[str, str], pair: Pair) -> None:
+    said = succeed("make", "prove", cwd=of(pair), env=offline)
+    assert f"All {pair.faults} planted faults were caught." in said
+
+
+def test_the_six_have_the_same_tests_where_the_meaning_is_the_same(render: Render) -> None:
+    """A file of tests that several projects have asks the same in each."""
+    named: dict[str, list[set[str]]] = {}
+    for pair in PAIRS:
+        project = render(str(pair), package="myproj", **pair.answers)
+        for path in project.glob("tests/*/test_*.py"):
+            names = set(re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
+            named.setdefault(path.relative_to(project).as_posix(), []).append(names)
+    different = {
+        path: sorted(set.union(*some) - set.intersection(*some) - OWN) for path, some in named.items() if len(some) == 6
+    }
+    of_one_kind = {"tests/code/test_features.py", "tests/code/test_model.py", "tests/code/test_target.py"}
+    assert {path: names for path, names in different.items() if names and path not in of_one_kind} == {}
+    assert {path for path, some in named.items() if len(some) < 6} == {"tests/code/test_changes.py"}
+
+
+def rivals() -> str:
+    """Prices that follow size and place, as a table that no regression project has seen."""
+    lines = ["house;size;rooms;place;sold;price"]
+    for number in range(600):
+        size, place = 40 + number * 37 % 160, "abc"[number * 7 % 3]
+        price = 1500 * size + 40_000 * "abc".index(place) + number * 7919 % 30_011
+        lines.append(f"H-{number};{size},5;{size // 25};{place};{1 + number % 28:02d}.03.2021;{price}")
+    return "\n".join(lines)
+
+
+def talk() -> str:
+    """Short notes of two kinds, with other columns beside."""
+    of_kind = {
+        "late": ["came late", "is not here yet", "still waiting"],
+        "broken": ["is in pieces", "does not start", "has a crack"],
+    }
+    lines = ["note,day,kind"]
+    for number in range(300):
+        kind = "late" if number % 2 else "broken"
+        said = of_kind[kind][number * 31 % 3]
+        lines.append(f"the {['thing', 'order', 'box'][number % 3]} {said} since {number} days,{number % 7},{kind}")
+    return "\n".join(lines)
+
+
+OTHERS = {
+    "tabular-classification": (rivals, "place"),
+    "tabular-regression": (rivals, "price"),
+    "text-classification": (talk, "kind"),
+}
+REFUSED = {
+    "tabular-classification": (rivals, "price", "is continuous"),
+    "tabular-regression": (rivals, "place", "that are no numbers"),
+    "text-classification": (rivals, "place", "no column is left to predict place from"),
+}
+
+
+@pytest.mark.parametrize("pair", EACH)
+def test_another_table_is_adopted_and_what_does_not_fit_is_refused(
+    of: Callable[[Pair], Path], offline: dict[str, str], tmp_path: Path, pair: Pair
+) -> None:
+    project = copy(of(pair), tmp_path / "twin")
+    table, target, said = REFUSED[pair.task]
+    (tmp_path / "refused.csv").write_text(table(), encoding="utf-8")
+    answer = command("make", "adopt", f"DATA={tmp_path / 'refused.csv'}", f"TARGET={target}", cwd=project, env=offline)
+    assert answer.returncode != 0
+    assert said in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert succeed("git", "status", "--porcelain", cwd=project) == ""
+    table, target = OTHERS[pair.task]
+    (tmp_path / "other.csv").write_text(table(), encoding="utf-8")
+    said = succeed("make", "adopt", f"DATA={tmp_path / 'other.csv'}", f"TARGET={target}", cwd=project, env=offline)
+    assert "refused 0 of 10 honest samples" in said
+    assert "(not:" not in said
+    tested = succeed("make", "test", cwd=project, env=offline)
+    assert not any(word in tested for word in ("failed", "warning", "xfailed")), tested
+    commit(project, "feat: be about another table")
