@@ -178,6 +178,16 @@ def test_what_cannot_be_adopted_is_refused_in_one_paragraph(
 
 
 @pytest.mark.xdist_group("newborn")
+def test_a_leak_can_be_wanted_from_the_start(twin: Path, offline: dict[str, str], tmp_path: Path) -> None:
+    lines = [f"{'oak' if number % 2 else 'birch'},{number % 2},{number * 7919 % 997}" for number in range(200)]
+    (tmp_path / "trees.csv").write_text("\n".join(["tree,bark,noise", *lines]), encoding="utf-8")
+    words = (f"DATA={tmp_path / 'trees.csv'}", "TARGET=tree")
+    assert "too little of tree" in command("make", "adopt", *words, cwd=twin, env=offline).stderr
+    adopt(twin, offline, *words, "OPTIONS=--role bark=boolean")
+    assert "trusted: [bark]" in (twin / "conf" / "params.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.xdist_group("newborn")
 def test_names_are_asked_for(newborn: Path, offline: dict[str, str]) -> None:
     assert "DATA=my.csv TARGET=label" in command("make", "adopt", cwd=newborn, env=offline).stderr
 

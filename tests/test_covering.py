@@ -71,7 +71,7 @@ def test_a_project_of_these_answers_is_whole(
     cache = tmp_path_factory.getbasetemp() / "types"
     succeed(programs / "mypy", "--cache-dir", cache, cwd=project, env=offline)
     found = succeed(
-        *(programs / "python", "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"),
+        *(programs / "python", "-m", "pytest", "--collect-only", "-p", "no:cacheprovider"),
         cwd=project,
         env=offline | {"PYTHONPATH": str(project / "src")},
     )

@@ -78,7 +78,7 @@ def evaluate(context: typer.Context) -> None:
 def predict(
     context: typer.Context,
     source: Annotated[Path, typer.Argument(help="A CSV file with the features of the contract.")],
-    goal: Annotated[Path, typer.Argument(help="Where the rows go, with class and probabilities added.")],
+    goal: Annotated[Path, typer.Argument(help="Where the rows go, with what is predicted added.")],
 ) -> None:
     """Predict each row of a table with the model in use."""
     from .predict import Predictor, predict_file

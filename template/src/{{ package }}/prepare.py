@@ -37,7 +37,8 @@ def prepare(settings: Settings, contract: Contract, root: Path) -> Prepared:
     """Load the table of the project in `root`, hold it against `contract`, split and encode it.
 
     Raises:
-        DataError: the table cannot be read or split, or the training part lacks what cannot be learnt without.
+        DataError: the table cannot be read or split, a column has the name of a prediction, or the training part lacks
+            what cannot be learnt without.
         ContractError: the table breaks the contract.
     """
     source, target = root / settings.data.path, settings.data.target
@@ -49,6 +50,10 @@ def prepare(settings: Settings, contract: Contract, root: Path) -> Prepared:
     aim.refuse_what_cannot_be_learnt(table, target, source)
     enforce(table, contract.features, source)
     enforce(table, contract.dataset, source)
+    if taken := set(aim.titles(aim.answers(contract, target), target)) & set(contract.all_columns):
+        raise DataError(
+            f"{source}: {', '.join(sorted(taken))} is what a prediction is called. Give the column another name."
+        )
     refuse_empty_features(table, names, source)
     parts, encoder = split(table, settings.data.split, names), Encoder(contract)
     del table  # the parts are copies

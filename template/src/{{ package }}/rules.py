@@ -95,7 +95,7 @@ def _lengths_and_repeats(seen: "pd.Series[str]") -> Iterator[Expectation]:
         yield rule("column_value_lengths_to_be_between", column=seen.name, min_value=usual, mostly=down(most))
     if (different := seen.nunique() / len(seen)) > 0.5:
         share = down(different / 2)
-        yield rule("column_proportion_of_unique_values_to_be_between", column=seen.name, min_value=share)
+        yield rule("column_proportion_of_unique_values_to_be_between", "warning", column=seen.name, min_value=share)
 
 
 def quantiles(seen: "pd.Series[float]") -> Expectation:

@@ -13,7 +13,6 @@ from . import artifact
 from .contract import read_contract
 from .data import with_columns
 from .evaluate import Evaluation, evaluate
-from .features import Matrix
 from .model import Model
 from .monitor import drift_suite
 from .predict import Graph
@@ -21,6 +20,7 @@ from .prepare import Prepared, prepare
 from .progress import Watch, progress
 from .report import model_card
 from .settings import InputError, Settings
+from .target import size as measured
 from .target import told
 
 ONNX_TOLERANCE = 1e-4
@@ -70,7 +70,7 @@ def refuse_what_teaches_nothing(trained: Trained, settings: Settings, origin: st
         InputError: says by how much it falls short.
     """
     evaluation = trained.evaluation
-    if len(trained.losses) < 2 or evaluation.could_be_chance:
+    if evaluation.could_be_chance:
         raise InputError(
             f"{origin}: the other columns say too little of {settings.data.target} to tell it from chance: on "
             f"{evaluation.model.rows:,} unseen rows {evaluation.beside_the_baseline}. Nothing was changed. Add columns "
@@ -87,22 +87,17 @@ def export(prepared: Prepared, trained: Trained) -> bytes:
     """Export the model and hold the graph against it on every row of the table.
 
     Raises:
-        ArtifactError: they differ by more than 1e-4, of the answer where that is larger than 1.
+        ArtifactError: they differ by more than 1e-4, for numbers of their standard deviation.
     """
     graph = trained.model.to_onnx()
-    gap = max(_gap(Graph(graph, "the new graph"), trained.model, part) for part in prepared.features.values())
+    run, predict, size = Graph(graph, "the new graph").run, trained.model.predict, measured(prepared.truth["train"])
+    gap = max(float(np.abs(run(part) - predict(part)).max()) / size for part in prepared.features.values())
     if not gap <= ONNX_TOLERANCE:
         raise artifact.ArtifactError(
             f"The exported graph differs from the model by {gap:.2g}, more than {ONNX_TOLERANCE:g} is not accepted, so "
             "nothing was written. Report this with your conf/params.yaml."
         )
     return graph
-
-
-def _gap(graph: Graph, model: Model, features: Matrix) -> float:
-    """How far the graph is from the model at most, in parts of the answer where that is larger than 1."""
-    expected = model.predict(features)
-    return float((np.abs(graph.run(features) - expected) / np.maximum(1, np.abs(expected))).max())
 
 
 def keep(prepared: Prepared, trained: Trained, settings: Settings, root: Path) -> Outcome:
@@ -153,9 +148,13 @@ def train(settings: Settings, root: Path) -> Outcome:
 
 
 def _fingerprint(prepared: Prepared, settings: Settings) -> str:
-    """The same for a training with the same settings, contract and table, which may go on where another was killed."""
-    ours = settings.model_dump_json() + prepared.digest
-    return hashlib.sha256(ours.encode() + as_json(prepared.contract.features)).hexdigest()[:16]
+    """The same for a training with the same settings, table, contract and code, which may go on where another died."""
+    found = hashlib.sha256(
+        (settings.model_dump_json() + prepared.digest).encode() + as_json(prepared.contract.features)
+    )
+    for module in sorted(Path(__file__).parent.glob("*.py")):
+        found.update(module.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def as_json(value: object) -> bytes:
