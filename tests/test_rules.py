@@ -89,9 +89,10 @@ def test_a_hook_reaches_a_project_byte_by_byte(render: Render, name: str) -> Non
     assert (render() / "hooks" / f"{name}.py").read_bytes() == (ROOT / "hooks" / f"{name}.py").read_bytes()
 
 
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
 @pytest.mark.parametrize("package", ["a", "a" * 30])
-def test_a_project_is_born_formatted_whatever_its_name(render: Render, newborn: Path, package: str) -> None:
-    project, ruff = render(package=package), newborn / ".venv" / "bin" / "ruff"
+def test_a_project_is_born_formatted_whatever_its_name(render: Render, newborn: Path, package: str, pair: Pair) -> None:
+    project, ruff = render(package=package, **pair.answers), newborn / ".venv" / "bin" / "ruff"
     succeed(ruff, "format", "--check", cwd=project)
     succeed(ruff, "check", cwd=project)
 
