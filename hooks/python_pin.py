@@ -1,4 +1,4 @@
-"""Refuse a .python-version that disagrees with requires-python or with the Python that CI names."""
+"""Refuse a .python-version that disagrees with requires-python or with the Python that CI or an image names."""
 
 import itertools
 import re
@@ -35,14 +35,14 @@ def faults(project: Path) -> list[str]:
             )
     except InvalidSpecifier:
         found.append(f'pyproject.toml:{line}: requires-python "{allowed}" is no range of versions; write ">=3.11"')
-    for workflow in [*sorted(project.glob(".github/workflows/*.y*ml")), project / ".gitlab-ci.yml"]:
-        if workflow.is_file():
-            found += _in_workflow(workflow, workflow.relative_to(project).as_posix(), wanted)
+    patterns = (".github/workflows/*.y*ml", ".gitlab-ci.yml", "deploy/docker/Dockerfile*")
+    for file in [file for pattern in patterns for file in sorted(project.glob(pattern))]:
+        found += _named(file, file.relative_to(project).as_posix(), wanted)
     return found
 
 
-def _in_workflow(path: Path, shown: str, wanted: str) -> list[str]:
-    """Where a workflow names versions and the wanted one is not among them; a list may stand on the lines below."""
+def _named(path: Path, shown: str, wanted: str) -> list[str]:
+    """Where a file names versions and the wanted one is not among them; a list may stand on the lines below."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     found = []
     for number, line in enumerate(lines, start=1):
@@ -51,10 +51,8 @@ def _in_workflow(path: Path, shown: str, wanted: str) -> list[str]:
             said = match[2] or match[1] + ("" if match[1].strip() else " ".join(below))
             named = VERSION.findall(said)
             if named and ".".join(wanted.split(".")[:2]) not in named:
-                versions = ", ".join(named)
-                found.append(
-                    f"{shown}:{number}: CI names Python {versions}, and .python-version names {wanted}; make them agree"
-                )
+                named_here = f"{shown}:{number}: this names Python {', '.join(named)}"
+                found.append(f"{named_here}, and .python-version names {wanted}; make them agree")
     return found
 
 

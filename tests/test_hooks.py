@@ -108,9 +108,14 @@ def test_versions_that_agree_pass(pinned: Path) -> None:
         (".python-version", "3.9\n", 'pyproject.toml:3: requires-python ">=3.11" leaves out 3.9'),
         ("pyproject.toml", '[project]\nrequires-python = "newest"\n', "pyproject.toml:2: .* no range of versions"),
         (".github/workflows/test.yml", "x:\n  python-version: 3.10\n", ".github/workflows/test.yml:2: .* 3.10"),
-        (".gitlab-ci.yml", "image: python:3.13\n", ".gitlab-ci.yml:1: CI names Python 3.13"),
-        (".gitlab-ci.yml", 'python-version: ["3.11", "3.13"]\n', ".gitlab-ci.yml:1: CI names Python 3.11, 3.13"),
-        (".gitlab-ci.yml", 'python-version:\n  - "3.11"\n', ".gitlab-ci.yml:1: CI names Python 3.11"),
+        (".gitlab-ci.yml", "image: python:3.13\n", ".gitlab-ci.yml:1: this names Python 3.13"),
+        (
+            "deploy/docker/Dockerfile.dev",
+            "FROM python:3.13-slim\n",
+            "deploy/docker/Dockerfile.dev:1: this names Python 3.13",
+        ),
+        (".gitlab-ci.yml", 'python-version: ["3.11", "3.13"]\n', ".gitlab-ci.yml:1: this names Python 3.11, 3.13"),
+        (".gitlab-ci.yml", 'python-version:\n  - "3.11"\n', ".gitlab-ci.yml:1: this names Python 3.11"),
         ("pyproject.toml", "[project\n", "pyproject.toml:1: not TOML"),
         (
             "pyproject.toml",
@@ -120,6 +125,7 @@ def test_versions_that_agree_pass(pinned: Path) -> None:
     ],
 )
 def test_versions_that_disagree_are_refused(pinned: Path, file: str, content: str, said: str) -> None:
+    (pinned / file).parent.mkdir(parents=True, exist_ok=True)
     (pinned / file).write_text(content, encoding="utf-8")
     assert any(re.match(said, fault) for fault in python_pin.faults(pinned))
 

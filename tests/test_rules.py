@@ -11,27 +11,45 @@ from .pairs import PAIRS, Pair
 
 COMMON = {
     *(".copier-answers.yml", ".gitignore", ".pre-commit-config.yaml", ".python-version"),
-    *("LICENSE", "Makefile", "README.md", "pyproject.toml"),
+    *("LICENSE", "Makefile", "README.md", "pyproject.toml", ".dockerignore"),
+    *(f"deploy/docker/{name}" for name in ("Dockerfile", "Dockerfile.dev", "compose.yaml", "dashboard.json")),
+    *(f"deploy/docker/{name}" for name in ("nginx.conf", "prometheus.yml")),
     *("conf/logging.yaml", "conf/params.yaml", "data/README.md"),
     *("expectations/dataset.json", "expectations/features.json"),
     *(f"hooks/{name}.py" for name in ("artifacts", "expectations", "python_pin")),
-    *(f"src/myproj/{name}" for name in ("__init__.py", "__main__.py", "py.typed")),
+    *(f"src/myproj/{name}" for name in ("__init__.py", "__main__.py", "page.html", "py.typed")),
     *(
         f"src/myproj/{name}.py"
         for name in (
-            *("adopt", "artifact", "behavior", "cases", "changes", "cli", "columns", "contract", "data", "dialect"),
-            *("documents", "draft", "evaluate", "faults", "features", "kinds", "label", "logs", "model", "monitor"),
-            *("predict", "prepare", "progress", "prove", "report", "room", "rules", "sabotage", "settings", "source"),
-            *("split", "target", "target_faults", "train", "transaction", "trial", "validate", "wording"),
+            *("access_log", "adopt", "artifact", "behavior", "cases", "changes", "cli", "columns", "contract", "data"),
+            *("description", "dialect", "documents", "draft", "evaluate", "faults", "features", "kinds", "label"),
+            *("lifecycle", "logs", "metrics", "model", "monitor", "predict", "prepare", "progress", "prove", "report"),
+            *(
+                "request",
+                "room",
+                "rules",
+                "sabotage",
+                "serve",
+                "settings",
+                "source",
+                "split",
+                "target",
+                "target_faults",
+                "train",
+                "transaction",
+                "trial",
+                "validate",
+                "wording",
+            ),
         )
     ),
     *("tests/conftest.py", "tests/code/conftest.py"),
     *(
         f"tests/code/test_{name}.py"
         for name in (
-            *("adopt", "artifact", "cases", "cli", "columns", "contract", "data", "draft", "evaluate", "features"),
-            *("logs", "model", "monitor", "predict", "report", "settings", "source", "split", "target", "train"),
-            *("transaction", "validate"),
+            *("access_log", "adopt", "artifact", "cases", "cli", "columns", "contract", "data", "draft", "evaluate"),
+            *("features", "lifecycle", "logs", "model", "monitor", "predict", "report", "request", "serve", "settings"),
+            *("source", "split", "target", "train", "transaction", "validate"),
         )
     ),
     *("tests/data/test_contract.py", "tests/data/test_faults.py", "tests/model/behavior.yaml"),
@@ -57,7 +75,9 @@ def test_a_project_has_exactly_these_files(render: Render, pair: Pair) -> None:
     if (pair.task, pair.framework) == ("text-classification", "scikit-learn"):
         files -= {"src/myproj/boosting.py"}  # a linear model needs no trees
     assert {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()} == files
-    assert len(files) <= (90 if pair == PAIRS[0] else 92)
+    deployment = {name for name in files if name.startswith("deploy/")}
+    assert len(files - deployment) <= (102 if pair == PAIRS[0] else 104)
+    assert len(deployment) <= 6
 
 
 def test_nothing_of_jinja_is_left_over(render: Render) -> None:

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 trained but not good enough for use, 2 bad input. A messag
 
 import json
 import logging
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from . import artifact, logs
 from .progress import progress
-from .settings import InputError, read_settings
+from .settings import InputError, read_serving, read_settings
 from .transaction import finish
 
 if TYPE_CHECKING:
@@ -86,6 +87,33 @@ def predict(
     folder = artifact.current(context.obj / "artifacts")
     answer = predict_file(Predictor.load(folder), source, goal)
     logger.info("%s: %s rows were predicted with %s.", goal, f"{len(answer):,}", folder)
+
+
+@app.command()
+def serve(context: typer.Context) -> None:
+    """Serve the model in use as an API; variables such as PORT and API_KEYS say how, see the README."""
+    from .lifecycle import run
+    from .serve import build
+
+    serving = read_serving(os.environ)
+    api, lifecycle = build(context.obj, serving)
+    logger.info("%s answers at http://%s:%s, try it there.", lifecycle.service.version, serving.host, serving.port)
+    run(api, lifecycle, serving)
+
+
+@app.command("top-requests")
+def top_requests(
+    log: Annotated[Path, typer.Argument(help="An access log of nginx, also gzipped; /dev/stdin for a pipe.")],
+) -> None:
+    """Show the five most requested paths of an access log, with counts and shares of errors."""
+    from .access_log import requests_table
+    from .access_log import top_requests as run
+
+    summary = run(log)
+    _console().print(requests_table(summary.top))
+    logger.info("%s: %s requests; %s lines name no path.", log, f"{summary.requests:,}", f"{summary.unread:,}")
+    if summary.missed:
+        logger.warning("So many paths are rare that one with up to %s requests may be missing.", f"{summary.missed:,}")
 
 
 @app.command()

@@ -22,7 +22,7 @@ AT_ONCE = 1024  # rows, so that a large table needs no large memory
 
 
 class Graph:
-    """An ONNX graph, opened for use from one thread at a time."""
+    """An ONNX graph, opened; several threads may run it at once."""
 
     def __init__(self, content: bytes, source: str) -> None:
         """Open `content`, which came from `source`.
@@ -50,7 +50,7 @@ class Graph:
         """From encoded features, shape (n, width), to answers, shape (n, answers)."""
         parts = [features[start : start + AT_ONCE] for start in range(0, len(features), AT_ONCE)] or [features]
         answers: list[Matrix] = [self._session.run(["answers"], {"features": part})[0] for part in parts]
-        return np.concatenate(answers)
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)
 
 
 class Predictor:

@@ -1,5 +1,6 @@
 """Read `conf/params.yaml`: which table, which target, how to learn and what counts as good enough."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -75,6 +76,40 @@ class Settings(Strict):
     columns: dict[str, Role] = {}
     model: dict[str, Any]
     gate: Gate
+
+
+class Serving(Strict):
+    """How requests are served; each setting is a variable of the environment, by its name in capital letters."""
+
+    model_config = ConfigDict(alias_generator=str.upper)
+
+    api_keys: tuple[str, ...] = ()  # one of these must come with a prediction, if there are any
+    api_host: str = ""
+    port: Annotated[int, Field(ge=0, lt=2**16)] = 8000
+    api_max_bytes: Annotated[int, Field(ge=1)] = 2**20  # of a request
+    api_max_rows: Annotated[int, Field(ge=1)] = 1000  # of a request
+    api_max_seconds: Annotated[float, Field(gt=0)] = 5  # to receive a request, and to predict
+    api_max_requests: Annotated[int, Field(ge=1)] = 100  # at once
+    api_drain_seconds: Annotated[float, Field(ge=0)] = 1  # between "not ready" and the end, for who sends requests
+    api_poll_seconds: Annotated[float, Field(gt=0)] = 2  # between two looks for another artifact
+
+    @property
+    def host(self) -> str:
+        """Where it listens: on this machine alone if there are no keys, unless told otherwise."""
+        return self.api_host or ("0.0.0.0" if self.api_keys else "127.0.0.1")  # noqa: S104 - keys are asked for
+
+
+def read_serving(environment: Mapping[str, str]) -> Serving:
+    """Read how to serve from variables of the environment, of which an empty one counts as none.
+
+    Raises:
+        InputError: a value does not fit.
+    """
+    names = [name.upper() for name in Serving.model_fields]
+    values: dict[str, object] = {name: environment[name] for name in names if environment.get(name)}
+    if keys := environment.get("API_KEYS"):
+        values["API_KEYS"] = [key.strip() for key in keys.split(",") if key.strip()]
+    return checked(Serving, values, "the environment")
 
 
 def read_settings(path: Path) -> Settings:

@@ -1,0 +1,137 @@
+"""Put an artifact to service, take its successor over while requests go on, and stop without dropping one."""
+
+import asyncio
+import contextlib
+import gc
+import hashlib
+import json
+import logging
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uvicorn
+from starlette.types import ASGIApp
+
+from .artifact import ArtifactError, current
+from .predict import Predictor
+from .request import Rules, example
+from .settings import Serving
+from .target import sound
+
+logger = logging.getLogger(__name__)
+GRACE = 7  # seconds that requests have to finish; with `api_drain_seconds` less than the ten that `docker stop` waits
+
+
+@dataclass(frozen=True)
+class Service:
+    """An artifact that has shown that it works, and what is derived from its contract."""
+
+    version: str
+    predictor: Predictor
+    rules: Rules
+    schema: dict[str, Any]  # of a row
+    contract: str  # hash of its features.json
+
+    @classmethod
+    def open(cls, folder: Path) -> "Service":
+        """Load the artifact in `folder` and let it answer one row.
+
+        Raises:
+            InputError: the artifact is damaged, or its answers are no answers.
+        """
+        predictor = Predictor.load(folder)
+        rules = Rules(predictor.contract)
+        schema = rules.schema()
+        found = predictor.predict(rules.by_column([example(schema)] * 2))
+        if not sound(found) or not np.allclose(found[0], found[1], rtol=1e-3):
+            raise ArtifactError(f"{folder}: it answers a row with {found.tolist()}. Make another with: make train")
+        digest = hashlib.sha256(json.dumps(predictor.contract.features, sort_keys=True).encode()).hexdigest()
+        return cls(folder.name, predictor, rules, schema, digest[:12])
+
+
+class Lifecycle:
+    """Which artifact answers requests now, and whether more requests are welcome."""
+
+    def __init__(self, artifacts: Path) -> None:
+        """Open the artifact in use.
+
+        Raises:
+            InputError: there is none, or it cannot be used.
+        """
+        self._artifacts = artifacts
+        self._refused = ""
+        self.taken_over = self.refused = 0
+        self.stopping = False
+        self.service = Service.open(current(artifacts))
+        if self.service.rules.unchecked:
+            names = ", ".join(self.service.rules.unchecked)
+            logger.warning("Not asked of requests, since it takes a whole table: %s.", names)
+
+    def take_over(self) -> None:
+        """Let the artifact that is in use now answer, or the one before if the new one is broken."""
+        try:
+            named = (self._artifacts / "current").read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            named = "current"
+        if named in (self.service.version, self._refused):
+            return
+        try:
+            self.service = Service.open(current(self._artifacts))
+        except Exception as error:  # whatever is wrong with it, requests go on
+            self.refused, self._refused = self.refused + 1, named
+            logger.error("%s Requests are still answered by %s.", error, self.service.version)
+            return
+        self.taken_over, self._refused = self.taken_over + 1, ""
+        logger.info("%s answers requests now.", self.service.version)
+
+    async def follow(self, pause: float) -> None:
+        """Look for another artifact every `pause` seconds, for ever."""
+        while True:
+            await asyncio.sleep(pause)
+            await asyncio.to_thread(self.take_over)
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, but for the end: it says first that it stops, answers what still comes, and exits with 0."""
+
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain: float) -> None:
+        super().__init__(config)
+        self._lifecycle = lifecycle
+        self._drain = drain
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGTERM and SIGINT; uvicorn's own way would raise the signal again and exit with -15."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, loop)
+        yield
+
+    def _stop(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._lifecycle.stopping:
+            self.should_exit = True  # asked twice: whoever waits does not want to
+            return
+        self._lifecycle.stopping = True
+        logger.info("Stopping: not ready any more, and done in %g s.", self._drain)
+        loop.call_later(self._drain, setattr, self, "should_exit", True)
+
+
+def run(app: ASGIApp, lifecycle: Lifecycle, serving: Serving) -> None:
+    """Serve `app` until SIGTERM or SIGINT."""
+    config = uvicorn.Config(
+        app,
+        host=serving.host,
+        port=serving.port,
+        log_config=None,
+        access_log=False,  # the proxy in front keeps one; /metrics counts
+        server_header=False,
+        timeout_keep_alive=75,  # longer than nginx keeps a connection, so that it is nginx that ends it
+        timeout_graceful_shutdown=GRACE,
+    )
+    gc.collect()
+    gc.freeze()  # what is loaded now stays, so collections need not look at it while requests wait
+    Server(config, lifecycle, serving.api_drain_seconds).run()

@@ -1,0 +1,243 @@
+"""Hold the rows of a request against `features.json`, with the verdict of Great Expectations on a table of them.
+
+Great Expectations needs milliseconds and pandas for one row, and a request has microseconds, so the rules about single
+values are read from the suite once and applied here. Those about a whole table are for training and for `monitor.py`.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from operator import ge, gt, le, lt
+from typing import Any
+
+from .contract import COLUMNS, TYPE, Contract, Expectation, name_of
+from .wording import rule
+
+Row = dict[str, Any]
+Fits = Callable[[Any], bool]
+MOST_REFUSALS, LONGEST_VALUE = 100, 200  # of an answer; characters
+NOT_NULL, ROWS = "expect_column_values_to_not_be_null", "expect_table_row_count_to_be_between"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A value that breaks a rule; rows are counted from 1, and `row` is None if the rule is about all of them."""
+
+    row: int | None
+    column: str | None  # of the contract, else None
+    rule: str
+    value: object
+    message: str
+
+
+def _between(kwargs: dict[str, Any]) -> Fits:
+    low, high = kwargs.get("min_value"), kwargs.get("max_value")
+    above, below = gt if kwargs.get("strict_min") else ge, lt if kwargs.get("strict_max") else le
+    return lambda value: (low is None or above(value, low)) and (high is None or below(value, high))
+
+
+def _length(kwargs: dict[str, Any]) -> Fits:
+    fits = _between(kwargs)
+    return lambda value: fits(len(value))
+
+
+FITS: dict[str, Callable[[dict[str, Any]], Fits]] = {
+    "expect_column_values_to_be_between": _between,
+    "expect_column_values_to_be_in_set": lambda kwargs: frozenset(kwargs["value_set"]).__contains__,
+    "expect_column_values_to_not_be_in_set": lambda kwargs: lambda value: value not in kwargs["value_set"],
+    "expect_column_values_to_match_regex": lambda kwargs: lambda value: bool(re.search(kwargs["regex"], value)),
+    "expect_column_values_to_not_match_regex": lambda kwargs: lambda value: not re.search(kwargs["regex"], value),
+    "expect_column_value_lengths_to_be_between": _length,
+    "expect_column_value_lengths_to_equal": lambda kwargs: lambda value: len(value) == kwargs["value"],
+}
+
+
+class Rules:
+    """What `features.json` asks of single values, ready to be asked of many requests."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.columns = contract.columns
+        self._others = frozenset(contract.all_columns)
+        self._names = tuple(column.name for column in self.columns)
+        self._wanted: dict[str, list[tuple[Expectation, Fits]]] = {name: [] for name in self._names}
+        self._of_type: dict[str, Expectation] = {}
+        self._required: dict[str, list[Expectation]] = {}
+        self._table: dict[str, Expectation] = {}
+        self.unchecked: list[str] = []  # critical rules that only a whole table can be asked
+        for item in contract.features["expectations"]:
+            if item.get("severity", "critical") == "critical":
+                self._read(item)
+
+    def _read(self, item: Expectation) -> None:
+        kind, column = item["type"], item["kwargs"].get("column")
+        if kind in (COLUMNS, ROWS):
+            self._table[kind] = item
+        elif column not in self._wanted or "row_condition" in item["kwargs"]:
+            self.unchecked.append(name_of(item))
+        elif kind == TYPE:
+            self._of_type[column] = item
+        elif kind == NOT_NULL:
+            self._required.setdefault(column, []).append(item)
+        elif kind in FITS:
+            self._wanted[column].append((item, FITS[kind](item["kwargs"])))
+        else:
+            self.unchecked.append(name_of(item))
+
+    def refusals(self, rows: Sequence[object]) -> list[Refusal]:
+        """What is wrong with `rows`, n mappings of columns to values: nothing, if a model can take them."""
+        return [] if rows and all(map(self._fine, rows)) else list(islice(self._refusals(rows), MOST_REFUSALS))
+
+    def by_column(self, rows: Sequence[Row]) -> dict[str, list[Any]]:
+        """Rows without refusals, as `Encoder.encode` takes them."""
+        return {name: [row[name] for row in rows] for name in self._names}
+
+    def _fine(self, row: object) -> bool:
+        """Whether a row has no column too few or too many and breaks no rule about values, as most do."""
+        if type(row) is not dict or len(row) != len(self._names):
+            return False
+        for column in self.columns:
+            value = row.get(column.name)
+            if value is None:
+                if column.name not in row or column.name in self._required:
+                    return False
+            elif not (_number(value) if column.numeric else type(value) is str) or not all(
+                fits(value) for _, fits in self._wanted[column.name]
+            ):
+                return False
+        return True
+
+    def _refusals(self, rows: Sequence[object]) -> Iterator[Refusal]:
+        shapeless = list(self._shapes(rows))
+        yield from shapeless
+        if shapeless:
+            return
+        for column in self.columns:
+            values = [row[column.name] for row in rows]  # type: ignore[index] # _shapes has seen that it is a mapping
+            yield from self._column(column.name, values, _number if column.numeric else _text)
+
+    def _shapes(self, rows: Sequence[object]) -> Iterator[Refusal]:
+        """Whether there are enough rows, and each has the columns of the contract and no others."""
+        item = self._table.get(ROWS)
+        if item and not _between(item["kwargs"])(len(rows)):
+            yield Refusal(None, None, _rule(item), len(rows), f"{rule(item)}; there are {len(rows)}")
+        for number, row in enumerate(rows, start=1):
+            if not isinstance(row, dict):
+                yield Refusal(number, None, "row", _shown(row), "a row is an object of columns and their values")
+                continue
+            for name in self._names:
+                if name not in row:
+                    said = f"{name}: the column is missing; where its value is not known, send null"
+                    yield Refusal(number, name, "columns_to_match_set", None, said)
+            for name in row.keys() - self._others:
+                said = f"{_shown(name)}: the contract knows no such column; known are {', '.join(self._names)}"
+                yield Refusal(number, None, "columns_to_match_set", _shown(name), said)
+
+    def _column(self, name: str, values: list[Any], of_type: Fits) -> Iterator[Refusal]:
+        present = [(number, value) for number, value in enumerate(values, start=1) if value is not None]
+        if odd := [(number, value) for number, value in present if not of_type(value)]:
+            yield from _broken(name, self._of_type[name], odd)
+            return
+        if name in self._required and len(present) < len(values):
+            absent = [(number, None) for number, value in enumerate(values, start=1) if value is None]
+            for item in self._required[name]:
+                yield from _beyond(name, item, absent, len(values))
+        for item, fits in self._wanted[name]:
+            if odd := [(number, value) for number, value in present if not fits(value)]:
+                yield from _beyond(name, item, odd, len(present))
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of a row (JSON Schema 2020-12), for the documentation and for the page."""
+        properties = {column.name: self._property(column.name, column.numeric) for column in self.columns}
+        ignored = {name: {"description": "Not looked at."} for name in sorted(self._others - set(self._names))}
+        return {
+            "title": "Row",
+            "type": "object",
+            "properties": properties | ignored,
+            "required": list(self._names),
+            "additionalProperties": False,
+        }
+
+    def _property(self, name: str, numeric: bool) -> dict[str, Any]:
+        described: dict[str, Any] = {"type": "number" if numeric else "string"}
+        for item, _ in self._wanted[name]:
+            described |= _described(item)
+        if name not in self._required:
+            described["type"] = [described["type"], "null"]
+            if "enum" in described:
+                described["enum"] = [*described["enum"], None]
+        return described
+
+
+def example(schema: dict[str, Any]) -> Row:
+    """A row that fits the `schema` of a row: something from the middle of what is allowed."""
+    return {name: _example(name, schema["properties"][name]) for name in schema["required"]}
+
+
+def _example(name: str, described: dict[str, Any]) -> object:
+    if "enum" in described:
+        return described["enum"][0]
+    if "string" in described["type"]:
+        text = f"an example of {name}".ljust(described.get("minLength", 0), ".")
+        return text[: described.get("maxLength")]
+    low = described.get("minimum", described.get("exclusiveMinimum", 0))
+    high = described.get("maximum", described.get("exclusiveMaximum", low + 1))
+    return low + (high - low) / 2
+
+
+def _described(item: Expectation) -> dict[str, Any]:
+    """What JSON Schema can say of a rule."""
+    kwargs = item["kwargs"]
+    match item["type"]:
+        case "expect_column_values_to_be_in_set":
+            return {"enum": list(kwargs["value_set"])}
+        case "expect_column_values_to_be_between":
+            names = {
+                "min_value": "exclusiveMinimum" if kwargs.get("strict_min") else "minimum",
+                "max_value": "exclusiveMaximum" if kwargs.get("strict_max") else "maximum",
+            }
+        case "expect_column_value_lengths_to_be_between":
+            names = {"min_value": "minLength", "max_value": "maxLength"}
+        case "expect_column_values_to_match_regex":
+            return {"pattern": kwargs["regex"]}
+        case "expect_column_values_to_not_match_regex":
+            return {"not": {"pattern": kwargs["regex"]}}
+        case _:
+            return {"description": rule(item)}
+    return {names[name]: kwargs[name] for name in names if kwargs.get(name) is not None}
+
+
+def _beyond(name: str, item: Expectation, odd: list[tuple[int, Any]], of: int) -> Iterator[Refusal]:
+    """The refusals of a rule, unless enough values keep it."""
+    if (of - len(odd)) / of < item["kwargs"].get("mostly", 1):
+        yield from _broken(name, item, odd)
+
+
+def _broken(name: str, item: Expectation, odd: list[tuple[int, Any]]) -> Iterator[Refusal]:
+    for number, value in odd:
+        yield Refusal(number, name, _rule(item), _shown(value), f"{name}: {rule(item)}")
+
+
+def _rule(item: Expectation) -> str:
+    return name_of(item).removeprefix(f"{item['kwargs'].get('column', 'table')}-")
+
+
+def _number(value: object) -> bool:
+    """Whether a value of JSON is a number that a float can hold."""
+    if type(value) is float:
+        return math.isfinite(value)
+    return type(value) is int and abs(value) <= 2**1023
+
+
+def _text(value: object) -> bool:
+    return type(value) is str
+
+
+def _shown(value: object) -> object:
+    """A value as an answer repeats it: short, and in signs that UTF-8 can write."""
+    if value is None or isinstance(value, bool) or (isinstance(value, int | float) and abs(value) < 2**53):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
