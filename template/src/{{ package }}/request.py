@@ -202,7 +202,7 @@ def _described(item: Expectation) -> dict[str, Any]:
         case "expect_column_values_to_match_regex":
             return {"pattern": kwargs["regex"]}
         case "expect_column_values_to_not_match_regex":
-            return {"not": {"pattern": kwargs["regex"]}}
+            return {"not": {"type": "string", "pattern": kwargs["regex"]}}
         case _:
             return {"description": rule(item)}
     return {names[name]: kwargs[name] for name in names if kwargs.get(name) is not None}
@@ -215,8 +215,10 @@ def _beyond(name: str, item: Expectation, odd: list[tuple[int, Any]], of: int) -
 
 
 def _broken(name: str, item: Expectation, odd: list[tuple[int, Any]]) -> Iterator[Refusal]:
+    asked = {key: value for key, value in item["kwargs"].items() if key != "mostly"}  # a value is no share of rows
+    said = f"{name}: {rule(item | {'kwargs': asked})}"
     for number, value in odd:
-        yield Refusal(number, name, _rule(item), _shown(value), f"{name}: {rule(item)}")
+        yield Refusal(number, name, _rule(item), _shown(value), said)
 
 
 def _rule(item: Expectation) -> str:

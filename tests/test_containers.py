@@ -1,0 +1,200 @@
+"""The images and the stack of containers, in an engine of their own; see engine.py."""
+
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+from copier import run_copy
+from load import free_port
+
+from .conftest import command, commit, succeed
+from .engine import WITHOUT, Engine, engine
+
+pytestmark = [
+    pytest.mark.xdist_group("containers"),
+    pytest.mark.skipif(bool(os.environ.get(WITHOUT)), reason=f"{WITHOUT} is set"),
+]
+CACHE = Path.home() / ".cache" / "mltemplate"
+ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
+ROW |= {"body_mass_g": 5400.0, "sex": None}
+LINES = "{extends: default, rules: {line-length: {max: 120}, document-start: disable, braces: disable}}"
+TOOLS = Path(sys.executable).parent
+HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true")
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[Engine]:
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # what is thrown away need not reach a disk
+    with tempfile.TemporaryDirectory(dir=memory) as folder, engine(Path(folder), CACHE) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def project(snapshot: Path, tmp_path_factory: pytest.TempPathFactory, person: dict[str, str]) -> Path:
+    """A trained project on the Python that the stand-in image has."""
+    project = tmp_path_factory.mktemp("contained") / "myproj"
+    run_copy(str(snapshot), project, data={"python_version": "3.11"}, defaults=True, quiet=True)
+    succeed("git", "init", "--quiet", cwd=project)
+    succeed("make", "train", cwd=project, env=person)
+    commit(project, "feat: begin with the example")
+    return project
+
+
+@pytest.fixture(scope="session")
+def person(docker: Engine, environment: dict[str, str]) -> dict[str, str]:
+    """A person whose `docker` is the engine of the tests."""
+    return docker.within(environment)
+
+
+@pytest.fixture(scope="session")
+def image(project: Path, person: dict[str, str]) -> str:
+    said = succeed("make", "--silent", "image", cwd=project, env=person)
+    return re.findall(r"^(\S+) is built\.$", said, flags=re.MULTILINE)[0]
+
+
+def answer(url: str, body: object = None) -> str:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with build_opener(ProxyHandler({})).open(request, timeout=10) as said:
+        return str(said.read().decode())
+
+
+def answers(url: str) -> bool:
+    try:
+        return bool(answer(url))
+    except OSError:
+        return False
+
+
+def base_of(project: Path, name: str) -> str:
+    text = (project / "deploy" / "docker" / name).read_text(encoding="utf-8")
+    return re.findall(r"^FROM (\S+)", text, flags=re.MULTILINE)[-1]
+
+
+def test_the_files_are_in_order(project: Path) -> None:
+    folder = project / "deploy" / "docker"
+    succeed(TOOLS / "hadolint", folder / "Dockerfile", folder / "Dockerfile.dev", cwd=project)
+    succeed(TOOLS / "yamllint", "--strict", "-d", LINES, folder, cwd=project)
+    schema = ("--builtin-schema", "vendor.compose-spec")
+    succeed(TOOLS / "check-jsonschema", *schema, folder / "compose.yaml", cwd=project)
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.dev"])
+def test_an_old_engine_can_build_it_and_nothing_floats(project: Path, name: str) -> None:
+    text = (project / "deploy" / "docker" / name).read_text(encoding="utf-8")
+    assert not re.search(r"--link|<<|# *syntax|--mount|latest", text)
+    assert re.search(r'^CMD \["', text, flags=re.MULTILINE)
+    assert all(re.search(r":\d", image) for image in re.findall(r"^FROM (\S+)", text, flags=re.MULTILINE))
+
+
+def test_an_image_is_named_after_version_commit_and_model(image: str, project: Path, docker: Engine) -> None:
+    revision = succeed("git", "rev-parse", "--short=12", "HEAD", cwd=project).strip()
+    model = (project / "artifacts" / "current").read_text(encoding="utf-8").strip()
+    assert image == f"myproj:0.1.0-{revision}-{model}"
+    (found,) = json.loads(docker.docker("image", "inspect", image).stdout)
+    labels = found["Config"]["Labels"]
+    assert labels["org.opencontainers.image.version"] == "0.1.0"
+    assert labels["org.opencontainers.image.revision"] == revision
+    assert labels["org.opencontainers.image.licenses"] == "MIT"
+    assert labels["myproj.model"] == model
+    assert "latest" not in docker.docker("image", "ls", "--format", "{{.Tag}}").stdout.split()
+
+
+def test_an_image_holds_what_serves_and_nothing_that_trains(image: str, docker: Engine) -> None:
+    program = (
+        "import importlib.util as u, shutil; "
+        "trains = 'sklearn torch pandas scipy great_expectations onnx skl2onnx pyarrow'; "
+        "print([n for n in trains.split() if u.find_spec(n)], [n for n in ('gcc', 'uv', 'git') if shutil.which(n)])"
+    )
+    assert docker.docker("run", "--rm", image, "python", "-c", program).stdout.strip() == "[] []"
+    listed = docker.docker("run", "--rm", image, "find", "/app", "-maxdepth", "2").stdout
+    assert "/app/src" in listed
+    assert not re.search(r"/app/(data|tests|expectations|\.env|\.git|logs)\b", listed)
+
+
+def test_an_image_is_not_much_larger_than_its_base(image: str, project: Path, docker: Engine) -> None:
+    names = (image, base_of(project, "Dockerfile"))
+    sizes = [int(docker.docker("image", "inspect", "--format", "{{.Size}}", name).stdout) for name in names]
+    print(f"image {sizes[0] / 1e6:.0f} MB, base {sizes[1] / 1e6:.0f} MB")
+    assert sizes[0] - sizes[1] <= 250e6
+
+
+def test_a_container_is_ready_soon_hardened_and_ends_with_zero(image: str, docker: Engine) -> None:
+    port, started = free_port(), time.monotonic()
+    docker.docker("run", "--detach", "--name", "alone", "--publish", f"127.0.0.1:{port}:8000", *HARDENED, image)
+    try:
+        while not answers(f"http://127.0.0.1:{port}/readyz"):
+            assert time.monotonic() - started < 60
+        print(f"ready after {time.monotonic() - started:.1f} s")
+        assert json.loads(answer(f"http://127.0.0.1:{port}/predict", ROW))["predicted"] == "Gentoo"
+        assert json.loads(answer(f"http://127.0.0.1:{port}/version"))["commit"] in image
+        assert docker.docker("exec", "alone", "id", "-u").stdout.strip() == "10001"
+        assert "Read-only" in docker.docker("exec", "alone", "touch", "/tmp/x", check=False).stderr
+        assert "CapEff:\t0000000000000000" in docker.docker("exec", "alone", "cat", "/proc/1/status").stdout
+        docker.docker("stop", "alone")
+        assert docker.docker("inspect", "--format", "{{.State.ExitCode}}", "alone").stdout.strip() == "0"
+        records = [json.loads(line) for line in docker.docker("logs", "alone").stdout.splitlines()]
+        assert {record["level"] for record in records} == {"INFO"}
+    finally:
+        docker.docker("rm", "--force", "alone", check=False)
+
+
+def test_the_tests_of_a_newborn_pass_in_the_container_to_develop_in(project: Path, person: dict[str, str]) -> None:
+    said = succeed("make", "dev", 'RUN=python -m pytest -m "not slow"', cwd=project, env=person)
+    assert " passed" in said
+    assert "failed" not in said
+
+
+def test_the_stack_comes_up_healthy_and_is_watched(
+    project: Path, docker: Engine, person: dict[str, str], tmp_path: Path
+) -> None:
+    ports = {"NGINX_PORT": str(free_port()), "PROMETHEUS_PORT": str(free_port())}
+    person = person | ports
+    front, prometheus = (f"http://127.0.0.1:{port}" for port in ports.values())
+    succeed("make", "up", cwd=project, env=person)
+    try:
+        listed = docker.docker("ps", "--format", "{{.Names}} {{.Status}}").stdout
+        assert len(listed.splitlines()) == 4
+        assert listed.count("(healthy)") == 4, listed
+        for name in [line.split()[0] for line in listed.splitlines()]:
+            (found,) = json.loads(docker.docker("inspect", name).stdout)
+            assert found["HostConfig"]["ReadonlyRootfs"], name
+            assert found["HostConfig"]["CapDrop"] == ["ALL"], name
+        for _ in range(20):
+            assert json.loads(answer(f"{front}/predict", ROW))["predicted"] == "Gentoo"
+        assert not answers(f"{front}/metrics")
+        wanted = f"{prometheus}/api/v1/query?query=sum(predicted_rows_total)"
+        deadline = time.monotonic() + 60
+        while '"20"' not in answer(wanted):
+            assert time.monotonic() < deadline, answer(wanted)
+        for one in ("api-1", "api-2"):  # one after the other is stopped, and the other answers
+            docker.docker("stop", f"myproj-{one}-1")
+            assert json.loads(answer(f"{front}/predict", ROW))["predicted"] == "Gentoo"
+            docker.docker("start", f"myproj-{one}-1")
+            health = ("inspect", "--format", "{{.State.Health.Status}}", f"myproj-{one}-1")
+            while docker.docker(*health).stdout.strip() != "healthy":
+                assert time.monotonic() < deadline + 60
+        log = tmp_path / "access.log"
+        log.write_text(docker.docker("logs", "myproj-nginx-1").stdout, encoding="utf-8")
+        said = succeed("make", "top-requests", f"LOG={log}", cwd=project, env=person)
+        assert re.search(r"/predict +22 +0 +0.0%", said), said
+    finally:
+        succeed("make", "down", cwd=project, env=person)
+    assert docker.docker("ps", "--all", "--quiet").stdout == ""
+
+
+def test_without_a_model_there_is_no_image(project: Path, person: dict[str, str], tmp_path: Path) -> None:
+    succeed("git", "clone", "--quiet", project, "twin", cwd=tmp_path)
+    (tmp_path / "twin" / ".venv").symlink_to(project / ".venv")
+    (project / ".venv" / "ready").touch()  # the clone's files are newer
+    said = command("make", "image", cwd=tmp_path / "twin", env=person)
+    assert "make train" in said.stderr
+    assert said.returncode != 0
