@@ -18,6 +18,7 @@ from load import free_port, load, served
 
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
 ROW |= {"body_mass_g": 5400.0, "sex": None}
+RECORDS = {"dataframe_records": [ROW | {"sex": "male"}]}
 ENCODED = {"inputs": [[0.0, 48.0, 14.0, 220.0, 5400.0, 0.0]]}
 ROUNDS, SECONDS = 5, 4
 CONSTANT = """
@@ -27,7 +28,24 @@ Predictions._predicted = lambda *_: answer
 from myproj.cli import main
 main(["serve"])
 """
-SAVE = "import mlflow, onnx, sys; mlflow.onnx.save_model(onnx.load(sys.argv[1]), sys.argv[2])"
+# What MLflow is usually given: the model of the framework behind the pandas that encodes its rows.
+SAVE = """
+import sys, mlflow, onnx, pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
+
+table, graph, goal = sys.argv[1:]
+rows = pd.read_csv(table).drop(columns="penguin_id")
+encoder = make_column_transformer(
+    (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), ["island", "sex"]), remainder="passthrough"
+)
+trees = HistGradientBoostingClassifier(max_iter=150, max_leaf_nodes=8, min_samples_leaf=5, l2_regularization=1.0)
+model = make_pipeline(encoder, trees).fit(rows.drop(columns="species"), rows["species"])
+mlflow.sklearn.save_model(model, f"{goal}/sklearn", serialization_format="cloudpickle")
+mlflow.onnx.save_model(onnx.load(graph), f"{goal}/onnx")
+"""
 
 
 def memory(process: subprocess.Popen[bytes]) -> float:
@@ -37,14 +55,16 @@ def memory(process: subprocess.Popen[bytes]) -> float:
     return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def mlflow_server(model: Path, folder: Path) -> list[str | Path]:
-    """An environment with MLflow, the model in its format, and the command that serves it."""
+def mlflow_command(project: Path, graph: Path, folder: Path) -> list[str | Path]:
+    """An environment with MLflow, models in its formats under `folder`, and the command that serves one of them."""
     subprocess.run([TOOLS / "uv", "venv", "--quiet", "--python", sys.executable, folder / "venv"], check=True)
-    wanted = ["mlflow", "onnx", "onnxruntime"]
+    wanted = ["mlflow", "onnx", "onnxruntime", "scikit-learn"]
     subprocess.run([TOOLS / "uv", "pip", "install", "--quiet", "--python", folder / "venv", *wanted], check=True)
     binaries = folder / "venv" / "bin"
-    subprocess.run([binaries / "python", "-c", SAVE, model, folder / "model"], check=True, capture_output=True)
-    return [binaries / "mlflow", "models", "serve", "--env-manager", "local", "--model-uri", folder / "model"]
+    save = [binaries / "python", "-c", SAVE, project / "data" / "penguins.csv", graph, folder]
+    subprocess.run(save, check=True, capture_output=True)
+    path = f"PATH={binaries}:{os.environ['PATH']}"  # it starts its uvicorn by name
+    return ["env", path, binaries / "mlflow", "models", "serve", "--env-manager", "local"]
 
 
 def main() -> None:
@@ -54,30 +74,30 @@ def main() -> None:
         folder = Path(temporary)
         subprocess.run(["make", "train"], cwd=project, check=True, capture_output=True)
         model = project / "artifacts" / (project / "artifacts" / "current").read_text().strip() / "model.onnx"
-        python, ports = project / ".venv" / "bin" / "python", [free_port() for _ in range(3)]
-        commands: list[tuple[str, list[str | Path], str, object]] = [
-            ("the API", [python, "-m", "myproj", "serve"], "/readyz", ROW),
-            ("a constant", [python, "-c", CONSTANT], "/readyz", ROW),
-            ("MLflow", [*mlflow_server(model, folder), "--port", str(ports[2])], "/ping", ENCODED),
+        python, mlflow = project / ".venv" / "bin" / "python", mlflow_command(project, model, folder)
+        servers: list[tuple[str, list[str | Path], str, str, object]] = [
+            ("the API", [python, "-m", "myproj", "serve"], "/readyz", "/predict", ROW),
+            ("a constant", [python, "-c", CONSTANT], "/readyz", "/predict", ROW),
+            ("MLflow", [*mlflow, "--model-uri", folder / "sklearn"], "/ping", "/invocations", RECORDS),
+            ("MLflow, ONNX", [*mlflow, "--model-uri", folder / "onnx"], "/ping", "/invocations", ENCODED),
         ]
-        urls = [f"http://127.0.0.1:{port}/{'invocations' if port == ports[2] else 'predict'}" for port in ports]
-        servers = [
-            stack.enter_context(served(command, project, port, alive))
-            for (_, command, alive, _), port in zip(commands, ports, strict=True)
-        ]
-        rounds = [
-            [load(url, body, folder, SECONDS) for url, (*_, body) in zip(urls, commands, strict=True)]
-            for _ in range(ROUNDS)
-        ]
-        for place, (name, *_) in enumerate(commands):
+        started = []
+        for _, command, alive, path, body in servers:
+            port = free_port()
+            line = [*command, "--port", str(port)] if command[0] == "env" else command
+            process = stack.enter_context(served(line, project, port, alive))
+            started.append((process, f"http://127.0.0.1:{port}{path}", body))
+        rounds = [[load(url, body, folder, SECONDS) for _, url, body in started] for _ in range(ROUNDS)]
+        for place, (name, *_) in enumerate(servers):
             rate = statistics.median(found[place].rate for found in rounds)
             p99 = statistics.median(found[place].p99 for found in rounds)
-            size = memory(servers[place])
-            print(f"{name}: {rate:,.0f} requests/s, 99th percentile {p99:.2f} ms, {size:.0f} MB")
-        api, constant, mlflow = zip(*[[one.rate for one in found] for found in rounds], strict=True)
-        share = statistics.median(a / c for a, c in zip(api, constant, strict=True))
-        times = statistics.median(a / m for a, m in zip(api, mlflow, strict=True))
-        print(f"the API reaches {share:.2f} of a constant (at least 0.8) and {times:.0f} times MLflow (at least 20)")
+            times = statistics.median(found[0].rate / found[place].rate for found in rounds)
+            size = memory(started[place][0])
+            print(
+                f"{name}: {rate:,.0f} requests/s, 99th percentile {p99:.2f} ms, {size:.0f} MB; "
+                f"the API has {times:.2f} times its rate"
+            )
+        print("Asked: of a constant at least 0.8, of MLflow at least 20.")
 
 
 if __name__ == "__main__":

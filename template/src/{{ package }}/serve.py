@@ -156,8 +156,9 @@ class Predictions:
             raise HTTPException(422, [asdict(refusal) for refusal in refusals])
         found = service.predictor.predict(service.rules.by_column(rows))
         self._metrics.rows.inc(len(rows))
-        # The shortest decimal that tells a number from its neighbours in single precision is the one that people know.
-        answers = [answered([float(str(number)) for number in row], service.predictor.answers) for row in found]
+        # Single precision holds seven digits; what double precision would add to them is noise.
+        numbers = [[float(f"{number:.7g}") for number in row] for row in found.tolist()]
+        answers = [answered(row, service.predictor.answers) for row in numbers]
         return to_json(answers if isinstance(given, list) else answers[0])
 
 
