@@ -20,9 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Answer = subprocess.CompletedProcess[str]
-WITHOUT = "MLTEMPLATE_WITHOUT_DOCKER"
+WITHOUT = "MLTEMPLATE_WITHOUT_DEBIAN"
 LEAVE_OUT = f"set {WITHOUT}=1 to leave these tests out"
+NEEDS_DEBIAN = pytest.mark.skipif(bool(os.environ.get(WITHOUT)), reason=f"{WITHOUT} is set")
 SUITE = "bookworm"
 PATIENCE = 60
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"

@@ -1,7 +1,6 @@
 """The images and the stack of containers, in an engine of their own; see engine.py."""
 
 import json
-import os
 import re
 import sys
 import tempfile
@@ -16,12 +15,9 @@ from copier import run_copy
 from load import free_port
 
 from .conftest import command, commit, succeed
-from .engine import WITHOUT, Engine, engine
+from .engine import NEEDS_DEBIAN, Engine, engine
 
-pytestmark = [
-    pytest.mark.xdist_group("containers"),
-    pytest.mark.skipif(bool(os.environ.get(WITHOUT)), reason=f"{WITHOUT} is set"),
-]
+pytestmark = [pytest.mark.xdist_group("containers"), NEEDS_DEBIAN]
 CACHE = Path.home() / ".cache" / "mltemplate"
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
 ROW |= {"body_mass_g": 5400.0, "sex": None}

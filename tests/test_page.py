@@ -18,8 +18,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from .browser import Browser, chromium
 from .conftest import succeed
+from .engine import NEEDS_DEBIAN
 
-pytestmark = pytest.mark.xdist_group("newborn")
+pytestmark = [pytest.mark.xdist_group("newborn"), NEEDS_DEBIAN]
 NAME = """<img src=x onerror=alert(1)> 'a' "größe" {{ x }}"""
 CLASSES = {f"class <b>{number}</b>": 2 ** -(number + 1.0) for number in range(1000)}
 ASKED = {
