@@ -75,19 +75,6 @@ def adopt(project: Path, env: dict[str, str], *words: str) -> str:
     return succeed("make", "adopt", *words, cwd=project, env=env)
 
 
-@pytest.mark.xdist_group("newborn")
-def test_the_example_is_what_adopt_makes_of_its_table(twin: Path, offline: dict[str, str]) -> None:
-    adopt(twin, offline, "DATA=data/penguins.csv", "TARGET=species")
-    assert succeed("git", "status", "--porcelain", cwd=twin) == ""
-
-
-@pytest.mark.xdist_group("newborn")
-def test_every_fault_is_caught_on_the_example(newborn: Path, offline: dict[str, str]) -> None:
-    said = succeed("make", "prove", cwd=newborn, env=offline)
-    assert "All 44 planted faults were caught." in said
-    assert succeed("git", "status", "--porcelain", cwd=newborn) == ""
-
-
 @pytest.mark.parametrize(
     ("table", "target", "features"),
     [

@@ -87,13 +87,14 @@ def test_the_example_is_what_adopt_makes_of_it(
 ) -> None:
     project = copy(of(pair), tmp_path / "twin")
     succeed("make", "adopt", f"DATA={pair.table}", f"TARGET={pair.target}", cwd=project, env=offline)
-    assert succeed("git", "diff", cwd=project) == ""
+    assert succeed("git", "status", "--porcelain", cwd=project) == ""
 
 
 @pytest.mark.parametrize("pair", EACH)
 def test_every_fault_is_caught(of: Callable[[Pair], Path], offline: dict[str, str], pair: Pair) -> None:
     said = succeed("make", "prove", cwd=of(pair), env=offline)
     assert f"All {pair.faults} planted faults were caught." in said
+    assert succeed("git", "status", "--porcelain", cwd=of(pair)) == ""
 
 
 def test_the_six_have_the_same_tests_where_the_meaning_is_the_same(render: Render) -> None:

@@ -96,9 +96,7 @@ def serve(context: typer.Context) -> None:
     from .serve import build
 
     serving = read_serving(os.environ)
-    api, lifecycle = build(context.obj, serving)
-    logger.info("%s answers at http://%s:%s, try it there.", lifecycle.service.version, serving.host, serving.port)
-    run(api, lifecycle, serving)
+    run(*build(context.obj, serving), serving)
 
 
 @app.command("top-requests")

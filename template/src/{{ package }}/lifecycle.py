@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from starlette.types import ASGIApp
 from .artifact import ArtifactError, current
 from .predict import Predictor
 from .request import Rules, example
-from .settings import Serving
+from .settings import InputError, Serving
 from .target import sound
 
 logger = logging.getLogger(__name__)
@@ -121,17 +122,31 @@ class Server(uvicorn.Server):
 
 
 def run(app: ASGIApp, lifecycle: Lifecycle, serving: Serving) -> None:
-    """Serve `app` until SIGTERM or SIGINT."""
+    """Serve `app` until SIGTERM or SIGINT.
+
+    Raises:
+        InputError: nothing can listen at that address.
+    """
     config = uvicorn.Config(
         app,
-        host=serving.host,
-        port=serving.port,
         log_config=None,
         access_log=False,  # the proxy in front keeps one; /metrics counts
         server_header=False,
         timeout_keep_alive=75,  # longer than nginx keeps a connection, so that it is nginx that ends it
         timeout_graceful_shutdown=GRACE,
     )
+    family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
+    try:
+        listener = socket.create_server((serving.host, serving.port), family=family, backlog=config.backlog)
+    except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]
+        raise InputError(
+            f"{serving.host}, port {serving.port}: cannot be listened at ({reason}). Stop what else does, or "
+            "choose another with the variables PORT and API_HOST."
+        ) from error
+    host = f"[{serving.host}]" if family == socket.AF_INET6 else serving.host
+    address = f"http://{host}:{listener.getsockname()[1]}"
+    logger.info("%s answers at %s, try it there.", lifecycle.service.version, address)
     gc.collect()
     gc.freeze()  # what is loaded now stays, so collections need not look at it while requests wait
-    Server(config, lifecycle, serving.api_drain_seconds).run()
+    Server(config, lifecycle, serving.api_drain_seconds).run([listener])
