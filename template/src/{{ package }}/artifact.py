@@ -99,7 +99,7 @@ def current(artifacts: Path) -> Path:
         raise ArtifactError(f"{artifacts / 'current'}: no model is in use yet. Make one with: make train") from error
     except (OSError, UnicodeDecodeError):
         version = ""
-    if not re.fullmatch(r"\w[\w.-]{0,99}", version):
+    if not re.fullmatch(r"\w[\w.-]{0,99}", version, re.ASCII):
         raise ArtifactError(
             f"{artifacts / 'current'}: this must be a file with one line, the name of a folder beside it. "
             "Write one of those there, or make a new model with: make train"

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 trained but not good enough for use, 2 bad input. A messag
 import json
 import logging
 import os
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -95,6 +96,7 @@ def serve(context: typer.Context) -> None:
     from .lifecycle import run
     from .serve import build
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server has its own way to stop
     serving = read_serving(os.environ)
     run(*build(context.obj, serving), serving)
 

@@ -65,7 +65,9 @@ def describe(app: FastAPI, service: Service, serving: Serving) -> dict[str, Any]
     document.setdefault("components", {})["schemas"] = {"Row": row, "Answer": answer}
     predict = document["paths"]["/predict"]["post"]
     several = {"minItems": 1, "maxItems": serving.api_max_rows}
-    content = {"schema": _one_or_many("Row", several), "example": example(row)}
+    content = {"schema": _one_or_many("Row", several)}
+    if not service.rules.refusals([shown := example(row)]):
+        content["example"] = shown
     predict["requestBody"] = {"required": True, "content": {"application/json": content}}
     predict["responses"]["200"] = {
         "description": "The answer for a row, or the answers for an array of rows",

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from .settings import InputError, Serving
 from .target import sound
 
 logger = logging.getLogger(__name__)
-GRACE = 7  # seconds that requests have to finish; with `api_drain_seconds` less than the ten that `docker stop` waits
+GRACE = 2  # seconds more than a request may take, that it has to finish; in all less than the ten of `docker stop`
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,12 @@ class Service:
         predictor = Predictor.load(folder)
         rules = Rules(predictor.contract)
         schema = rules.schema()
+        rules.refusals([example(schema)])
         found = predictor.predict(rules.by_column([example(schema)] * 2))
         if not sound(found) or not np.allclose(found[0], found[1], rtol=1e-3):
             raise ArtifactError(f"{folder}: it answers a row with {found.tolist()}. Make another with: make train")
+        if rules.unchecked:
+            logger.warning("Not asked of requests, since it takes a whole table: %s.", ", ".join(rules.unchecked))
         digest = hashlib.sha256(json.dumps(predictor.contract.features, sort_keys=True).encode()).hexdigest()
         return cls(folder.name, predictor, rules, schema, digest[:12])
 
@@ -64,30 +68,35 @@ class Lifecycle:
             InputError: there is none, or it cannot be used.
         """
         self._artifacts = artifacts
-        self._refused = ""
+        self._refused: tuple[bytes, ...] | None = None
         self.taken_over = self.refused = 0
         self.stopping = False
         self.service = Service.open(current(artifacts))
-        if self.service.rules.unchecked:
-            names = ", ".join(self.service.rules.unchecked)
-            logger.warning("Not asked of requests, since it takes a whole table: %s.", names)
 
     def take_over(self) -> None:
         """Let the artifact that is in use now answer, or the one before if the new one is broken."""
-        try:
-            named = (self._artifacts / "current").read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            named = "current"
-        if named in (self.service.version, self._refused):
+        seen = self._seen()
+        if seen == self._refused:
             return
         try:
-            self.service = Service.open(current(self._artifacts))
+            folder = current(self._artifacts)
+            if folder.name != self.service.version:
+                self.service, self.taken_over = Service.open(folder), self.taken_over + 1
+                logger.info("%s answers requests now.", self.service.version)
         except Exception as error:  # whatever is wrong with it, requests go on
-            self.refused, self._refused = self.refused + 1, named
+            self.refused, self._refused = self.refused + 1, seen
             logger.error("%s Requests are still answered by %s.", error, self.service.version)
             return
-        self.taken_over, self._refused = self.taken_over + 1, ""
-        logger.info("%s answers requests now.", self.service.version)
+        self._refused = None
+
+    def _seen(self) -> tuple[bytes, ...]:
+        """What tells one state of the artifacts from another, so that each is refused once."""
+        with contextlib.suppress(OSError, ValueError):
+            named = (self._artifacts / "current").read_bytes()[:200]
+            folder = self._artifacts / named.decode().strip()
+            files = sorted((path.name, path.stat().st_mtime_ns) for path in folder.iterdir())
+            return (named, repr(files).encode())
+        return ()
 
     async def follow(self, pause: float) -> None:
         """Look for another artifact every `pause` seconds, for ever."""
@@ -117,7 +126,7 @@ class Server(uvicorn.Server):
             self.should_exit = True  # asked twice: whoever waits does not want to
             return
         self._lifecycle.stopping = True
-        logger.info("Stopping: not ready any more, and done in %g s.", self._drain)
+        logger.info("Stopping: not ready any more, and closed in %g s; what is in flight is answered.", self._drain)
         loop.call_later(self._drain, setattr, self, "should_exit", True)
 
 
@@ -133,7 +142,7 @@ def run(app: ASGIApp, lifecycle: Lifecycle, serving: Serving) -> None:
         access_log=False,  # the proxy in front keeps one; /metrics counts
         server_header=False,
         timeout_keep_alive=75,  # longer than nginx keeps a connection, so that it is nginx that ends it
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=ceil(serving.api_max_seconds) + GRACE,
     )
     family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
     try:

@@ -1,5 +1,6 @@
 """Count and time what is served, for Prometheus."""
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator
@@ -7,11 +8,13 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .lifecycle import Lifecycle
 from .request import Refusal
 
+logger = logging.getLogger(__name__)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 LONGEST_ID = 64
 
@@ -74,7 +77,7 @@ class Measured:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status, name = time.perf_counter(), 500, _id(scope)
+        started, status, name = time.perf_counter(), 0, _id(scope)
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -92,6 +95,12 @@ class Measured:
         self._metrics.in_flight.inc()
         try:
             await self._app(scope, receive, answer)
+        except Exception:
+            logger.exception("The request %s failed.", name.decode())
+            if status:
+                raise
+            said = {"detail": f"A fault of the server. Its log says more about the request {name.decode()}."}
+            await JSONResponse(said, 500)(scope, receive, answer)
         finally:
             self._metrics.in_flight.dec()
             self._series_of(scope["path"], status).observe(time.perf_counter() - started)

@@ -4,19 +4,18 @@ Great Expectations needs milliseconds and pandas for one row, and a request has 
 values are read from the suite once and applied here. Those about a whole table are for training and for `monitor.py`.
 """
 
-import math
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from operator import ge, gt, le, lt
 from typing import Any
 
 from .contract import COLUMNS, TYPE, Contract, Expectation, name_of
+from .values import Fits, between, fits, of_type
 from .wording import rule
 
 Row = dict[str, Any]
-Fits = Callable[[Any], bool]
+TIGHTER = dict.fromkeys(("minimum", "exclusiveMinimum", "minLength"), max)
+TIGHTER |= dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength"), min)
 MOST_REFUSALS, LONGEST_VALUE = 100, 200  # of an answer; characters
 NOT_NULL, ROWS = "expect_column_values_to_not_be_null", "expect_table_row_count_to_be_between"
 
@@ -32,64 +31,50 @@ class Refusal:
     message: str
 
 
-def _between(kwargs: dict[str, Any]) -> Fits:
-    low, high = kwargs.get("min_value"), kwargs.get("max_value")
-    above, below = gt if kwargs.get("strict_min") else ge, lt if kwargs.get("strict_max") else le
-    if low is not None and high is not None and (above, below) == (ge, le):
-        return lambda value: low <= value <= high  # the usual rule, and the quickest
-    return lambda value: (low is None or above(value, low)) and (high is None or below(value, high))
-
-
-def _length(kwargs: dict[str, Any]) -> Fits:
-    fits = _between(kwargs)
-    return lambda value: fits(len(value))
-
-
-FITS: dict[str, Callable[[dict[str, Any]], Fits]] = {
-    "expect_column_values_to_be_between": _between,
-    "expect_column_values_to_be_in_set": lambda kwargs: frozenset(kwargs["value_set"]).__contains__,
-    "expect_column_values_to_not_be_in_set": lambda kwargs: lambda value: value not in kwargs["value_set"],
-    "expect_column_values_to_match_regex": lambda kwargs: lambda value: bool(re.search(kwargs["regex"], value)),
-    "expect_column_values_to_not_match_regex": lambda kwargs: lambda value: not re.search(kwargs["regex"], value),
-    "expect_column_value_lengths_to_be_between": _length,
-    "expect_column_value_lengths_to_equal": lambda kwargs: lambda value: len(value) == kwargs["value"],
-}
-
-
 class Rules:
     """What `features.json` asks of single values, ready to be asked of many requests."""
 
     def __init__(self, contract: Contract) -> None:
+        """Read the rules of `contract`.
+
+        Raises:
+            ContractError: one of them cannot be asked.
+        """
         self.columns = contract.columns
         self._others = frozenset(contract.all_columns)
         self._names = tuple(column.name for column in self.columns)
         self._wanted: dict[str, list[tuple[Expectation, Fits]]] = {name: [] for name in self._names}
-        self._of_type: dict[str, Expectation] = {}
+        self._of_type = {name: _type_rule(name, kind) for name, kind in contract.types.items()}
+        self._is_of_type = {name: of_type(kind) for name, kind in contract.types.items()}
+        self._texts = frozenset(contract.text_columns)
         self._required: dict[str, list[Expectation]] = {}
-        self._table: dict[str, Expectation] = {}
+        self._rows: Expectation = {"type": ROWS, "kwargs": {"min_value": 1}}
         self.unchecked: list[str] = []  # critical rules that only a whole table can be asked
         for item in contract.features["expectations"]:
             if item.get("severity", "critical") == "critical":
                 self._read(item)
+        self._enough = between({"min_value": 1} | self._rows["kwargs"])
 
     def _read(self, item: Expectation) -> None:
         kind, column = item["type"], item["kwargs"].get("column")
-        if kind in (COLUMNS, ROWS):
-            self._table[kind] = item
+        if kind == ROWS:
+            self._rows = item
+        elif kind in (COLUMNS, TYPE):
+            return  # asked of every request
         elif column not in self._wanted or "row_condition" in item["kwargs"]:
             self.unchecked.append(name_of(item))
-        elif kind == TYPE:
-            self._of_type[column] = item
         elif kind == NOT_NULL:
             self._required.setdefault(column, []).append(item)
-        elif kind in FITS:
-            self._wanted[column].append((item, FITS[kind](item["kwargs"])))
+        elif asked := fits(item, column in self._texts):
+            self._wanted[column].append((item, asked))
         else:
             self.unchecked.append(name_of(item))
 
     def refusals(self, rows: Sequence[object]) -> list[Refusal]:
         """What is wrong with `rows`, n mappings of columns to values: nothing, if a model can take them."""
-        return [] if rows and all(map(self._fine, rows)) else list(islice(self._refusals(rows), MOST_REFUSALS))
+        if self._enough(len(rows)) and all(map(self._fine, rows)):
+            return []
+        return list(islice(self._refusals(rows), MOST_REFUSALS))
 
     def by_column(self, rows: Sequence[Row]) -> dict[str, list[Any]]:
         """Rows without refusals, as `Encoder.encode` takes them."""
@@ -105,27 +90,26 @@ class Rules:
                 if column.name not in row or column.name in self._required:
                     return False
                 continue
-            if not (_number(value) if column.numeric else type(value) is str):
+            if not self._is_of_type[column.name](value):
                 return False
-            for _, fits in self._wanted[column.name]:
-                if not fits(value):
+            for _, asked in self._wanted[column.name]:
+                if not asked(value):
                     return False
         return True
 
     def _refusals(self, rows: Sequence[object]) -> Iterator[Refusal]:
-        shapeless = list(self._shapes(rows))
+        shapeless = list(islice(self._shapes(rows), MOST_REFUSALS))
         yield from shapeless
         if shapeless:
             return
         for column in self.columns:
             values = [row[column.name] for row in rows]  # type: ignore[index] # _shapes has seen that it is a mapping
-            yield from self._column(column.name, values, _number if column.numeric else _text)
+            yield from self._column(column.name, values, self._is_of_type[column.name])
 
     def _shapes(self, rows: Sequence[object]) -> Iterator[Refusal]:
         """Whether there are enough rows, and each has the columns of the contract and no others."""
-        item = self._table.get(ROWS)
-        if item and not _between(item["kwargs"])(len(rows)):
-            yield Refusal(None, None, _rule(item), len(rows), f"{rule(item)}; there are {len(rows)}")
+        if not self._enough(len(rows)):
+            yield Refusal(None, None, _rule(self._rows), len(rows), f"{rule(self._rows)}; there are {len(rows)}")
         for number, row in enumerate(rows, start=1):
             if not isinstance(row, dict):
                 yield Refusal(number, None, "row", _shown(row), "a row is an object of columns and their values")
@@ -134,9 +118,12 @@ class Rules:
                 if name not in row:
                     said = f"{name}: the column is missing; where its value is not known, send null"
                     yield Refusal(number, name, "columns_to_match_set", None, said)
-            for name in row.keys() - self._others:
+            for name in filter(self._is_unknown, row):
                 said = f"{_shown(name)}: the contract knows no such column; known are {', '.join(self._names)}"
                 yield Refusal(number, None, "columns_to_match_set", _shown(name), said)
+
+    def _is_unknown(self, name: str) -> bool:
+        return name not in self._others
 
     def _column(self, name: str, values: list[Any], of_type: Fits) -> Iterator[Refusal]:
         present = [(number, value) for number, value in enumerate(values, start=1) if value is not None]
@@ -147,8 +134,8 @@ class Rules:
             absent = [(number, None) for number, value in enumerate(values, start=1) if value is None]
             for item in self._required[name]:
                 yield from _beyond(name, item, absent, len(values))
-        for item, fits in self._wanted[name]:
-            if odd := [(number, value) for number, value in present if not fits(value)]:
+        for item, asked in self._wanted[name]:
+            if odd := [(number, value) for number, value in present if not asked(value)]:
                 yield from _beyond(name, item, odd, len(present))
 
     def schema(self) -> dict[str, Any]:
@@ -166,7 +153,8 @@ class Rules:
     def _property(self, name: str, numeric: bool) -> dict[str, Any]:
         described: dict[str, Any] = {"type": "number" if numeric else "string"}
         for item, _ in self._wanted[name]:
-            described |= _described(item)
+            for key, value in _described(item).items():
+                described[key] = TIGHTER[key](described[key], value) if key in described and key in TIGHTER else value
         if name not in self._required:
             described["type"] = [described["type"], "null"]
             if "enum" in described:
@@ -185,9 +173,11 @@ def _example(name: str, described: dict[str, Any]) -> object:
     if "string" in described["type"]:
         text = f"an example of {name}".ljust(described.get("minLength", 0), ".")
         return text[: described.get("maxLength")]
-    low = described.get("minimum", described.get("exclusiveMinimum", 0))
-    high = described.get("maximum", described.get("exclusiveMaximum", low + 1))
-    return low + (high - low) / 2
+    low = described.get("minimum", described.get("exclusiveMinimum"))
+    high = described.get("maximum", described.get("exclusiveMaximum"))
+    if low is None:
+        low = 0 if high is None else min(0, high - 1)
+    return low / 2 + (low + 1 if high is None else high) / 2
 
 
 def _described(item: Expectation) -> dict[str, Any]:
@@ -229,15 +219,8 @@ def _rule(item: Expectation) -> str:
     return name_of(item).removeprefix(f"{item['kwargs'].get('column', 'table')}-")
 
 
-def _number(value: object) -> bool:
-    """Whether a value of JSON is a number that a float can hold."""
-    if type(value) is float:
-        return math.isfinite(value)
-    return type(value) is int and abs(value) <= 2**1023
-
-
-def _text(value: object) -> bool:
-    return type(value) is str
+def _type_rule(column: str, kind: str) -> Expectation:
+    return {"type": TYPE, "kwargs": {"column": column, "type_": kind}}
 
 
 def _shown(value: object) -> object:

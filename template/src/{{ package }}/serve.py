@@ -21,13 +21,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import from_json, to_json
 from starlette.requests import ClientDisconnect
 
+from . import logs
 from .description import RESPONSES, describe, page
 from .lifecycle import Lifecycle, Service
 from .metrics import Measured, Metrics
-from .settings import Serving, read_serving
+from .settings import InputError, Serving, read_serving
 from .target import answered
 
-LARGE = 16_384  # bytes of a request, from which on it is worked on beside the others and not before them
+CLOSE = {"connection": "close"}  # what is still on its way is not read
+LARGE = 4096  # bytes of a request, from which on it is worked on beside the others and not before them
 PATHS = frozenset(("/", "/predict", "/healthz", "/readyz", "/version", "/metrics", "/docs", "/redoc", "/openapi.json"))
 
 
@@ -138,7 +140,8 @@ class Predictions:
                     if len(body) > most:
                         raise _too_large(f"{most:,} bytes")
         except TimeoutError:
-            raise HTTPException(408, f"It did not arrive within {self._serving.api_max_seconds:g} s.") from None
+            said = f"It did not arrive within {self._serving.api_max_seconds:g} s."
+            raise HTTPException(408, said, CLOSE) from None
         except ClientDisconnect:
             raise HTTPException(400, "The request ended before its body did.") from None
         return body
@@ -163,7 +166,7 @@ class Predictions:
 
 
 def _too_large(most: str) -> HTTPException:
-    return HTTPException(413, f"At most {most} in one request. Send several.")
+    return HTTPException(413, f"At most {most} in one request. Send several.", CLOSE)
 
 
 def _about(root: Path) -> dict[str, str]:
@@ -181,4 +184,8 @@ def _about(root: Path) -> dict[str, str]:
 
 def app() -> FastAPI:
     """The application of the project in this folder, for `uvicorn --factory --reload`."""
-    return build(Path(), read_serving(os.environ))[0]
+    try:
+        logs.configure(Path())
+        return build(Path(), read_serving(os.environ))[0]
+    except InputError as error:
+        raise SystemExit(str(error)) from None

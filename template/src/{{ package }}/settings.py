@@ -107,8 +107,11 @@ def read_serving(environment: Mapping[str, str]) -> Serving:
     """
     names = [name.upper() for name in Serving.model_fields]
     values: dict[str, object] = {name: environment[name] for name in names if environment.get(name)}
-    if keys := environment.get("API_KEYS"):
-        values["API_KEYS"] = [key.strip() for key in keys.split(",") if key.strip()]
+    if given := environment.get("API_KEYS"):
+        keys = [key.strip() for key in given.split(",") if key.strip()]
+        if not keys or not all(key.isascii() and key.isprintable() for key in keys):
+            raise InputError("the environment: API_KEYS must hold keys of ASCII letters, digits and signs. Correct it.")
+        values["API_KEYS"] = keys
     return checked(Serving, values, "the environment")
 
 
