@@ -41,6 +41,7 @@ def project(snapshot: Path, tmp_path_factory: pytest.TempPathFactory, person: di
     succeed("git", "init", "--quiet", cwd=project)
     succeed("make", "train", cwd=project, env=person)
     commit(project, "feat: begin with the example")
+    succeed("chmod", "--recursive", "go-rwx", "src", "conf", "pyproject.toml", cwd=project)  # as a strict umask does
     return project
 
 

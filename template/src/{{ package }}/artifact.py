@@ -52,6 +52,7 @@ def _write_folder(artifacts: Path, version: str, files: dict[str, bytes]) -> Non
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+            (unfinished / name).chmod(0o644)  # for the user of a container, whatever the umask here
         _flush_folder(unfinished)
         unfinished.rename(artifacts / version)
     except BaseException:

@@ -14,6 +14,7 @@ from .values import Fits, between, fits, of_type
 from .wording import rule
 
 Row = dict[str, Any]
+JSON_TYPES: dict[str, dict[str, Any]] = {"str": {"type": "string"}, "bool": {"type": "boolean", "enum": [False, True]}}
 TIGHTER = dict.fromkeys(("minimum", "exclusiveMinimum", "minLength"), max)
 TIGHTER |= dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength"), min)
 MOST_REFUSALS, LONGEST_VALUE = 100, 200  # of an answer; characters
@@ -140,7 +141,7 @@ class Rules:
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of a row (JSON Schema 2020-12), for the documentation and for the page."""
-        properties = {column.name: self._property(column.name, column.numeric) for column in self.columns}
+        properties = {column.name: self._property(column.name) for column in self.columns}
         ignored = {name: {"description": "Not looked at."} for name in sorted(self._others - set(self._names))}
         return {
             "title": "Row",
@@ -150,8 +151,8 @@ class Rules:
             "additionalProperties": False,
         }
 
-    def _property(self, name: str, numeric: bool) -> dict[str, Any]:
-        described: dict[str, Any] = {"type": "number" if numeric else "string"}
+    def _property(self, name: str) -> dict[str, Any]:
+        described = dict(JSON_TYPES.get(self._of_type[name]["kwargs"]["type_"], {"type": "number"}))
         for item, _ in self._wanted[name]:
             for key, value in _described(item).items():
                 described[key] = TIGHTER[key](described[key], value) if key in described and key in TIGHTER else value
