@@ -168,7 +168,7 @@ def test_the_stack_comes_up_healthy_and_is_watched(
         for _ in range(20):
             assert json.loads(answer(f"{front}/predict", ROW))["predicted"] == "Gentoo"
         assert not answers(f"{front}/metrics")
-        wanted = f"{prometheus}/api/v1/query?query=sum(predicted_rows_total)"
+        wanted = f"{prometheus}/api/v1/query?query=sum(api_predicted_rows_total)"
         deadline = time.monotonic() + 60
         while '"20"' not in answer(wanted):
             assert time.monotonic() < deadline, answer(wanted)

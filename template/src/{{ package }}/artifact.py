@@ -106,6 +106,10 @@ def current(artifacts: Path) -> Path:
             "Write one of those there, or make a new model with: make train"
         )
     folder = artifacts / version
+    if not folder.is_dir():
+        raise ArtifactError(
+            f"{artifacts / 'current'} names {version}, and there is no such folder. Write the name of one there is."
+        )
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise ArtifactError(
             f"{folder}: {', '.join(missing)} is missing, so this artifact cannot be used. Make another with: make train"

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from .lifecycle import Service
-from .request import example
+from .request import MOST_REFUSALS, example
 from .settings import Serving
 from .target import answer_schema
 
@@ -35,7 +35,7 @@ REFUSAL = {
 REFUSALS = {
     "title": "Refusals",
     "type": "object",
-    "properties": {"detail": {"type": "array", "items": REFUSAL}},
+    "properties": {"detail": {"type": "array", "items": REFUSAL, "maxItems": MOST_REFUSALS}},
     "required": ["detail"],
 }
 WHY = {
@@ -105,7 +105,6 @@ def page() -> tuple[str, dict[str, str]]:
 
 
 def _hash(html: str, tag: str) -> str:
-    """The hash of the only element `tag`, as Content Security Policy Level 3 writes it."""
-    found = re.search(rf"<{tag}>(.*)</{tag}>", html, flags=re.DOTALL)
-    content = found[1] if found else ""
+    """The hash of the only element `tag`, which has no attributes, as Content Security Policy Level 3 writes it."""
+    (content,) = re.findall(rf"<{tag}>(.*)</{tag}>", html, flags=re.DOTALL)
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

@@ -25,7 +25,7 @@ from .settings import InputError, Serving
 from .target import sound
 
 logger = logging.getLogger(__name__)
-GRACE = 2  # seconds more than a request may take, that it has to finish; in all less than the ten of `docker stop`
+GRACE = 2  # seconds to finish a request beyond API_MAX_SECONDS; by default that is less than `docker stop` waits
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Service:
         predictor = Predictor.load(folder)
         rules = Rules(predictor.contract)
         schema = rules.schema()
-        rules.refusals([example(schema)])
+        rules.refusals([example(schema)])  # a rule that cannot be asked is to fail now
         found = predictor.predict(rules.by_column([example(schema)] * 2))
         if not sound(found) or not np.allclose(found[0], found[1], rtol=1e-3):
             raise ArtifactError(f"{folder}: it answers a row with {found.tolist()}. Make another with: make train")
@@ -68,7 +68,7 @@ class Lifecycle:
             InputError: there is none, or it cannot be used.
         """
         self._artifacts = artifacts
-        self._refused: tuple[bytes, ...] | None = None
+        self._refused_state: tuple[bytes, ...] | None = None
         self.taken_over = self.refused = 0
         self.stopping = False
         self.service = Service.open(current(artifacts))
@@ -76,18 +76,19 @@ class Lifecycle:
     def take_over(self) -> None:
         """Let the artifact that is in use now answer, or the one before if the new one is broken."""
         seen = self._seen()
-        if seen == self._refused:
+        if seen == self._refused_state:
             return
         try:
             folder = current(self._artifacts)
             if folder.name != self.service.version:
-                self.service, self.taken_over = Service.open(folder), self.taken_over + 1
+                self.service = Service.open(folder)
+                self.taken_over += 1
                 logger.info("%s answers requests now.", self.service.version)
         except Exception as error:  # whatever is wrong with it, requests go on
-            self.refused, self._refused = self.refused + 1, seen
-            logger.error("%s Requests are still answered by %s.", error, self.service.version)
+            self.refused, self._refused_state = self.refused + 1, seen
+            logger.error("%s still answers requests, as another model cannot: %s", self.service.version, error)
             return
-        self._refused = None
+        self._refused_state = None
 
     def _seen(self) -> tuple[bytes, ...]:
         """What tells one state of the artifacts from another, so that each is refused once."""
@@ -153,9 +154,9 @@ def run(app: ASGIApp, lifecycle: Lifecycle, serving: Serving) -> None:
             f"{serving.host}, port {serving.port}: cannot be listened at ({reason}). Stop what else does, or "
             "choose another with the variables PORT and API_HOST."
         ) from error
-    host = f"[{serving.host}]" if family == socket.AF_INET6 else serving.host
-    address = f"http://{host}:{listener.getsockname()[1]}"
-    logger.info("%s answers at %s, try it there.", lifecycle.service.version, address)
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(serving.host, serving.host)  # noqa: S104 - compared, not opened
+    address = f"http://{f'[{here}]' if ':' in here else here}:{listener.getsockname()[1]}"
+    logger.info("Model %s answers. Ctrl+C ends it. Try it at %s", lifecycle.service.version, address)
     gc.collect()
     gc.freeze()  # what is loaded now stays, so collections need not look at it while requests wait
     Server(config, lifecycle, serving.api_drain_seconds).run([listener])

@@ -25,18 +25,21 @@ class Metrics:
     def __init__(self, lifecycle: Lifecycle) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        self.rows = Counter("predicted_rows", "Rows that were answered.", registry=self.registry)
+        self.rows = Counter("api_predicted_rows", "Rows that were answered.", registry=self.registry)
         self._refused = Counter(
-            "refused_values", "Values that broke the contract.", ["column", "rule"], registry=self.registry
+            "api_refusals",
+            "Values that broke the contract, of which a request is told 100 at most.",
+            ["column", "rule"],
+            registry=self.registry,
         )
         self.seconds = Histogram(
-            "request_seconds",
+            "api_request_seconds",
             "From a request to its answer.",
             ["path", "status"],
             buckets=SECONDS,
             registry=self.registry,
         )
-        self.in_flight = Gauge("requests_in_flight", "Requests that wait for an answer.", registry=self.registry)
+        self.in_flight = Gauge("api_requests_in_flight", "Requests that wait for an answer.", registry=self.registry)
         self.registry.register(_Artifact(lifecycle))
         ProcessCollector(registry=self.registry)
 
@@ -54,12 +57,12 @@ class _Artifact(Collector):
 
     def collect(self) -> Iterator[Metric]:
         service = self._lifecycle.service
-        model = GaugeMetricFamily("model", "The artifact that answers.", labels=["version", "contract"])
+        model = GaugeMetricFamily("api_model", "The artifact that answers.", labels=["version", "contract"])
         model.add_metric([service.version, service.contract], 1)
         yield model
-        yield CounterMetricFamily("model_takeovers", "Artifacts taken over.", value=self._lifecycle.taken_over)
-        yield CounterMetricFamily("model_refusals", "Artifacts refused.", value=self._lifecycle.refused)
-        yield GaugeMetricFamily("ready", "Whether requests are welcome.", value=not self._lifecycle.stopping)
+        yield CounterMetricFamily("api_model_takeovers", "Artifacts taken over.", value=self._lifecycle.taken_over)
+        yield CounterMetricFamily("api_model_refusals", "Artifacts refused.", value=self._lifecycle.refused)
+        yield GaugeMetricFamily("api_ready", "Whether requests are welcome.", value=not self._lifecycle.stopping)
 
 
 class Measured:
@@ -77,7 +80,7 @@ class Measured:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status, name = time.perf_counter(), 0, _id(scope)
+        started, status, request_id = time.perf_counter(), 0, _id(scope)
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -85,7 +88,7 @@ class Measured:
                 status = message["status"]
                 message["headers"] = [
                     *message["headers"],
-                    (b"x-request-id", name),
+                    (b"x-request-id", request_id),
                     (b"x-content-type-options", b"nosniff"),
                 ]
                 if self._lifecycle.stopping:
@@ -96,10 +99,10 @@ class Measured:
         try:
             await self._app(scope, receive, answer)
         except Exception:
-            logger.exception("The request %s failed.", name.decode())
+            logger.exception("The request %s failed.", request_id.decode())
             if status:
                 raise
-            said = {"detail": f"A fault of the server. Its log says more about the request {name.decode()}."}
+            said = {"detail": f"A fault of the server. Its log says more about the request {request_id.decode()}."}
             await JSONResponse(said, 500)(scope, receive, answer)
         finally:
             self._metrics.in_flight.dec()

@@ -30,7 +30,6 @@ from .target import answered
 
 CLOSE = {"connection": "close"}  # what is still on its way is not read
 LARGE = 4096  # bytes of a request, from which on it is worked on beside the others and not before them
-PATHS = frozenset(("/", "/predict", "/healthz", "/readyz", "/version", "/metrics", "/docs", "/redoc", "/openapi.json"))
 
 
 def build(root: Path, serving: Serving) -> tuple[FastAPI, Lifecycle]:
@@ -50,7 +49,6 @@ def build(root: Path, serving: Serving) -> tuple[FastAPI, Lifecycle]:
         following.cancel()
 
     app = FastAPIOffline(title=about["name"], version=about["version"], lifespan=life)
-    app.add_middleware(Measured, metrics, lifecycle, PATHS)
     html, headers = page()
 
     @app.post("/predict", responses=RESPONSES, response_class=Response)
@@ -84,6 +82,7 @@ def build(root: Path, serving: Serving) -> tuple[FastAPI, Lifecycle]:
     async def try_it() -> Response:
         return Response(html, headers=headers)
 
+    app.add_middleware(Measured, metrics, lifecycle, frozenset(getattr(route, "path", "") for route in app.routes))
     app.openapi = lambda: describe(app, lifecycle.service, serving)  # type: ignore[method-assign] # FastAPI's own way
     return app, lifecycle
 
@@ -109,15 +108,27 @@ class Predictions:
         try:
             body, service = await self._body(request), self._lifecycle.service
             if len(body) < LARGE:
-                content = self._predicted(body, service)
+                content, rows = self._predicted(body, service)
             else:
-                async with asyncio.timeout(self._serving.api_max_seconds):
-                    content = await asyncio.to_thread(self._predicted, body, service)
-        except TimeoutError:
-            raise HTTPException(504, f"This took longer than {self._serving.api_max_seconds:g} s. Send less.") from None
+                content, rows = await self._beside(body, service)
         finally:
             self._at_once -= 1
+        self._metrics.rows.inc(rows)
         return Response(content, media_type="application/json", headers={"x-model-version": service.version})
+
+    async def _beside(self, body: bytes, service: Service) -> tuple[bytes, int]:
+        """Work in a thread, which counts as a request until it ends, also when nobody waits for it any more."""
+        work = asyncio.ensure_future(asyncio.to_thread(self._predicted, body, service))
+        try:
+            return await asyncio.wait_for(asyncio.shield(work), self._serving.api_max_seconds)
+        except TimeoutError:
+            self._at_once += 1
+            work.add_done_callback(self._end)
+            raise HTTPException(504, f"This took longer than {self._serving.api_max_seconds:g} s. Send less.") from None
+
+    def _end(self, work: asyncio.Future[tuple[bytes, int]]) -> None:
+        self._at_once -= 1
+        work.exception()  # whoever asked has had an answer, so nobody else looks
 
     def _admit(self, request: Request) -> None:
         given = request.headers.get("x-api-key", "").encode()
@@ -133,12 +144,12 @@ class Predictions:
         announced = request.headers.get("content-length", "")
         try:
             if announced.isdecimal() and int(announced) > most:
-                raise _too_large(f"{most:,} bytes")
+                raise _too_large(most)
             async with asyncio.timeout(self._serving.api_max_seconds):
                 async for chunk in request.stream():
                     body += chunk
                     if len(body) > most:
-                        raise _too_large(f"{most:,} bytes")
+                        raise _too_large(most)
         except TimeoutError:
             said = f"It did not arrive within {self._serving.api_max_seconds:g} s."
             raise HTTPException(408, said, CLOSE) from None
@@ -146,27 +157,27 @@ class Predictions:
             raise HTTPException(400, "The request ended before its body did.") from None
         return body
 
-    def _predicted(self, body: bytes, service: Service) -> bytes:
+    def _predicted(self, body: bytes, service: Service) -> tuple[bytes, int]:
+        """The answers, and for how many rows."""
         try:
             given = from_json(body, allow_inf_nan=False)
         except ValueError as error:
             raise HTTPException(400, f"This is not JSON: {error}.") from None
         rows = given if isinstance(given, list) else [given]
         if len(rows) > self._serving.api_max_rows:
-            raise _too_large(f"{self._serving.api_max_rows:,} rows")
+            raise HTTPException(413, f"At most {self._serving.api_max_rows:,} rows in one request. Send several.")
         if refusals := service.rules.refusals(rows):
             self._metrics.refuse(refusals)
             raise HTTPException(422, [asdict(refusal) for refusal in refusals])
         found = service.predictor.predict(service.rules.by_column(rows))
-        self._metrics.rows.inc(len(rows))
         # Single precision holds seven digits; what double precision would add to them is noise.
         numbers = [[float(f"{number:.7g}") for number in row] for row in found.tolist()]
         answers = [answered(row, service.predictor.answers) for row in numbers]
-        return to_json(answers if isinstance(given, list) else answers[0])
+        return to_json(answers if isinstance(given, list) else answers[0]), len(rows)
 
 
-def _too_large(most: str) -> HTTPException:
-    return HTTPException(413, f"At most {most} in one request. Send several.", CLOSE)
+def _too_large(most: int) -> HTTPException:
+    return HTTPException(413, f"At most {most:,} bytes in one request. Send several.", CLOSE)
 
 
 def _about(root: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections.abc import Callable
 from operator import ge, gt, le, lt
 from typing import Any
@@ -75,11 +76,11 @@ def _number(value: object) -> bool:
     """Whether a value of JSON is a number that a float can hold."""
     if type(value) is float:
         return math.isfinite(value)
-    return type(value) is int and abs(value) <= 2**1023
+    return type(value) is int and abs(value) <= sys.float_info.max
 
 
 def _whole(value: object) -> bool:
-    return type(value) is int and abs(value) <= 2**63
+    return type(value) is int and -(2**63) <= value < 2**63
 
 
 def _truth(value: object) -> bool:
