@@ -83,7 +83,7 @@ class Rules:
         return {name: [row[name] for row in rows] for name in self._names}
 
     def _fine(self, row: object) -> bool:
-        """Whether `_refusals` would find nothing in this row, in a tenth of the time; most rows are such."""
+        """Whether `_refusals` would find nothing in this row, in a third of the time; most rows are such."""
         if type(row) is not dict or len(row) != len(self._names):
             return False
         for column in self.columns:
