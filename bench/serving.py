@@ -24,7 +24,7 @@ ROUNDS, SECONDS = 5, 4
 CONSTANT = """
 from myproj.serve import Predictions
 answer = b'{"predicted":"Gentoo","probabilities":{"Adelie":0.0004181313,"Chinstrap":0.0004341267,"Gentoo":0.9991478}}'
-Predictions._predicted = lambda *_: answer
+Predictions._predicted = lambda *_: (answer, 1)
 from myproj.cli import main
 main(["serve"])
 """
