@@ -1,8 +1,7 @@
 """A private Docker engine whose base images are stand-ins made of Debian's packages.
 
-The public images cannot be pulled everywhere, and the engine that a person uses should not be filled by a test. So the
-tests start an engine of their own, give it images that bear the public names, and leave nothing behind. A stand-in has
-this machine's certificates and package index, so that a project's Dockerfile builds unedited.
+Public images cannot be pulled everywhere, and nobody's own engine should be filled by a test. The stand-ins bear public
+names and have this machine's certificates and package index, so that a project's Dockerfile builds unedited.
 """
 
 import fcntl
@@ -26,8 +25,7 @@ Answer = subprocess.CompletedProcess[str]
 WITHOUT = "MLTEMPLATE_WITHOUT_DEBIAN"
 LEAVE_OUT = f"set {WITHOUT}=1 to leave these tests out"
 NEEDS_DEBIAN = pytest.mark.skipif(bool(os.environ.get(WITHOUT)), reason=f"{WITHOUT} is set")
-SUITE = "bookworm"
-PATIENCE = 60
+SUITE, PATIENCE = "bookworm", 60  # Debian's release; seconds
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 # Debian's packages in the first line, then what makes them look like the public image.

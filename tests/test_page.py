@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from copier import run_copy
+from load import free_port
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -41,9 +41,7 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def served(project: Path, **variables: str) -> Iterator[str]:
     """The address of a server of the model that `project` has in use."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     env = os.environ | {"PYTHONPATH": f"{project}/src", "API_HOST": "127.0.0.1", "PORT": str(port)} | variables
     log = project / f"serve-{port}.log"
     with log.open("w", encoding="utf-8") as out:
