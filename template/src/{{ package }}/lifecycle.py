@@ -85,6 +85,8 @@ class Lifecycle:
                 self.taken_over += 1
                 logger.info("%s answers requests now.", self.service.version)
         except Exception as error:  # whatever is wrong with it, requests go on
+            if self._seen() != seen:
+                return  # it was written meanwhile, so what was opened is not what was seen: the next look decides
             self.refused, self._refused_state = self.refused + 1, seen
             logger.error("%s still answers requests, as another model cannot: %s", self.service.version, error)
             return
