@@ -91,6 +91,44 @@ def predict(
 
 
 @app.command()
+def summary(context: typer.Context) -> None:
+    """Print the metrics of the model in use and what the contract says of the table, in Markdown."""
+    from .contract import read_contract
+    from .data import load
+    from .report import data_report
+    from .validate import check
+
+    root: Path = context.obj
+    card = (artifact.current(root / "artifacts") / "MODEL_CARD.md").read_text(encoding="utf-8")
+    contract, source = read_contract(root / "expectations"), read_settings(root / "conf" / "params.yaml").data.path
+    table = load(root / source, contract)
+    findings = [*check(table, contract.features), *check(table, contract.dataset)]
+    typer.echo(f"{card}\n{data_report(table, findings, str(source))}")
+
+
+@app.command()
+def monitor(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="A CSV file of rows that were predicted of late.")],
+) -> None:
+    """Hold recent rows against the contract and the training data of the model in use; exit code 1 is an alarm."""
+    from .contract import read_suite
+    from .data import load
+    from .monitor import watch
+    from .predict import Predictor
+
+    folder = artifact.current(context.obj / "artifacts")
+    predictor = Predictor.load(folder)
+    recent = load(source, predictor.contract)
+    found = watch(recent, predictor, read_suite(folder / "drift.json"))
+    for finding in found:
+        logger.log(logging.ERROR if finding.critical else logging.WARNING, "%s: %s", source, finding.sentence)
+    if any(finding.critical for finding in found):
+        raise typer.Exit(1)
+    logger.info("%s: %s rows are like those that %s learnt from.", source, f"{len(recent):,}", folder.name)
+
+
+@app.command()
 def serve(context: typer.Context) -> None:
     """Serve the model in use as an API; variables such as PORT and API_KEYS say how, see the README."""
     from .lifecycle import run

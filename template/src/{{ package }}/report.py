@@ -11,8 +11,11 @@ from .contract import Contract
 from .evaluate import BASELINE, HEADINGS, Evaluation, Scores
 from .settings import Settings
 from .target import described
+from .validate import Finding
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .columns import Decision
     from .prove import Proof
 
@@ -61,6 +64,43 @@ def proof_table(proofs: "list[Proof]") -> Table:
         style = "dim" if proof.caught_by is None else "bold red" if not proof.caught_by else None
         table.add_row(escape(proof.fault), escape(proof.place), escape(caught), f"{proof.seconds:.1f}", style=style)
     return table
+
+
+def data_report(table: "pd.DataFrame", findings: list[Finding], source: str) -> str:
+    """What the contract says of `table`, shape (n, columns), and what stands in each column, in Markdown."""
+    broken = [finding for finding in findings if not finding.passed]
+    said = [f"- {_cell(one.sentence)}{'' if one.critical else ' (warning)'}" for one in broken]
+    rows = [
+        (name, column.dtype, f"{column.isna().sum():,}", f"{column.nunique():,}", _typical(column))
+        for name, column in table.items()
+    ]
+    return "\n".join(
+        [
+            f"# Data: {source}\n",
+            f"{len(table):,} rows; {len(findings) - len(broken):,} of {len(findings):,} expectations hold.",
+            *said,
+            "\n| column | type | missing | different | typical |\n|---|---|---:|---:|---|",
+            *(f"| {' | '.join(map(_cell, row))} |" for row in rows),
+        ]
+    )
+
+
+def _typical(column: "pd.Series[Any]") -> str:
+    present = column.dropna()
+    if present.empty:
+        return ""
+    if present.dtype.kind == "f":
+        low, middle, high = present.quantile([0.05, 0.5, 0.95])
+        return f"{middle:.4g}, nine of ten from {low:.4g} to {high:.4g}"
+    shares = present.value_counts(normalize=True).head(3)
+    if shares.iloc[0] * len(present) < 2:
+        return "all different"  # so each names a record, which is nobody's business
+    return ", ".join(f"{str(value)[:40]} {share:.0%}" for value, share in shares.items())
+
+
+def _cell(text: object) -> str:
+    """Text that cannot end a cell of a table, begin a tag or break the line."""
+    return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def model_card(metrics: dict[str, Any], settings: Settings, contract: Contract) -> str:
