@@ -14,9 +14,10 @@ from .pairs import PAIRS, born
 QUESTIONS = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
 
 
-def values(name: str) -> list[str]:
+def values(name: str) -> list[str | list[str]]:
     choices = QUESTIONS[name]["choices"]
-    return list(choices.values() if isinstance(choices, dict) else choices)
+    found = list(choices.values() if isinstance(choices, dict) else choices)
+    return [[], *([one] for one in found), found] if QUESTIONS[name].get("multiselect") else found
 
 
 TYPED = {
@@ -61,7 +62,7 @@ def test_a_project_of_these_answers_is_whole(
     tools: Callable[[str], Path],
     offline: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
-    answers: dict[str, str],
+    answers: dict[str, str | list[str]],
 ) -> None:
     project, programs = render(**answers), tools(answers["framework"])
     left = [path for path in project.rglob("*") if path.is_file() and re.search(r"{{|{%|{#", path.read_text("utf-8"))]

@@ -13,10 +13,11 @@ COMMON = {
     *(".copier-answers.yml", ".gitignore", ".pre-commit-config.yaml", ".python-version"),
     *("LICENSE", "Makefile", "README.md", "pyproject.toml", ".dockerignore"),
     *(f"deploy/docker/{name}" for name in ("Dockerfile", "Dockerfile.dev", "compose.yaml", "dashboard.json")),
-    *(f"deploy/docker/{name}" for name in ("nginx.conf", "prometheus.yml")),
+    *(f"deploy/docker/{name}" for name in ("needs.yaml", "nginx.conf", "prometheus.yml")),
+    "deploy/doctor.py",
     *("conf/logging.yaml", "conf/params.yaml", "data/README.md"),
     *("expectations/dataset.json", "expectations/features.json"),
-    *(f"hooks/{name}.py" for name in ("artifacts", "expectations", "python_pin")),
+    *(f"hooks/{name}.py" for name in ("artifacts", "expectations", "image_tags", "python_pin")),
     *(f"src/myproj/{name}" for name in ("__init__.py", "__main__.py", "page.html", "py.typed")),
     *(
         f"src/myproj/{name}.py"
@@ -73,8 +74,8 @@ def test_a_project_has_exactly_these_files(render: Render, pair: Pair) -> None:
         files -= {"src/myproj/boosting.py"}  # a linear model needs no trees
     assert {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()} == files
     deployment = {name for name in files if name.startswith("deploy/")}
-    assert len(files - deployment) <= (105 if pair == PAIRS[0] else 107)
-    assert len(deployment) <= 6
+    assert len(files - deployment) <= (108 if pair == PAIRS[0] else 110)
+    assert len(deployment) <= 8
 
 
 def test_nothing_of_jinja_is_left_over(render: Render) -> None:
@@ -101,7 +102,7 @@ def test_modules_are_short() -> None:
             assert len(lines(path)) <= 250, path
 
 
-@pytest.mark.parametrize("name", ["artifacts", "expectations", "python_pin"])
+@pytest.mark.parametrize("name", ["artifacts", "expectations", "image_tags", "python_pin"])
 def test_a_hook_reaches_a_project_byte_by_byte(render: Render, name: str) -> None:
     assert (render() / "hooks" / f"{name}.py").read_bytes() == (ROOT / "hooks" / f"{name}.py").read_bytes()
 

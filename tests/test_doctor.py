@@ -1,0 +1,79 @@
+"""make doctor names each tool and credential that is missing, and shows no secret."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import Render, command
+
+FOLDERS = ["kubernetes", "cloud-run", "app-runner", "jenkins-x"]
+
+
+@pytest.fixture
+def project(render: Render, newborn: Path) -> Path:
+    project = render()
+    (project / ".venv").symlink_to(newborn / ".venv")
+    (project / "deploy" / "cloud").mkdir()
+    return project
+
+
+def doctor(project: Path, needs: object, *names: str, **variables: str) -> tuple[int, str]:
+    (project / "deploy" / "cloud" / "needs.yaml").write_text(yaml.safe_dump(needs), encoding="utf-8")
+    said = command(
+        ".venv/bin/python", "deploy/doctor.py", *names, cwd=project, env={"PATH": "/usr/bin:/bin"} | variables
+    )
+    assert said.stderr == ""
+    return said.returncode, said.stdout
+
+
+def tool(*check: str, **more: object) -> dict[str, object]:
+    return {"name": "a tool", "check": list(check), "get": "https://example.org"} | more
+
+
+SECRET = {"name": "a token", "variable": "TOKEN", "get": "ask Ada"}
+
+
+def test_what_is_there_is_not_told_before_a_deployment(project: Path) -> None:
+    assert doctor(project, {"tools": [tool("true")]}, "cloud") == (0, "")
+
+
+@pytest.mark.parametrize("check", [("no-such-tool",), ("false",), ("sh", "-c", "exit 3")], ids=str)
+def test_what_is_missing_is_named_with_where_to_get_it(project: Path, check: tuple[str, ...]) -> None:
+    code, said = doctor(project, {"tools": [tool(*check)]}, "cloud")
+    assert (code, said) == (1, "cloud:\n  MISSING  a tool; to get it: https://example.org\n")
+
+
+def test_what_is_optional_stops_nothing_and_is_told_when_asked_about_all(project: Path) -> None:
+    needs = {"tools": [tool("false", optional=True)], "credentials": [SECRET]}
+    assert doctor(project, needs, "cloud", TOKEN="x") == (0, "")
+    assert "absent   a tool" in doctor(project, needs, TOKEN="x")[1]
+
+
+def test_no_secret_is_shown(project: Path) -> None:
+    needs = {"tools": [tool("sh", "-c", "echo hidden; echo hidden >&2")], "credentials": [SECRET]}
+    said = doctor(project, needs, TOKEN="hidden")[1]
+    assert "ok       a token" in said
+    assert "hidden" not in said
+    assert doctor(project, needs, "cloud", TOKEN="")[0] == 1
+
+
+def test_make_doctor_looks_at_all_deployments(project: Path, environment: dict[str, str]) -> None:
+    doctor(project, {"credentials": [SECRET]})
+    (project / ".venv" / "ready").touch()
+    said = command("make", "doctor", cwd=project, env=environment | {"PATH": f"/usr/bin:/bin:{environment['PATH']}"})
+    assert said.returncode != 0
+    assert "docker:\n" in said.stdout
+    assert "MISSING  a token" in said.stdout
+
+
+def test_each_deployment_says_what_it_needs(render: Render) -> None:
+    project = render(deploy=FOLDERS)
+    for name in ("docker", *FOLDERS):
+        needs = yaml.safe_load((project / "deploy" / name / "needs.yaml").read_text(encoding="utf-8"))
+        things = [*needs["tools"], *needs.get("credentials", [])]
+        assert things
+        for thing in things:
+            assert thing["name"]
+            assert thing["get"]
+            assert ("check" in thing) != ("variable" in thing)
