@@ -1,17 +1,23 @@
 """What the tests share: a snapshot of this checkout as a released template, and one newborn project."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from copier import run_copy
 
+from .engine import Engine, engine
+
 ROOT = Path(__file__).parents[1]
 Render = Callable[..., Path]
+CACHE = Path.home() / ".cache" / "mltemplate"
+CONTAINED = {"python_version": "3.11", "deploy": ["kubernetes"]}
 
 
 def command(*words: str | Path, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -107,3 +113,34 @@ def offline(environment: dict[str, str]) -> dict[str, str]:
         ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9"
     )
     return environment | nowhere | {"UV_OFFLINE": "1", "NO_PROXY": "", "no_proxy": "", "PIP_NO_INDEX": "1"}
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[Engine]:
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # what is thrown away need not reach a disk
+    with tempfile.TemporaryDirectory(dir=memory) as folder, engine(Path(folder), CACHE) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def contained(snapshot: Path, tmp_path_factory: pytest.TempPathFactory, person: dict[str, str]) -> Path:
+    """A trained project on the Python that the stand-in image has; not to be changed."""
+    project = tmp_path_factory.mktemp("contained") / "myproj"
+    run_copy(str(snapshot), project, data=CONTAINED, defaults=True, quiet=True)
+    succeed("git", "init", "--quiet", cwd=project)
+    succeed("make", "train", cwd=project, env=person)
+    commit(project, "feat: begin with the example")
+    succeed("chmod", "--recursive", "go-rwx", "src", "conf", "pyproject.toml", cwd=project)  # as a strict umask does
+    return project
+
+
+@pytest.fixture(scope="session")
+def person(docker: Engine, environment: dict[str, str]) -> dict[str, str]:
+    """A person whose `docker` is the engine of the tests."""
+    return docker.within(environment)
+
+
+@pytest.fixture(scope="session")
+def image(contained: Path, person: dict[str, str]) -> str:
+    said = succeed("make", "--silent", "image", cwd=contained, env=person)
+    return re.findall(r"^(\S+) is built\.$", said, flags=re.MULTILINE)[0]

@@ -3,22 +3,18 @@
 import json
 import re
 import sys
-import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
-from copier import run_copy
 from load import free_port
 
-from .conftest import command, commit, succeed
-from .engine import NEEDS_DEBIAN, Engine, engine
+from .conftest import command, succeed
+from .engine import NEEDS_DEBIAN, Engine
 
 pytestmark = [pytest.mark.xdist_group("containers"), NEEDS_DEBIAN]
-CACHE = Path.home() / ".cache" / "mltemplate"
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
 ROW |= {"body_mass_g": 5400.0, "sex": None}
 LINES = "{extends: default, rules: {line-length: {max: 120}, document-start: disable, braces: disable}}"
@@ -27,34 +23,8 @@ HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privil
 
 
 @pytest.fixture(scope="session")
-def docker() -> Iterator[Engine]:
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # what is thrown away need not reach a disk
-    with tempfile.TemporaryDirectory(dir=memory) as folder, engine(Path(folder), CACHE) as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def project(snapshot: Path, tmp_path_factory: pytest.TempPathFactory, person: dict[str, str]) -> Path:
-    """A trained project on the Python that the stand-in image has."""
-    project = tmp_path_factory.mktemp("contained") / "myproj"
-    run_copy(str(snapshot), project, data={"python_version": "3.11"}, defaults=True, quiet=True)
-    succeed("git", "init", "--quiet", cwd=project)
-    succeed("make", "train", cwd=project, env=person)
-    commit(project, "feat: begin with the example")
-    succeed("chmod", "--recursive", "go-rwx", "src", "conf", "pyproject.toml", cwd=project)  # as a strict umask does
-    return project
-
-
-@pytest.fixture(scope="session")
-def person(docker: Engine, environment: dict[str, str]) -> dict[str, str]:
-    """A person whose `docker` is the engine of the tests."""
-    return docker.within(environment)
-
-
-@pytest.fixture(scope="session")
-def image(project: Path, person: dict[str, str]) -> str:
-    said = succeed("make", "--silent", "image", cwd=project, env=person)
-    return re.findall(r"^(\S+) is built\.$", said, flags=re.MULTILINE)[0]
+def project(contained: Path) -> Path:
+    return contained
 
 
 def answer(url: str, body: object = None) -> str:
