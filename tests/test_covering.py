@@ -17,7 +17,7 @@ QUESTIONS = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
 def values(name: str) -> list[str | list[str]]:
     choices = QUESTIONS[name]["choices"]
     found = list(choices.values() if isinstance(choices, dict) else choices)
-    return [[], *([one] for one in found), found] if QUESTIONS[name].get("multiselect") else found
+    return [[], found] if QUESTIONS[name].get("multiselect") else found
 
 
 TYPED = {

@@ -140,3 +140,31 @@ def test_the_newest_template_is_shown_beside_the_project(
     answer = command("make", "template-diff", cwd=project, env=environment)
     assert answer.returncode != 0
     assert "The template could not be had" in answer.stdout
+
+
+DEPLOYMENTS = {
+    "kubernetes": ("deploy/kubernetes/README.md", "deploy"),
+    "cloud-run": ("deploy/cloud-run/README.md", "deploy-cloud-run"),
+    "app-runner": ("deploy/app-runner/README.md", "deploy-app-runner"),
+    "jenkins-x": (".lighthouse/jenkins-x/triggers.yaml", "promote-jx"),
+}
+
+
+def files(project: Path) -> set[str]:
+    listed = succeed("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=project).split("\n")
+    return {name for name in listed if (project / name).is_file() and name != ".copier-answers.yml"}
+
+
+def test_deployments_and_pipelines_come_and_go_with_an_answer(project: Path) -> None:
+    before = files(project)
+    for asked in (["kubernetes", "cloud-run"], ["app-runner", "jenkins-x"]):
+        update(project, data={"deploy": asked, "ci": "gitlab"})
+        commit(project, "feat: deploy elsewhere")
+        found, targets = files(project), succeed("make", cwd=project)
+        for name, (file, target) in DEPLOYMENTS.items():
+            assert (file in found) == (name in asked), name
+            assert (f"\n{target} " in targets) == (name in asked), name
+        assert ".gitlab-ci.yml" in found
+        assert not any(name.startswith(".github/") for name in found)
+    update(project, data={"deploy": [], "ci": "github"})
+    assert files(project) == before
