@@ -93,17 +93,9 @@ def predict(
 @app.command()
 def summary(context: typer.Context) -> None:
     """Print the metrics of the model in use and what the contract says of the table, in Markdown."""
-    from .contract import read_contract
-    from .data import load
-    from .report import data_report
-    from .validate import check
+    from .report import summary as run
 
-    root: Path = context.obj
-    card = (artifact.current(root / "artifacts") / "MODEL_CARD.md").read_text(encoding="utf-8")
-    contract, source = read_contract(root / "expectations"), read_settings(root / "conf" / "params.yaml").data.path
-    table = load(root / source, contract)
-    findings = [*check(table, contract.features), *check(table, contract.dataset)]
-    typer.echo(f"{card}\n{data_report(table, findings, str(source))}")
+    typer.echo(run(context.obj))
 
 
 @app.command()

@@ -7,11 +7,13 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from .contract import Contract
+from .artifact import current
+from .contract import Contract, read_contract
+from .data import load
 from .evaluate import BASELINE, HEADINGS, Evaluation, Scores
-from .settings import Settings
+from .settings import Settings, read_settings
 from .target import described
-from .validate import Finding
+from .validate import Finding, check
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +66,19 @@ def proof_table(proofs: "list[Proof]") -> Table:
         style = "dim" if proof.caught_by is None else "bold red" if not proof.caught_by else None
         table.add_row(escape(proof.fault), escape(proof.place), escape(caught), f"{proof.seconds:.1f}", style=style)
     return table
+
+
+def summary(root: Path) -> str:
+    """The card of the model in use and the report on the table of the project in `root`, in Markdown.
+
+    Raises:
+        InputError: no model is in use, or the settings, the contract or the table cannot be read.
+    """
+    card = (current(root / "artifacts") / "MODEL_CARD.md").read_text(encoding="utf-8")
+    contract, source = read_contract(root / "expectations"), read_settings(root / "conf" / "params.yaml").data.path
+    table = load(root / source, contract)
+    findings = [*check(table, contract.features), *check(table, contract.dataset)]
+    return f"{card}\n{data_report(table, findings, str(source))}"
 
 
 def data_report(table: "pd.DataFrame", findings: list[Finding], source: str) -> str:
