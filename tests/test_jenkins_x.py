@@ -1,4 +1,4 @@
-"""For Jenkins X: the files are right, planted faults are seen, steps do what they say, a promotion is one call of jx."""
+"""Jenkins X: its files are right, planted faults are seen, its steps do what they say, a promotion is one call."""
 
 import platform
 import shutil
