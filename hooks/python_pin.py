@@ -35,7 +35,7 @@ def faults(project: Path) -> list[str]:
             )
     except InvalidSpecifier:
         found.append(f'pyproject.toml:{line}: requires-python "{allowed}" is no range of versions; write ">=3.11"')
-    patterns = (".github/workflows/*.y*ml", ".gitlab-ci.yml", "deploy/docker/Dockerfile*")
+    patterns = (".github/workflows/*.y*ml", ".gitlab-ci.yml", ".lighthouse/*/*.y*ml", "deploy/docker/Dockerfile*")
     for file in [file for pattern in patterns for file in sorted(project.glob(pattern))]:
         found += _named(file, file.relative_to(project).as_posix(), wanted)
     return found

@@ -39,6 +39,14 @@ def commit(folder: Path, message: str, *options: str) -> None:
     succeed("git", "commit", "--quiet", "--message", message, *options, cwd=folder)
 
 
+def left_over(project: Path) -> list[Path]:
+    """The files of `project` in which Jinja was not rendered; what is for Helm has braces of its own."""
+    for_helm = [*project.glob("deploy/jenkins-x/charts/*/templates/*"), *project.glob("deploy/jenkins-x/preview/*")]
+    ours = re.compile(r"(?<!\$){{|{%|{#")  # GitHub's expressions begin with a dollar
+    files = {path for path in project.rglob("*") if path.is_file()} - set(for_helm)
+    return sorted(path for path in files if ours.search(path.read_text(encoding="utf-8")))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _git_knows_who_commits(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Settings of git for the tests alone, so that they pass on a machine that has none."""

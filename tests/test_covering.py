@@ -8,7 +8,7 @@ import pytest
 import yaml
 from allpairspy import AllPairs
 
-from .conftest import ROOT, Render, succeed
+from .conftest import ROOT, Render, left_over, succeed
 from .pairs import PAIRS, born
 
 QUESTIONS = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
@@ -65,8 +65,7 @@ def test_a_project_of_these_answers_is_whole(
     answers: dict[str, str | list[str]],
 ) -> None:
     project, programs = render(**answers), tools(answers["framework"])
-    left = [path for path in project.rglob("*") if path.is_file() and re.search(r"{{|{%|{#", path.read_text("utf-8"))]
-    assert left == []
+    assert left_over(project) == []
     succeed(programs / "ruff", "format", "--check", cwd=project)
     succeed(programs / "ruff", "check", cwd=project)
     cache = tmp_path_factory.getbasetemp() / "types"

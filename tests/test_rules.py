@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, Render, succeed
+from .conftest import ROOT, Render, left_over, succeed
 from .pairs import PAIRS, Pair
 
 COMMON = {
@@ -79,9 +79,7 @@ def test_a_project_has_exactly_these_files(render: Render, pair: Pair) -> None:
 
 
 def test_nothing_of_jinja_is_left_over(render: Render) -> None:
-    project = render()
-    left = [path for path in project.rglob("*") if path.is_file() and re.search(r"{{|{%|{#", path.read_text("utf-8"))]
-    assert left == []
+    assert left_over(render()) == []
 
 
 def test_few_lines_of_the_template_are_conditional() -> None:

@@ -99,10 +99,7 @@ def summary(context: typer.Context) -> None:
 
 
 @app.command()
-def monitor(
-    context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="A CSV file of rows that were predicted of late.")],
-) -> None:
+def monitor(context: typer.Context, source: Annotated[Path, typer.Argument(help="A CSV file of recent rows.")]) -> None:
     """Hold recent rows against the contract and the training data of the model in use; exit code 1 is an alarm."""
     from .contract import read_suite
     from .data import load
