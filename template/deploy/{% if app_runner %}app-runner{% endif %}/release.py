@@ -62,7 +62,7 @@ def named(image: str) -> dict[str, str]:
     if not found:
         raise InputError(
             f'"{image}" is not the name of an image in ECR that App Runner accepts. Give where it was pushed to, for '
-            "instance REGISTRY=123456789012.dkr.ecr.eu-west-1.amazonaws.com. Two signs in a row, as __, may not be in it."
+            "instance REGISTRY=123456789012.dkr.ecr.eu-west-1.amazonaws.com. Two signs in a row, as __, do not fit."
         )
     if len(found["repository"]) < 2:
         raise InputError(
@@ -81,7 +81,7 @@ def release(image: str, parts: dict[str, str], region: str) -> None:
     there = service(name, region)
     if there and there["Status"] not in ("RUNNING", "CREATE_FAILED"):
         raise InputError(
-            f"{name} cannot be updated: App Runner says {there['Status']}. If an operation goes on, wait; if it is paused, "
+            f"{name} cannot be updated: App Runner says {there['Status']}. If something goes on, wait; if it is paused, "
             f"run: aws apprunner resume-service --region {region} --service-arn {there['ServiceArn']}"
         )
     FILE.write_bytes(text.encode())
