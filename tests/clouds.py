@@ -1,4 +1,4 @@
-"""What the tests of Cloud Run and App Runner share: the API's own facts, a fake program, and a project that is ready to use it."""
+"""What the tests of Cloud Run and App Runner share: facts of the API, a fake program, a project ready to use it."""
 
 import importlib.util
 import json
@@ -13,10 +13,20 @@ from .conftest import ROOT
 PACKAGES = ["a", "customer_churn", "a__b", "a" * 30, "a2345678901234567890123456_89"]
 TAG = "0.1.0-3f2a9c1b0d4e-20261122T160054182736-63de8fce"
 BEFORE = "0.1.0-aaaaaaaaaaaa-20261121T160054182736-63de8fce"
-REFUSED = ["", "latest", "1", "main", "0.1.0-3f2a9c1b0d4e-dirty-20261122T160054182736-63de8fce", "a b", "0.0.0-none-yet"]
+REFUSED = [
+    "",
+    "latest",
+    "1",
+    "main",
+    "0.1.0-3f2a9c1b0d4e-dirty-20261122T160054182736-63de8fce",
+    "a b",
+    "0.0.0-none-yet",
+]
 SOURCE = next((ROOT / "template" / "src").iterdir())
 PATHS = set(re.findall(r'@app\.get\("([^"]+)"', (SOURCE / "serve.py").read_text("utf-8")))
-SETTINGS = {name.upper() for name in re.findall(r"^    (api_\w+|port):", (SOURCE / "settings.py").read_text("utf-8"), re.M)}
+SETTINGS = {
+    name.upper() for name in re.findall(r"^    (api_\w+|port):", (SOURCE / "settings.py").read_text("utf-8"), re.M)
+}
 DOCKERFILE = (ROOT / "template" / "deploy" / "docker" / "Dockerfile.jinja").read_text("utf-8")
 PORT = int(re.search(r"\bPORT=(\d+)", DOCKERFILE)[1])
 
@@ -39,7 +49,9 @@ class Fake:
         self.folder, self._state = folder, folder / "state.json"
         self._calls = folder / "calls.jsonl"
         program = folder / name
-        program.write_text(f"#!{sys.executable}\n{HEAD.format(folder=str(folder))}{behaviour}\nkeep()\n", encoding="utf-8")
+        program.write_text(
+            f"#!{sys.executable}\n{HEAD.format(folder=str(folder))}{behaviour}\nkeep()\n", encoding="utf-8"
+        )
         program.chmod(0o755)
 
     def set(self, **state: object) -> None:
@@ -51,7 +63,9 @@ class Fake:
 
     @property
     def calls(self) -> list[list[str]]:
-        return [json.loads(line) for line in self._calls.read_text("utf-8").splitlines()] if self._calls.exists() else []
+        return (
+            [json.loads(line) for line in self._calls.read_text("utf-8").splitlines()] if self._calls.exists() else []
+        )
 
     def within(self, environment: dict[str, str]) -> dict[str, str]:
         """The environment of a person who has this program."""

@@ -1,4 +1,4 @@
-"""What Cloud Run is sent is right by Google's own description of it, and its parts agree with each other and the API."""
+"""What Cloud Run is sent is right by Google's own description, and its parts agree with each other and the API."""
 
 import copy
 import json
@@ -10,11 +10,13 @@ from typing import Any
 import googleapiclient
 import pytest
 import yaml
+from copier import run_copy
 from jsonschema import Draft202012Validator
 
 from .clouds import PACKAGES, PATHS, PORT, SETTINGS
 from .conftest import Render
 
+ANSWERS = {"package": "customer_churn", "deploy": ["cloud-run"]}
 DOCUMENT = json.loads(
     (Path(googleapiclient.__file__).parent / "discovery_cache" / "documents" / "run.v1.json").read_text("utf-8")
 )
@@ -81,7 +83,7 @@ def problems(service: Service) -> list[str]:
         "variables": set(variables) <= SETTINGS - {"PORT"},  # Cloud Run sets PORT and refuses it here
         "end": drain + seconds + 2 <= 10,
         "timeout": start + 2 * seconds <= spec["timeoutSeconds"] <= 3600,
-        "concurrency": 1 <= spec["containerConcurrency"] <= float(variables["API_MAX_REQUESTS"]),
+        "concurrency": 1 <= spec["containerConcurrency"] <= float(variables.get("API_MAX_REQUESTS", 100)),
         "memory": int(container["resources"]["limits"]["memory"].removesuffix("Mi")) >= 512,
         "traffic": sum(target["percent"] for target in service["spec"]["traffic"]) == 100,
     }
@@ -126,14 +128,19 @@ FAULTS = {
     "too little memory": put(*CONTAINER, "resources", "limits", "memory", value="256Mi"),
     "a name with an underscore": put("metadata", "name", value="customer_churn"),
     "a name that is too long": put("metadata", "name", value="a" * 50),
-    "an account with a long name": put(*SPEC, "serviceAccountName", value="a" * 31 + "@PROJECT.iam.gserviceaccount.com"),
+    "an account with a long name": put(
+        *SPEC, "serviceAccountName", value="a" * 31 + "@PROJECT.iam.gserviceaccount.com"
+    ),
     "traffic that goes nowhere": put("spec", "traffic", 0, "percent", value=90),
 }
 
 
-@pytest.fixture
-def project(render: Render) -> Path:
-    return render(package="customer_churn", deploy=["cloud-run"], ci="none")
+@pytest.fixture(scope="session")
+def project(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project for Cloud Run; not to be changed."""
+    goal = tmp_path_factory.mktemp("cloud run") / "churn"
+    run_copy(str(snapshot), goal, data=ANSWERS, defaults=True, quiet=True)
+    return goal
 
 
 def file(project: Path) -> Path:
