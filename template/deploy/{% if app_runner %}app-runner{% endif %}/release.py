@@ -81,7 +81,7 @@ def release(image: str, parts: dict[str, str], region: str) -> None:
     there = service(name, region)
     if there and there["Status"] not in ("RUNNING", "CREATE_FAILED"):
         raise InputError(
-            f"{name} cannot be updated: App Runner says {there['Status']}. If something goes on, wait; if it is paused, "
+            f"{name} cannot be updated: App Runner says {there['Status']}. If it is at work, wait; if it is paused, "
             f"run: aws apprunner resume-service --region {region} --service-arn {there['ServiceArn']}"
         )
     FILE.write_bytes(text.encode())
