@@ -154,7 +154,7 @@ def project(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_inputs_are_valid_whatever_the_package_is_called(render: Render, package: str) -> None:
     project = render(package=package, deploy=["app-runner"])
     assert problems(created(project)) == []
-    update = module(project / "deploy" / "app-runner" / "release.py").update
+    update = module(project / "deploy" / "app-runner" / "app_runner.py").update
     arn = "arn:aws:apprunner:eu-west-1:123456789012:service/churn/0123456789abcdef0123456789abcdef"
     assert refusals("apprunner", "UpdateServiceRequest", update(created(project), arn)) == []
     express = json.loads((project / "deploy" / "app-runner" / "express-service.json").read_text("utf-8"))
@@ -175,7 +175,7 @@ def test_a_planted_fault_is_noticed(project: Path, fault: str) -> None:
 
 
 def test_an_update_takes_all_that_it_can(project: Path) -> None:
-    release = module(project / "deploy" / "app-runner" / "release.py")
+    release = module(project / "deploy" / "app-runner" / "app_runner.py")
     able = set(shape("apprunner", "UpdateServiceRequest").members) - {"ServiceArn"}
     assert set(release.UPDATED) == able
     full = dict.fromkeys(shape("apprunner", "CreateServiceRequest").members, 1)

@@ -74,7 +74,7 @@ def aws(tmp_path: Path) -> Fake:
 @pytest.fixture
 def run(project: Path, aws: Fake, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     monkeypatch.setenv("PATH", aws.within(environment)["PATH"])
-    release = module(project / "deploy" / "app-runner" / "release.py")
+    release = module(project / "deploy" / "app-runner" / "app_runner.py")
     monkeypatch.setattr(release, "PAUSE", 0)
     ticks = itertools.count()
     monkeypatch.setattr(release.time, "monotonic", lambda: next(ticks) * 100.0)

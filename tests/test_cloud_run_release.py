@@ -67,7 +67,7 @@ def run(
     project: Path, gcloud: Fake, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., int]:
     monkeypatch.setenv("PATH", gcloud.within(environment)["PATH"])
-    release = module(project / "deploy" / "cloud-run" / "release.py")
+    release = module(project / "deploy" / "cloud-run" / "cloud_run.py")
     return lambda *words: release.main([*(words if "--region" in words else (*WHERE, *words))])
 
 

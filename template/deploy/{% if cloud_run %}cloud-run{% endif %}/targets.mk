@@ -4,7 +4,7 @@
 deploy-cloud-run: $(READY)  ## Run an image in Cloud Run: make deploy-cloud-run TAG=… REGISTRY=… REGION=… PROJECT=…
 	@$(PYTHON) hooks/image_tags.py --tag="$$TAG"
 	@$(PYTHON) deploy/doctor.py cloud-run
-	@$(PYTHON) deploy/cloud-run/release.py --region="$$REGION" --project="$$PROJECT" --image="$$REGISTRY/$(PACKAGE):$$TAG"
+	@$(PYTHON) deploy/cloud-run/cloud_run.py --region="$$REGION" --project="$$PROJECT" --image="$$REGISTRY/$(PACKAGE):$$TAG"
 
 status-cloud-run: $(READY)  ## Compare what runs in Cloud Run with service.yaml: make status-cloud-run REGION=… PROJECT=…
-	@$(PYTHON) deploy/cloud-run/release.py --region="$$REGION" --project="$$PROJECT"
+	@$(PYTHON) deploy/cloud-run/cloud_run.py --region="$$REGION" --project="$$PROJECT"
