@@ -1,0 +1,37 @@
+"""Refuse to release a tag that is not the version in pyproject.toml, or a commit without its lock."""
+
+import sys
+import tomllib
+from pathlib import Path
+
+
+def fault(tag: str, project: Path) -> str | None:
+    """What is wrong with releasing the fresh checkout in `project` under `tag`, or None."""
+    try:
+        version = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    except (OSError, KeyError, ValueError):
+        return 'pyproject.toml says no version. Write it below [project]: version = "0.1.0"'
+    if tag != f"v{version}":
+        return (
+            f'The tag is "{tag}", and pyproject.toml says version = "{version}", whose tag is "v{version}".\n'
+            f"Take the tag away with: git push --delete origin {tag}\n"
+            "Then commit the version that you mean, and push its tag."
+        )
+    if not (project / "uv.lock").is_file():
+        return (
+            f'The commit under the tag "{tag}" holds no uv.lock, so nobody could tell which packages the image holds.\n'
+            "Make it and commit it: make setup && git add uv.lock"
+        )
+    return None
+
+
+def main(arguments: list[str]) -> int:
+    """Check the tag that is given; 0 if it may be released."""
+    found = fault(" ".join(arguments), Path())
+    if found:
+        print(found)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
