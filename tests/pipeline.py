@@ -65,7 +65,7 @@ class Runner:
             **{"GITHUB_STEP_SUMMARY": str(folder / "page"), "GITHUB_OUTPUT": str(folder / "output")},
             **{"GITHUB_REF_NAME": "v0.1.0", "GITHUB_ACTOR": "ada", "GITHUB_REPOSITORY_OWNER": "Ada"},
             **{"CI_COMMIT_TAG": "v0.1.0", "CI_REGISTRY": "ghcr.io", "CI_REGISTRY_IMAGE": "ghcr.io/ada"},
-            **{"CI_REGISTRY_USER": "ada", "CI_REGISTRY_PASSWORD": SECRETS["github.token"], "COSIGN_KEY": "key-5f"},
+            **{"CI_REGISTRY_USER": "ada", "CI_REGISTRY_PASSWORD": SECRETS["github.token"]},
         }
 
     def checkout(self, name: str) -> Path:

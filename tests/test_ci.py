@@ -153,7 +153,7 @@ def test_gitlab_does_the_same(newborn: Path, render: Render, offline: dict[str, 
     for name in jobs["test"]["artifacts"]["paths"]:
         carry(tested / name, published / name)
     runner.bash("\n".join(jobs["tag"]["script"]), published)
-    runner.bash("\n".join(jobs["publish"]["script"]), published)
+    runner.bash("\n".join(jobs["publish"]["script"]), published, COSIGN_KEY=SECRETS["secrets.COSIGN_KEY"])
     notes = (published / jobs["release"]["release"]["description"]).read_text("utf-8")
     assert re.match(r"Deploy it with TAG=0\.1\.0-[0-9a-f]{12}-\d", notes)
     assert "accuracy" in notes
