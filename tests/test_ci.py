@@ -135,7 +135,9 @@ def test_github_tests_a_commit_and_releases_its_tag(newborn: Path, offline: dict
     assert tag == f"0.1.0-{succeed('git', 'rev-parse', '--short=12', 'HEAD', cwd=newborn).strip()}-{model}"
     (tmp_path / "released").mkdir()
     runner.github(release["jobs"]["release"], tmp_path / "released")
-    assert (tmp_path / "released" / "notes.md").read_text("utf-8") == f"Deploy it with TAG={tag}\n\n{page}"
+    assert (tmp_path / "released" / "notes.md").read_text(
+        "utf-8"
+    ) == f"Deploy it with REGISTRY=ghcr.io/ada TAG={tag}\n\n{page}"
     assert calls(runner) == ["python3 deploy/ci/get_tools.py", *PUBLISHED, "gh release"]
     assert f"docker push --quiet ghcr.io/ada/myproj:{tag}\n" in runner.record.read_text("utf-8")
     assert (tmp_path / "record.stdin").read_text("utf-8").strip() == SECRETS["github.token"]
@@ -155,22 +157,30 @@ def test_gitlab_does_the_same(newborn: Path, render: Render, offline: dict[str, 
     runner.bash("\n".join(jobs["tag"]["script"]), published)
     runner.bash("\n".join(jobs["publish"]["script"]), published, COSIGN_KEY=SECRETS["secrets.COSIGN_KEY"])
     notes = (published / jobs["release"]["release"]["description"]).read_text("utf-8")
-    assert re.match(r"Deploy it with TAG=0\.1\.0-[0-9a-f]{12}-\d", notes)
+    assert re.match(r"Deploy it with REGISTRY=ghcr.io/ada TAG=0\.1\.0-[0-9a-f]{12}-\d", notes)
     assert "accuracy" in notes
     assert calls(runner) == ["apt-get -qq", "apt-get -qq", "python3 deploy/ci/get_tools.py", *PUBLISHED]
     assert (tmp_path / "record.stdin").read_text("utf-8").strip() == SECRETS["github.token"]
 
 
+LOCK = '[[package]]\nname = "x"\nversion = "7"\n[[package]]\nversion = "{}"\nsource = {{ editable = "." }}\n'
+
+
 @pytest.mark.parametrize(
     ("tag", "lock", "said"),
-    [("v0.1.0", True, ""), ("v0.2.0", True, 'whose tag is "v0.1.0"'), ("v0.1.0", False, "holds no uv.lock")],
+    [
+        ("v0.1.0", LOCK.format("0.1.0"), ""),
+        ("v0.2.0", LOCK.format("0.1.0"), 'whose tag is "v0.1.0"'),
+        ("v0.1.0", LOCK.format("0.0.9"), "uv.lock is that of version 0.0.9"),
+        ("v0.1.0", None, "uv.lock is not in this commit"),
+    ],
 )
 def test_a_tag_is_released_only_if_it_says_what_the_project_says(
-    render: Render, tag: str, lock: bool, said: str
+    render: Render, tag: str, lock: str | None, said: str
 ) -> None:
     project = render()
     if lock:
-        (project / "uv.lock").touch()
+        (project / "uv.lock").write_text(lock, encoding="utf-8")
     answer = command(sys.executable, "deploy/ci/check_tag.py", tag, cwd=project)
     assert said in answer.stdout
     assert answer.returncode == (1 if said else 0)

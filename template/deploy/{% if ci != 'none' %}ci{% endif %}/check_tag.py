@@ -17,10 +17,13 @@ def fault(tag: str, project: Path) -> str | None:
             f"Take the tag away with: git push --delete origin {tag}\n"
             "Then commit the version that you mean, and push its tag."
         )
-    if not (project / "uv.lock").is_file():
+    lock = project / "uv.lock"
+    packages = tomllib.loads(lock.read_text(encoding="utf-8")).get("package", []) if lock.is_file() else []
+    locked = next((one.get("version") for one in packages if "." in one.get("source", {}).values()), None)
+    if locked != version:
         return (
-            f'The commit under the tag "{tag}" holds no uv.lock, so nobody could tell which packages the image holds.\n'
-            "Make it and commit it: make setup && git add uv.lock"
+            f"uv.lock is {f'that of version {locked}' if locked else 'not in this commit'}, so nobody could tell which "
+            "packages the image holds.\nMake it with: make setup\nThen commit it, and move the tag."
         )
     return None
 
