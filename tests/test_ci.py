@@ -171,8 +171,9 @@ LOCK = '[[package]]\nname = "x"\nversion = "7"\n[[package]]\nversion = "{}"\nsou
     [
         ("v0.1.0", LOCK.format("0.1.0"), ""),
         ("v0.2.0", LOCK.format("0.1.0"), 'whose tag is "v0.1.0"'),
-        ("v0.1.0", LOCK.format("0.0.9"), "uv.lock is that of version 0.0.9"),
-        ("v0.1.0", None, "uv.lock is not in this commit"),
+        ("v0.1.0", LOCK.format("0.0.9"), "uv.lock is of version 0.0.9"),
+        ("v0.1.0", None, "uv.lock is missing"),
+        ("v0.1.0", "<<<<<<< ours", "uv.lock is missing or broken"),
     ],
 )
 def test_a_tag_is_released_only_if_it_says_what_the_project_says(

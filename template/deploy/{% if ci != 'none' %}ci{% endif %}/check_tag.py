@@ -17,15 +17,23 @@ def fault(tag: str, project: Path) -> str | None:
             f"Take the tag away with: git push --delete origin {tag}\n"
             "Then commit the version that you mean, and push its tag."
         )
-    lock = project / "uv.lock"
-    packages = tomllib.loads(lock.read_text(encoding="utf-8")).get("package", []) if lock.is_file() else []
-    locked = next((one.get("version") for one in packages if "." in one.get("source", {}).values()), None)
+    locked = _locked(project / "uv.lock")
     if locked != version:
+        state = f"of version {locked}" if locked else "missing or broken"
         return (
-            f"uv.lock is {f'that of version {locked}' if locked else 'not in this commit'}, so nobody could tell which "
-            "packages the image holds.\nMake it with: make setup\nThen commit it, and move the tag."
+            f"In the commit under this tag uv.lock is {state}, so nobody could tell which packages the image holds.\n"
+            "Make it with: make setup\nThen commit it, and move the tag."
         )
     return None
+
+
+def _locked(lock: Path) -> str | None:
+    """The version of the project itself that the file `lock` was made for."""
+    try:
+        packages = tomllib.loads(lock.read_text(encoding="utf-8"))["package"]
+    except (OSError, KeyError, ValueError):
+        return None
+    return next((one.get("version") for one in packages if "." in one.get("source", {}).values()), None)
 
 
 def main(arguments: list[str]) -> int:
