@@ -110,8 +110,8 @@ def calls(runner: Runner) -> list[str]:
 
 
 PUBLISHED = [
-    *("docker build", "docker build", "trivy image", "docker login"),
-    *("docker tag", "docker push", "docker tag", "docker push", "cosign sign"),
+    *("docker build", "docker build", "trivy image", "trivy image", "docker login"),
+    *("docker tag", "docker push", "docker tag", "docker push", "cosign sign", "cosign sign"),
 ]
 
 
