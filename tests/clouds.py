@@ -10,7 +10,7 @@ from types import ModuleType
 
 from .conftest import ROOT
 
-PACKAGES = ["a", "customer_churn", "a__b", "a" * 30, "a2345678901234567890123456_89"]
+PACKAGES = ["a", "customer_churn", "a" * 30, "a2345678901234567890123456_89"]
 TAG = "0.1.0-3f2a9c1b0d4e-20261122T160054182736-63de8fce"
 BEFORE = "0.1.0-aaaaaaaaaaaa-20261121T160054182736-63de8fce"
 REFUSED = [

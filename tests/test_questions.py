@@ -74,6 +74,8 @@ def test_any_name_gives_a_valid_project(render: Render, name: str) -> None:
         ("package", "churn\n", "Use small letters"),
         ("package", "x" * 31, "at most 30"),
         ("package", "churn_", "no _ last"),
+        ("package", "churn__model", "single _"),  # no image could be called so
+        ("package", "a_b" * 11, "at most 30"),
         ("package", "class", "Choose another name: class"),
         ("package", "random", "Choose another name: random"),
         ("package", "sklearn", "Choose another name: sklearn"),
