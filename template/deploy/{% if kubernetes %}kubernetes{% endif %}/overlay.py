@@ -1,0 +1,184 @@
+"""Read and write what git says should run: the images in `overlays/<environment>/kustomization.yaml`."""
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import manifests
+import yaml
+from pods import Object, pods
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+OVERLAYS = HERE / "overlays"
+COMPONENT = "app.kubernetes.io/component"
+EXAMPLE = "registry.example.com/"
+REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+
+
+class RefusedError(Exception):
+    """Something that a person can put right; the message says what, where and how."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What kustomize makes of an overlay."""
+
+    text: str
+    objects: list[Object]
+
+    def of(self, kind: str) -> list[Object]:
+        """The objects of a kind."""
+        return [one for one in self.objects if one["kind"] == kind]
+
+    @property
+    def api(self) -> Object:
+        """The Deployment of the API."""
+        return next(one for one in self.of("Deployment") if component(one) == "api")
+
+    @property
+    def namespace(self) -> str:
+        """Where all of it goes."""
+        return str(self.api["metadata"]["namespace"])
+
+
+class Overlay:
+    """One environment, as the working tree describes it, or with another text of its kustomization.yaml."""
+
+    def __init__(self, name: str, text: str | None = None) -> None:
+        names = environments()
+        if name not in names:
+            said = f'ENV="{name}" is no overlay' if name else "ENV is missing"
+            raise RefusedError(f"{said}. Say which of {', '.join(names)}, for instance: ENV={names[0]}")
+        self.name = name
+        self.path = OVERLAYS / name / "kustomization.yaml"
+        self.shown = self.path.relative_to(ROOT).as_posix()
+        self.text = self.path.read_bytes().decode("utf-8") if text is None else text
+
+    def images(self) -> dict[str, str]:
+        """The image of the API and that of the jobs as this overlay names them, each with its tag."""
+        return {name: f"{one['newName'].value}:{one['newTag'].value}" for name, one in self._entries().items()}
+
+    def with_images(self, tag: str, registry: str = "") -> "Overlay":
+        """The same with another tag, and with names in another registry; all else stays, byte for byte."""
+        changes = []
+        for one in self._entries().values():
+            changes.append((one["newTag"], tag))
+            if registry:
+                changes.append((one["newName"], f"{registry}/{one['newName'].value.rpartition('/')[2]}"))
+        text = self.text
+        for node, value in sorted(changes, key=lambda change: -change[0].start_mark.index):
+            scalar = value if yaml.safe_load(value) == value else json.dumps(value)
+            text = text[: node.start_mark.index] + scalar + text[node.end_mark.index :]
+        return Overlay(self.name, text)
+
+    def write(self) -> None:
+        """Put the text in its place, whole or not at all."""
+        beside = self.path.with_name(".kustomization.yaml.new")
+        beside.write_bytes(self.text.encode("utf-8"))
+        beside.replace(self.path)
+
+    def committed(self) -> bool:
+        """Whether git has it as it is."""
+        return not run("git", "status", "--porcelain", "--", self.shown).stdout
+
+    def render(self) -> Rendered:
+        """Let kustomize make the objects of it, in a copy; nothing is written here.
+
+        Raises:
+            RefusedError: kustomize cannot, the objects do not hold together, or an image reaches none of them.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / HERE.name
+            shutil.copytree(HERE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+            (copy / "overlays" / self.name / "kustomization.yaml").write_bytes(self.text.encode("utf-8"))
+            said = run("kubectl", "kustomize", str(copy / "overlays" / self.name))
+            if said.returncode != 0:
+                raise RefusedError(f"{self.shown}: kustomize refuses it: {said.stderr.strip().replace(folder, '')}")
+        try:
+            objects: list[Object] = [one for one in yaml.safe_load_all(said.stdout) if one]
+            found = [*manifests.faults(objects), *self._lost(objects)]
+        except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+            found = [
+                f"a field is missing or has a form that Kubernetes does not know ({type(error).__name__}: {error})"
+            ]
+        if found:
+            raise RefusedError("\n".join([f"{self.shown}: what comes of it does not hold together:", *found]))
+        return Rendered(said.stdout, objects)
+
+    def _lost(self, objects: list[Object]) -> Iterator[str]:
+        reached = {container["image"] for pod in pods(objects) for container in pod.containers}
+        for name, image in self.images().items():
+            if image not in reached:
+                yield f"images: {name} reaches no pod; let one have the image {name}, and no digest"
+        if not any(one["kind"] == "Deployment" and component(one) == "api" for one in objects):
+            yield f"no Deployment has the label {COMPONENT}: api; give it to that of the API"
+
+    def _entries(self) -> dict[str, dict[str, Any]]:
+        try:
+            root = yaml.compose(self.text, Loader=yaml.SafeLoader)
+        except yaml.YAMLError as error:
+            raise RefusedError(f"{self.shown}: this is not YAML: {error}") from error
+        listed = _pairs(root).get("images")
+        found = [_pairs(item) for item in (listed.value if isinstance(listed, yaml.SequenceNode) else ())]
+        entries = {one["name"].value: one for one in found if "name" in one and one["name"].value in ("api", "jobs")}
+        if "api" not in entries:
+            raise RefusedError(f"{self.shown}: under images: there is no api. Add it, with newName and newTag.")
+        for name, one in entries.items():
+            if not {"newName", "newTag"} <= set(one):
+                raise RefusedError(f"{self.shown}: the image {name} needs newName and newTag. Write both.")
+        return entries
+
+
+def component(thing: Object) -> str:
+    """Which part of the project an object is: api, monitor or predict."""
+    return str(thing["metadata"].get("labels", {}).get(COMPONENT, ""))
+
+
+def container_of(thing: Object) -> Object:
+    """The container that a workload is about; others may stand beside it."""
+    spec = thing["spec"]["jobTemplate"]["spec"] if thing["kind"] == "CronJob" else thing["spec"]
+    listed: list[Object] = spec["template"]["spec"]["containers"]
+    return next((one for one in listed if one["name"] == component(thing)), listed[0])
+
+
+def environments() -> list[str]:
+    """The names of the overlays."""
+    return sorted(path.parent.name for path in OVERLAYS.glob("*/kustomization.yaml"))
+
+
+def checked_registry(registry: str) -> str:
+    """The registry without a slash at its end.
+
+    Raises:
+        RefusedError: it is none.
+    """
+    registry = registry.rstrip("/")
+    if registry and not REGISTRY.fullmatch(registry):
+        raise RefusedError(f'REGISTRY="{registry}" is no registry. Write it without https://, such as ghcr.io/ada')
+    return registry
+
+
+def run(*words: str, text: str | None = None, show: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a program; its output is returned, or shown as it comes.
+
+    Raises:
+        RefusedError: there is no such program.
+    """
+    pipe = None if show else subprocess.PIPE
+    try:
+        return subprocess.run(  # noqa: S603 - no shell
+            words, input=text or "", stdout=pipe, stderr=pipe, text=True, encoding="utf-8", check=False
+        )
+    except FileNotFoundError as error:
+        raise RefusedError(f"{words[0]} is not here; make doctor says how to get it.") from error
+
+
+def _pairs(node: yaml.Node | None) -> dict[str, Any]:
+    return {key.value: value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}

@@ -1,0 +1,183 @@
+"""Ship a version to Kubernetes, see what runs there, go back, and predict a table there.
+
+Git says what should run: every way to another image is written into the overlay, and a person commits it. What can be
+refused is refused before anything is written or sent.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+
+import batch
+from cluster import Cluster, UnreachableError, connect, wait
+from overlay import (
+    EXAMPLE,
+    HERE,
+    ROOT,
+    Overlay,
+    RefusedError,
+    Rendered,
+    checked_registry,
+    container_of,
+    environments,
+    run,
+)
+from state import State, compare, revision
+
+
+def deploy() -> int:
+    """Set the tag of an environment, send it all, and wait until it runs."""
+    overlay, tag = Overlay(asked("ENV")), asked("TAG")
+    if run(sys.executable, "hooks/image_tags.py", f"--tag={tag}", show=True).returncode != 0:
+        return 1
+    overlay = overlay.with_images(tag, checked_registry(asked("REGISTRY")))
+    for image in overlay.images().values():
+        if image.startswith(EXAMPLE):
+            raise RefusedError(
+                f"{overlay.shown}: {image} is an example. Say once where your images are, with the REGISTRY that you "
+                "gave to make push, such as REGISTRY=ghcr.io/ada; it is kept."
+            )
+    if run(sys.executable, "deploy/doctor.py", HERE.name, show=True).returncode != 0:
+        return 1
+    rendered = overlay.render()
+    cluster = there(rendered)
+    print(f"Sending {tag} to {cluster.namespace}, context {cluster.context}.", flush=True)
+    _try(cluster, rendered)
+    overlay.write()
+    said = cluster.kubectl("apply", "--filename=-", text=rendered.text)
+    print(said.stdout, end="", flush=True)
+    if said.returncode != 0:
+        raise RefusedError(f"Not all of it was taken: {said.stderr.strip()}\n{_way_on(overlay)}")
+    if not wait(cluster, rendered.api["metadata"]["name"]):
+        raise RefusedError(_way_on(overlay))
+    print(f"{overlay.name} runs {tag}. {_to_commit(overlay)}")
+    return 0
+
+
+def manifests() -> int:
+    """Print what would be sent."""
+    print(Overlay(asked("ENV")).render().text, end="")
+    return 0
+
+
+def status() -> int:
+    """Say what should run and what does: 0 if they are the same, 1 if not, 2 if the cluster gives no answer."""
+    overlay = Overlay(asked("ENV"))
+    rendered = overlay.render()
+    cluster = there(rendered)
+    state = State(cluster, rendered)
+    print(f"{overlay.name}      {cluster.namespace}, context {cluster.context}")
+    print(f"intended  {container_of(rendered.api)['image']}{'' if overlay.committed() else '  (not committed)'}")
+    wrong = compare(rendered, state)
+    print("\n".join(f"DIFFERS   {one}" for one in wrong) or "The cluster runs what is intended.")
+    return 1 if wrong else 0
+
+
+def deploy_undo() -> int:
+    """Go back to the roll-out before, or to REVISION, and let git say so."""
+    overlay = Overlay(asked("ENV"))
+    rendered = overlay.render()
+    cluster = there(rendered)
+    state = State(cluster, rendered)
+    if state.api is None:
+        raise RefusedError(f"Nothing is deployed in {cluster.namespace}. Nothing was changed.")
+    now, images = (
+        container_of(state.api)["image"],
+        {to: container_of(one)["image"] for to, one in state.revisions().items()},
+    )
+    to = _earlier(images, revision(state.api), asked("REVISION"))
+    name, _, tag = images[to].rpartition(":")
+    if not name or "@" in name or "/" in tag:
+        raise RefusedError(
+            f"Revision {to} ran {images[to]}, which has no tag that git could name. Nothing was changed."
+        )
+    overlay = overlay.with_images(tag, name.rpartition("/")[0])
+    print(f"Going back from {now} to {images[to]} in {cluster.namespace}, context {cluster.context}.", flush=True)
+    deployment = f"deployment/{state.api['metadata']['name']}"
+    print(cluster.must("rollout", "undo", deployment, f"--to-revision={to}"), end="", flush=True)
+    overlay.write()
+    jobs = overlay.images().get("jobs", "")
+    for job in state.of("CronJob") if jobs else ():  # a Deployment remembers its roll-outs, and a CronJob does not
+        image = f"{container_of(job)['name']}={jobs}"
+        print(cluster.must("set", "image", f"cronjob/{job['metadata']['name']}", image), end="", flush=True)
+    if not wait(cluster, state.api["metadata"]["name"]):
+        raise RefusedError(_way_on(overlay))
+    print(f"{overlay.name} runs {tag} again, and its jobs will. {_to_commit(overlay)}")
+    print("If settings or manifests changed as well, take that back in git, or the next deploy sends it again.")
+    return 0
+
+
+def predict() -> int:
+    """Predict a table of the volume in the cluster, and wait for the answers."""
+    rendered = Overlay(asked("ENV")).render()
+    return batch.predict(there(rendered), rendered, asked("IN"), asked("OUT"))
+
+
+def allowed() -> int:
+    """Whether one may deploy into ENV, or into any of them; for make doctor."""
+    for name in [asked("ENV")] if asked("ENV") else environments():
+        cluster = there(Overlay(name).render())
+        if cluster.kubectl("auth", "can-i", "patch", "deployments", "--request-timeout=10s").returncode == 0:
+            return 0
+    return 1
+
+
+COMMANDS: dict[str, Callable[[], int]] = {
+    "deploy": deploy,
+    "manifests": manifests,
+    "status": status,
+    "deploy-undo": deploy_undo,
+    "predict": predict,
+    "allowed": allowed,
+}
+
+
+def main(name: str) -> int:
+    """Run a command in the project's folder; what is wrong is said in words."""
+    os.chdir(ROOT)
+    try:
+        return COMMANDS[name]()
+    except RefusedError as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, UnreachableError) else 1
+
+
+def asked(name: str) -> str:
+    """What was asked for on the command line of make; empty if nothing."""
+    return os.environ.get(f"ASKED_{name}", "")
+
+
+def there(rendered: Rendered) -> Cluster:
+    """The namespace of an environment, in the context that was asked for."""
+    return connect(asked("CONTEXT"), rendered.namespace)
+
+
+def _try(cluster: Cluster, rendered: Rendered) -> None:
+    """Let the cluster say what it would refuse, where it can: not before it has the namespace."""
+    said = cluster.kubectl("apply", "--dry-run=server", "--filename=-", text=rendered.text)
+    if said.returncode != 0 and not re.search(r'namespaces "[^"]*" not found|does not support dry run', said.stderr):
+        raise RefusedError(f"The cluster refuses it, so nothing was changed: {said.stderr.strip()}")
+
+
+def _earlier(images: dict[int, str], now: int, wanted: str) -> int:
+    others = {to: image for to, image in images.items() if 0 < to != now}
+    if wanted and (not wanted.isdecimal() or int(wanted) not in others):
+        known = ", ".join(f"{to} ({image})" for to, image in sorted(others.items())) or "none"
+        raise RefusedError(f'REVISION="{wanted}" is no other roll-out; there are: {known}. Nothing was changed.')
+    before = [to for to in others if to < now]
+    if not wanted and not before:
+        raise RefusedError(f"There is no roll-out before revision {now} to go back to. Nothing was changed.")
+    return int(wanted) if wanted else max(before)
+
+
+def _way_on(overlay: Overlay) -> str:
+    return f"See what runs with make status ENV={overlay.name}; go back with make deploy-undo ENV={overlay.name}."
+
+
+def _to_commit(overlay: Overlay) -> str:
+    return "Git has it." if overlay.committed() else f"Commit it: git commit -m 'ops: deploy' -- {overlay.shown}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

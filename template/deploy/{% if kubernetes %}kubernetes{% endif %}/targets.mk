@@ -1,0 +1,25 @@
+# Kubernetes. kubectl has the cluster; CONTEXT=… chooses another one than it has now.
+KUBERNETES := deploy manifests status deploy-undo predict-batch doctor
+.PHONY: deploy manifests status deploy-undo predict-batch
+$(KUBERNETES): export ASKED_ENV = $(if $(findstring command,$(origin ENV)),$(value ENV))
+$(KUBERNETES): export ASKED_CONTEXT = $(if $(findstring command,$(origin CONTEXT)),$(value CONTEXT))
+$(KUBERNETES): export ASKED_TAG = $(value TAG)
+$(KUBERNETES): export ASKED_REGISTRY = $(value REGISTRY)
+$(KUBERNETES): export ASKED_REVISION = $(value REVISION)
+$(KUBERNETES): export ASKED_IN = $(value IN)
+$(KUBERNETES): export ASKED_OUT = $(value OUT)
+
+deploy: $(READY)  ## Ship a tag to Kubernetes and wait: make deploy ENV=prod TAG=$(make tag) [REGISTRY=ghcr.io/ada]
+	@$(PYTHON) deploy/kubernetes/rollout.py deploy
+
+status: $(READY)  ## Say which image each pod really runs, against the one intended: make status ENV=prod
+	@$(PYTHON) deploy/kubernetes/rollout.py status
+
+deploy-undo: $(READY)  ## Go back to the roll-out before: make deploy-undo ENV=prod [REVISION=3]
+	@$(PYTHON) deploy/kubernetes/rollout.py deploy-undo
+
+manifests: $(READY)  ## Check and print what would be sent to Kubernetes: make manifests ENV=prod
+	@$(PYTHON) deploy/kubernetes/rollout.py manifests
+
+predict-batch: $(READY)  ## Predict a table in the cluster: make predict-batch ENV=prod IN=rows.csv OUT=answers.csv
+	@$(PYTHON) deploy/kubernetes/rollout.py predict
