@@ -34,7 +34,8 @@ class Cluster:
         """
         said = self.kubectl(*words, text=text)
         if said.returncode != 0:
-            raise UnreachableError(f"kubectl {words[0]}, in context {self.context}: {said.stderr.strip()}")
+            lines = "\n".join(dict.fromkeys(said.stderr.strip().splitlines()))  # it says some things four times
+            raise UnreachableError(f"kubectl {words[0]}, in context {self.context}: {lines}")
         return said.stdout
 
     def get(self, kinds: str, *words: str) -> list[Object]:

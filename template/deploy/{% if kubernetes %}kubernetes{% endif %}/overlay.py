@@ -19,6 +19,7 @@ ROOT = HERE.parents[1]
 OVERLAYS = HERE / "overlays"
 COMPONENT = "app.kubernetes.io/component"
 EXAMPLE = "registry.example.com/"
+NOTHING_YET = ":0.0.0-none-yet"
 REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
 
@@ -64,6 +65,11 @@ class Overlay:
     def images(self) -> dict[str, str]:
         """The image of the API and that of the jobs as this overlay names them, each with its tag."""
         return {name: f"{one['newName'].value}:{one['newTag'].value}" for name, one in self._entries().items()}
+
+    def namespace(self) -> str:
+        """Where it says that all of it goes."""
+        given = _pairs(self._root()).get("namespace")
+        return str(given.value) if given else "default"
 
     def with_images(self, tag: str, registry: str = "") -> "Overlay":
         """The same with another tag, and with names in another registry; all else stays, byte for byte."""
@@ -117,15 +123,22 @@ class Overlay:
         for name, image in self.images().items():
             if image not in reached:
                 yield f"images: {name} reaches no pod; let one have the image {name}, and no digest"
+        if not any(image.endswith(NOTHING_YET) for image in self.images().values()):
+            for image in reached:
+                if image.endswith(NOTHING_YET):
+                    yield f"images: nothing says which {image.partition(':')[0]} is meant; add newName and newTag for it"
         if not any(one["kind"] == "Deployment" and component(one) == "api" for one in objects):
             yield f"no Deployment has the label {COMPONENT}: api; give it to that of the API"
 
-    def _entries(self) -> dict[str, dict[str, Any]]:
+    def _root(self) -> yaml.Node | None:
         try:
-            root = yaml.compose(self.text, Loader=yaml.SafeLoader)
+            root: yaml.Node | None = yaml.compose(self.text, Loader=yaml.SafeLoader)
         except yaml.YAMLError as error:
             raise RefusedError(f"{self.shown}: this is not YAML: {error}") from error
-        listed = _pairs(root).get("images")
+        return root
+
+    def _entries(self) -> dict[str, dict[str, Any]]:
+        listed = _pairs(self._root()).get("images")
         found = [_pairs(item) for item in (listed.value if isinstance(listed, yaml.SequenceNode) else ())]
         entries = {one["name"].value: one for one in found if "name" in one and one["name"].value in ("api", "jobs")}
         if "api" not in entries:

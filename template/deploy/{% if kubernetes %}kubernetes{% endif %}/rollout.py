@@ -117,7 +117,7 @@ def predict() -> int:
 def allowed() -> int:
     """Whether one may deploy into ENV, or into any of them; for make doctor."""
     for name in [asked("ENV")] if asked("ENV") else environments():
-        cluster = there(Overlay(name).render())
+        cluster = connect(asked("CONTEXT"), Overlay(name).namespace())
         if cluster.kubectl("auth", "can-i", "patch", "deployments", "--request-timeout=10s").returncode == 0:
             return 0
     return 1

@@ -1,0 +1,171 @@
+"""A kubectl that keeps a small cluster in a file and writes down how it was called; it lets the real one render.
+
+`mode` in the file says what the cluster is like: well, pull (new images cannot be had), away (no answer), refuse (it
+takes nothing), part (it takes half), deny (one may not deploy), failing (Jobs fail).
+"""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+NUMBER = "deployment.kubernetes.io/revision"
+BORN = "2026-01-01T00:00:00Z"
+Object = dict[str, Any]
+
+
+class Fake:
+    """The cluster in the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.all: Object = json.loads(path.read_text("utf-8"))
+        self.objects: dict[str, Object] = self.all["objects"]
+        self.mode = self.all["mode"]
+
+    def save(self) -> None:
+        self.path.write_text(json.dumps(self.all), encoding="utf-8")
+
+    def of(self, kind: str) -> list[Object]:
+        return [one for name, one in self.objects.items() if name.startswith(f"{kind.lower()}/")]
+
+    def put(self, thing: Object) -> str:
+        name = f"{thing['kind'].lower()}/{thing['metadata']['name']}"
+        self.objects[name] = thing
+        return name
+
+    def roll(self) -> None:
+        """What the controllers do."""
+        for api in self.of("Deployment"):
+            meta, sets = api["metadata"], self.of("ReplicaSet")
+            own = next((one for one in sets if one["spec"]["template"] == api["spec"]["template"]), None)
+            newest = max((int(one["metadata"]["annotations"][NUMBER]) for one in sets), default=0)
+            if own is None:
+                own = {"kind": "ReplicaSet", "metadata": {"name": f"{meta['name']}-{newest + 1}", "annotations": {}}}
+                own["metadata"]["labels"] = meta["labels"]
+                own["spec"] = {"template": copy.deepcopy(api["spec"]["template"])}
+                self.put(own)
+            if int(own["metadata"]["annotations"].get(NUMBER, 0)) != newest or newest == 0:
+                own["metadata"]["annotations"][NUMBER] = str(newest + 1)
+            meta.setdefault("annotations", {})[NUMBER] = own["metadata"]["annotations"][NUMBER]
+            meta["generation"] = meta.get("generation", 0) + 1
+            wanted = next((one["spec"]["minReplicas"] for one in self.of("HorizontalPodAutoscaler")), 1)
+            api["spec"]["replicas"] = wanted
+            if self.mode == "pull":
+                new = 1
+                self.put(pod(own, 9, waiting=True))
+            else:
+                new = wanted
+                for name in [name for name in self.objects if name.startswith("pod/")]:
+                    del self.objects[name]
+                for number in range(wanted):
+                    self.put(pod(own, number))
+            api["status"] = {"observedGeneration": meta["generation"], "updatedReplicas": new, "readyReplicas": wanted}
+            api["status"]["replicas"] = wanted + (self.mode == "pull")
+
+
+def pod(owner: Object, number: int, waiting: bool = False) -> Object:
+    """A pod of a ReplicaSet, as a node reports it."""
+    template = copy.deepcopy(owner["spec"]["template"])
+    name, image = f"{owner['metadata']['name']}-{number}", template["spec"]["containers"][0]["image"]
+    said: Object = {"name": "api", "image": image, "ready": not waiting, "restartCount": 0}
+    said["imageID"] = "" if waiting else f"{image.rpartition(':')[0]}@sha256:{image.encode().hex():0<64.64}"
+    why = {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}
+    said["state"] = {"waiting": why} if waiting else {"running": {}}
+    meta = {"name": name, "labels": template["metadata"]["labels"], "creationTimestamp": BORN}
+    meta["ownerReferences"] = [{"name": owner["metadata"]["name"]}]
+    return {"kind": "Pod", "metadata": meta, "spec": template["spec"], "status": {"containerStatuses": [said]}}
+
+
+def main(words: list[str]) -> int:
+    """Do what kubectl would."""
+    path = Path(os.environ["FAKE_CLUSTER"])
+    with path.with_suffix(".calls").open("a", encoding="utf-8") as calls:
+        calls.write(json.dumps(words) + "\n")
+    if words[0] in ("kustomize", "version"):
+        return subprocess.run([os.environ["REAL_KUBECTL"], *words], check=False).returncode
+    fake = Fake(path)
+    if words == ["config", "current-context"]:
+        print("lab")
+        return 0
+    assert words[0] == "--context"
+    assert words[2] == "--namespace"
+    if fake.mode == "away":
+        print(
+            "The connection to the server lab:6443 was refused - did you specify the right host or port?",
+            file=sys.stderr,
+        )
+        return 1
+    code = answer(fake, words[4:])
+    fake.save()
+    return code
+
+
+def answer(fake: Fake, words: list[str]) -> int:  # noqa: PLR0912 - one case each
+    options = dict(word.lstrip("-").partition("=")[::2] for word in words if word.startswith("--"))
+    given = sys.stdin.read()
+    match words:
+        case ["auth", "can-i", *_]:
+            return int(fake.mode == "deny")
+        case ["apply", "--dry-run=server", *_]:
+            if fake.mode == "refuse":
+                print("Error from server (Forbidden): exceeded quota", file=sys.stderr)
+            elif not fake.of("Namespace"):
+                print('Error from server (NotFound): namespaces "myproj-prod" not found', file=sys.stderr)
+                return 1
+            return int(fake.mode == "refuse")
+        case ["apply", *_]:
+            for thing in yaml.safe_load_all(given):
+                print(f"{fake.put(thing)} configured")
+                if fake.mode == "part":
+                    print("Error from server (Forbidden): services is forbidden", file=sys.stderr)
+                    return 1
+            fake.roll()
+        case ["rollout", "status", *_]:
+            print("error: timed out waiting for the condition" if fake.mode == "pull" else "successfully rolled out")
+            return int(fake.mode == "pull")
+        case ["rollout", "undo", name, *_]:
+            sets = [
+                one for one in fake.of("ReplicaSet") if one["metadata"]["annotations"][NUMBER] == options["to-revision"]
+            ]
+            fake.objects[name]["spec"]["template"] = copy.deepcopy(sets[0]["spec"]["template"])
+            fake.roll()
+            print(f"{name} rolled back")
+        case ["set", "image", name, change]:
+            containers = fake.objects[name]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+            for one in containers:
+                assert one["name"] == change.partition("=")[0]
+                one["image"] = change.partition("=")[2]
+        case ["create", "job", name, *_]:
+            pattern = fake.objects[options["from"].replace("cronjob/", "cronjob/")]
+            print(
+                json.dumps({"kind": "Job", "metadata": {"name": name}, "spec": pattern["spec"]["jobTemplate"]["spec"]})
+            )
+        case ["create", *_]:
+            job = json.loads(given)
+            job["metadata"]["name"] = job["metadata"].pop("generateName") + "x7k2p"
+            ended = "Failed" if fake.mode == "failing" else "Complete"
+            job["status"] = {"conditions": [{"type": ended, "status": "True"}]}
+            print(fake.put(job).replace("job/", "job.batch/"))
+        case ["get", "events", *_]:
+            item = {"involvedObject": {"name": "a-pod"}, "reason": "Failed", "message": "manifest unknown"}
+            print(json.dumps({"items": [item] if fake.mode == "pull" else []}))
+        case ["get", kinds, *_] if kinds.startswith("job.batch/"):
+            print(json.dumps(fake.objects[kinds.replace("job.batch/", "job/")]))
+        case ["get", kinds, *_]:
+            wanted = [kind.removesuffix("s") for kind in kinds.split(",")]
+            print(json.dumps({"items": [one for kind in wanted for one in fake.of(kind)]}))
+        case ["logs", *_]:
+            print("344 rows predicted")
+        case _:
+            raise AssertionError(words)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
