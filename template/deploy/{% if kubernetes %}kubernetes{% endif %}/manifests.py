@@ -164,6 +164,8 @@ def _of_budget(thing: Object, world: World) -> Iterator[str]:
         yield "it must set one of minAvailable and maxUnavailable; keep maxUnavailable: 1"
         return
     for pod in chosen:
+        if pod.owner["kind"] in ("Job", "CronJob"):
+            continue  # these end by themselves
         least = _least(pod.owner, world)
         kept = _share(spec["minAvailable"], least) if "minAvailable" in spec else 0
         gone = _share(spec["maxUnavailable"], least) if "maxUnavailable" in spec else least - kept

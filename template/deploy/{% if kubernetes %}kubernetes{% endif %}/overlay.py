@@ -126,7 +126,7 @@ class Overlay:
         if not any(image.endswith(NOTHING_YET) for image in self.images().values()):
             for image in reached:
                 if image.endswith(NOTHING_YET):
-                    yield f"images: nothing says which {image.partition(':')[0]} is meant; add newName and newTag for it"
+                    yield f"images: nothing says which {image.partition(':')[0]} is meant; give it newName and newTag"
         if not any(one["kind"] == "Deployment" and component(one) == "api" for one in objects):
             yield f"no Deployment has the label {COMPONENT}: api; give it to that of the API"
 
