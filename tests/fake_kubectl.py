@@ -106,7 +106,7 @@ def main(words: list[str]) -> int:
     return code
 
 
-def answer(fake: Fake, words: list[str]) -> int:  # noqa: PLR0912 - one case each
+def answer(fake: Fake, words: list[str]) -> int:  # noqa: PLR0912, PLR0915 - one case each
     options = dict(word.lstrip("-").partition("=")[::2] for word in words if word.startswith("--"))
     given = sys.stdin.read()
     match words:
@@ -146,6 +146,22 @@ def answer(fake: Fake, words: list[str]) -> int:  # noqa: PLR0912 - one case eac
             print(
                 json.dumps({"kind": "Job", "metadata": {"name": name}, "spec": pattern["spec"]["jobTemplate"]["spec"]})
             )
+        case ["create", *_] if json.loads(given)["kind"] == "Pod":
+            one = json.loads(given)
+            one["metadata"]["name"] = one["metadata"].pop("generateName") + "q4w8e"
+            why = {"reason": "ErrImagePull"}
+            one["status"] = {"containerStatuses": [{"name": "predict", "state": {"waiting": why}}]}
+            print(fake.put(one))
+        case ["wait", *_]:
+            return int(fake.mode == "failing")
+        case ["delete", name, *_]:
+            del fake.objects[name]
+        case ["cp", source, goal]:
+            fake.all["copied"] = [source, goal]
+            if ":" in source:
+                Path(goal).write_text("answers", encoding="utf-8")
+        case ["exec", _, "--", "mv", *names]:
+            fake.all["moved"] = names
         case ["create", *_]:
             job = json.loads(given)
             job["metadata"]["name"] = job["metadata"].pop("generateName") + "x7k2p"

@@ -183,3 +183,27 @@ def test_a_batch_that_fails_is_told(running: Ship) -> None:
     code, said = running.make("predict-batch", "ENV=prod")
     assert code != 0
     assert "failed" in said
+
+
+def test_a_table_is_copied_whole_through_a_pod_that_is_gone_afterwards(running: Ship) -> None:
+    (running.project / "data" / "recent.csv").write_text("a,b", encoding="utf-8")
+    code, said = running.make("tables", "ENV=prod", "IN=data/recent.csv")
+    assert code == 0, said
+    state = running.state()
+    assert state["copied"] == ["data/recent.csv", "myproj-predict-q4w8e:/tables/recent.csv.part"]
+    assert state["moved"] == ["/tables/recent.csv.part", "/tables/recent.csv"]
+    assert running.make("tables", "ENV=prod", "OUT=answers.csv")[0] == 0
+    assert (running.project / "answers.csv").read_text("utf-8") == "answers"
+    assert "pod/myproj-predict-q4w8e" not in running.state()["objects"]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [(("IN=none.csv",), "no such file"), ((), "Say which file"), (("IN=Makefile",), "does not start: ErrImagePull")],
+)
+def test_a_copy_that_fails_leaves_no_pod(running: Ship, words: tuple[str, ...], text: str) -> None:
+    running.change(mode="failing")
+    code, said = running.make("tables", "ENV=prod", *words)
+    assert code != 0
+    assert text in said
+    assert "pod/myproj-predict-q4w8e" not in running.state()["objects"]

@@ -114,6 +114,12 @@ def predict() -> int:
     return batch.predict(there(rendered), rendered, asked("IN"), asked("OUT"))
 
 
+def tables() -> int:
+    """Copy a table into the volume of the cluster, or from there."""
+    rendered = Overlay(asked("ENV")).render()
+    return batch.copy(there(rendered), rendered, asked("IN"), asked("OUT"))
+
+
 def allowed() -> int:
     """Whether one may deploy into ENV, or into any of them; for make doctor."""
     for name in [asked("ENV")] if asked("ENV") else environments():
@@ -129,6 +135,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "status": status,
     "deploy-undo": deploy_undo,
     "predict": predict,
+    "tables": tables,
     "allowed": allowed,
 }
 

@@ -1,6 +1,6 @@
 # Kubernetes. kubectl has the cluster; CONTEXT=… chooses another one than it has now.
-KUBERNETES := deploy manifests status deploy-undo predict-batch doctor
-.PHONY: deploy manifests status deploy-undo predict-batch
+KUBERNETES := deploy manifests status deploy-undo predict-batch tables doctor
+.PHONY: deploy manifests status deploy-undo predict-batch tables
 $(KUBERNETES): export ASKED_ENV = $(if $(findstring command,$(origin ENV)),$(value ENV))
 $(KUBERNETES): export ASKED_CONTEXT = $(if $(findstring command,$(origin CONTEXT)),$(value CONTEXT))
 $(KUBERNETES): export ASKED_TAG = $(value TAG)
@@ -23,3 +23,6 @@ manifests: $(READY)  ## Check and print what would be sent to Kubernetes: make m
 
 predict-batch: $(READY)  ## Predict a table in the cluster: make predict-batch ENV=prod IN=rows.csv OUT=answers.csv
 	@$(PYTHON) deploy/kubernetes/rollout.py predict
+
+tables: $(READY)  ## Copy a table to the volume in the cluster, or from it: make tables ENV=prod IN=rows.csv (or OUT=answers.csv)
+	@$(PYTHON) deploy/kubernetes/rollout.py tables
