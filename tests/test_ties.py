@@ -102,6 +102,7 @@ FAULTS: list[tuple[str, Any, str]] = [
     (f"{FIRST}.livenessProbe.httpGet.port", "web", "livenessProbe asks port web"),
     (f"{FIRST}.startupProbe.httpGet.port", 8080, "startupProbe asks port 8080"),
     (f"{FIRST}.ports", TWICE, "two ports are called http"),
+    (f"{FIRST}.ports", TWICE, "two containers listen to TCP 8000"),
     (f"{FIRST}.ports.0.containerPort", 80000, "the port 80000 is none"),
     (f"{FIRST}.ports.0.name", "Http_port", "the port name Http_port is none"),
     (f"{FIRST}.env", TWICE, "the variable HOME is set twice"),
