@@ -9,7 +9,7 @@ $(KUBERNETES): export ASKED_REVISION = $(value REVISION)
 $(KUBERNETES): export ASKED_IN = $(value IN)
 $(KUBERNETES): export ASKED_OUT = $(value OUT)
 
-deploy: $(READY)  ## Ship a tag to Kubernetes and wait: make deploy ENV=prod TAG=$(make tag) [REGISTRY=ghcr.io/ada]
+deploy: $(READY)  ## Ship a tag to Kubernetes and wait: make deploy ENV=prod TAG=… [REGISTRY=ghcr.io/ada]
 	@$(PYTHON) deploy/kubernetes/rollout.py deploy
 
 status: $(READY)  ## Say which image each pod really runs, against the one intended: make status ENV=prod
