@@ -152,6 +152,29 @@ def test_undo_without_an_earlier_roll_out_changes_nothing(ship: Ship, deploys: i
     assert ship.overlay.read_bytes() == before
 
 
+def test_undo_works_also_while_the_manifests_are_broken(running: Ship) -> None:
+    running.deploy(TAGS[1])
+    broken = running.overlay.read_text("utf-8").replace("maxReplicas: 10", "maxReplicas: 2")
+    running.overlay.write_text(broken, encoding="utf-8")
+    assert running.make("deploy-undo", "ENV=prod")[0] == 0
+    assert running.images("deployment") == {f"ghcr.io/ada/myproj:{TAGS[0]}"}
+
+
+@pytest.mark.parametrize("image", ["ghcr.io/ada/other:1.0.0", "ghcr.io:443/ada/myproj", "myproj:1.0.0"])
+def test_undo_to_what_the_overlay_cannot_name_changes_nothing(running: Ship, image: str) -> None:
+    def before(one: Object) -> None:
+        one["spec"]["template"]["spec"]["containers"][0]["image"] = image
+
+    running.deploy(TAGS[1])
+    running.edit("replicaset", before)
+    kept, sent = running.overlay.read_bytes(), len(running.sent)
+    code, said = running.make("deploy-undo", "ENV=prod")
+    assert code != 0
+    assert image in said
+    assert running.overlay.read_bytes() == kept
+    assert len(running.sent) == sent
+
+
 def test_undo_into_a_roll_out_that_fails_is_explained(running: Ship) -> None:
     running.deploy(TAGS[1])
     running.change(mode="pull")

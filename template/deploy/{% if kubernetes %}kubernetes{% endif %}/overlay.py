@@ -94,11 +94,11 @@ class Overlay:
         """Whether git has it as it is."""
         return not run("git", "status", "--porcelain", "--", self.shown).stdout
 
-    def render(self) -> Rendered:
+    def render(self, to_send: bool = True) -> Rendered:
         """Let kustomize make the objects of it, in a copy; nothing is written here.
 
         Raises:
-            RefusedError: kustomize cannot, the objects do not hold together, or an image reaches none of them.
+            RefusedError: kustomize cannot, none is the API's or, if they are to be sent, they do not hold together.
         """
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / HERE.name
@@ -107,13 +107,15 @@ class Overlay:
             said = run("kubectl", "kustomize", str(copy / "overlays" / self.name))
             if said.returncode != 0:
                 raise RefusedError(f"{self.shown}: kustomize refuses it: {said.stderr.strip().replace(folder, '')}")
+        objects: list[Object] = [one for one in yaml.safe_load_all(said.stdout) if one]
         try:
-            objects: list[Object] = [one for one in yaml.safe_load_all(said.stdout) if one]
-            found = [*manifests.faults(objects), *self._lost(objects)]
-        except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+            found = [*self._lost(objects), *manifests.faults(objects)] if to_send else []
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             found = [
                 f"a field is missing or has a form that Kubernetes does not know ({type(error).__name__}: {error})"
             ]
+        if not any(one["kind"] == "Deployment" and component(one) == "api" for one in objects):
+            found.append(f"no Deployment has the label {COMPONENT}: api; give it to that of the API")
         if found:
             raise RefusedError("\n".join([f"{self.shown}: what comes of it does not hold together:", *found]))
         return Rendered(said.stdout, objects)
@@ -127,8 +129,6 @@ class Overlay:
             for image in reached:
                 if image.endswith(NOTHING_YET):
                     yield f"images: nothing says which {image.partition(':')[0]} is meant; give it newName and newTag"
-        if not any(one["kind"] == "Deployment" and component(one) == "api" for one in objects):
-            yield f"no Deployment has the label {COMPONENT}: api; give it to that of the API"
 
     def _root(self) -> yaml.Node | None:
         try:

@@ -64,7 +64,7 @@ def manifests() -> int:
 def status() -> int:
     """Say what should run and what does: 0 if they are the same, 1 if not, 2 if the cluster gives no answer."""
     overlay = Overlay(asked("ENV"))
-    rendered = overlay.render()
+    rendered = overlay.render(to_send=False)
     cluster = there(rendered)
     state = State(cluster, rendered)
     print(f"{overlay.name}      {cluster.namespace}, context {cluster.context}")
@@ -77,22 +77,21 @@ def status() -> int:
 def deploy_undo() -> int:
     """Go back to the roll-out before, or to REVISION, and let git say so."""
     overlay = Overlay(asked("ENV"))
-    rendered = overlay.render()
+    rendered = overlay.render(to_send=False)
     cluster = there(rendered)
     state = State(cluster, rendered)
     if state.api is None:
         raise RefusedError(f"Nothing is deployed in {cluster.namespace}. Nothing was changed.")
-    now, images = (
-        container_of(state.api)["image"],
-        {to: container_of(one)["image"] for to, one in state.revisions().items()},
-    )
+    now = container_of(state.api)["image"]
+    images = {to: container_of(one)["image"] for to, one in state.revisions().items()}
     to = _earlier(images, revision(state.api), asked("REVISION"))
     name, _, tag = images[to].rpartition(":")
-    if not name or "@" in name or "/" in tag:
-        raise RefusedError(
-            f"Revision {to} ran {images[to]}, which has no tag that git could name. Nothing was changed."
-        )
     overlay = overlay.with_images(tag, name.rpartition("/")[0])
+    if overlay.images()["api"] != images[to]:
+        raise RefusedError(
+            f"Revision {to} ran {images[to]}, which {overlay.shown} cannot name by another tag alone. Nothing was "
+            f"changed. Write newName and newTag there yourself, and call: kubectl rollout undo --to-revision={to}"
+        )
     print(f"Going back from {now} to {images[to]} in {cluster.namespace}, context {cluster.context}.", flush=True)
     deployment = f"deployment/{state.api['metadata']['name']}"
     print(cluster.must("rollout", "undo", deployment, f"--to-revision={to}"), end="", flush=True)
