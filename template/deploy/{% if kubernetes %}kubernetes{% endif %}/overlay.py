@@ -151,7 +151,7 @@ class Overlay:
 
 def component(thing: Object) -> str:
     """Which part of the project an object is: api, monitor or predict."""
-    return str(thing["metadata"].get("labels", {}).get(COMPONENT, ""))
+    return str((thing["metadata"].get("labels") or {}).get(COMPONENT, ""))
 
 
 def container_of(thing: Object) -> Object:
