@@ -136,7 +136,7 @@ def test_a_deploy_sends_the_tag_waits_and_lets_git_say_it(ship: Ship) -> None:
     tag = f"newTag: {TAGS[0]}"
     assert changed == ["newName: ghcr.io/ada/myproj", tag, "newName: ghcr.io/ada/myproj-jobs", tag]
     assert "context lab" in said
-    assert "git commit" in said
+    assert "git commit -m 'chore: deploy to prod'" in said  # the hooks take no other kind of message
     assert ship.make("deploy", "ENV=prod", f"TAG={TAGS[1]}")[0] == 0  # the registry is kept
     assert ship.images("deployment") == {f"ghcr.io/ada/myproj:{TAGS[1]}"}
 

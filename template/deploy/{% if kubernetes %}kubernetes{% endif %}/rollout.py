@@ -182,7 +182,11 @@ def _way_on(overlay: Overlay) -> str:
 
 
 def _to_commit(overlay: Overlay) -> str:
-    return "Git has it." if overlay.committed() else f"Commit it: git commit -m 'ops: deploy' -- {overlay.shown}"
+    return (
+        "Git has it."
+        if overlay.committed()
+        else f"Commit it: git commit -m 'chore: deploy to {overlay.name}' -- {overlay.shown}"
+    )
 
 
 if __name__ == "__main__":
