@@ -17,7 +17,7 @@ from .conftest import Render, succeed
 
 Object = dict[str, Any]
 TOOLS = Path(sys.executable).parent
-PACKAGES = ["a", "customer_churn", "a__b", "null", "no", "a" * 30]
+PACKAGES = ["a", "customer_churn", "null", "no", "a" * 30]
 OLDEST, NEWEST = "1.30", "1.37"  # the first that has the handler `sleep` switched on, and the last that is bundled
 CHECK = "import json, sys, manifests; print(manifests.faults(json.loads(sys.argv[1])))"
 DANGEROUS = ("hostNetwork", "hostPID", "hostIPC")

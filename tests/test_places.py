@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .conftest import Render, left_over
+from .conftest import Render, left_over, succeed
 from .test_hooks import hook
 
 PLACES = ("kubernetes", "cloud-run", "app-runner", "jenkins-x")
@@ -47,3 +47,18 @@ def test_every_yaml_and_json_file_can_be_read_and_names_images_that_stay(render:
         else:
             continue
         assert image_tags.faults(path) == []
+
+
+@pytest.mark.xdist_group("newborn")
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_a_project_with_all_of_them_is_committed_clean(
+    render: Render, newborn: Path, offline: dict[str, str], ci: str
+) -> None:
+    project = render(deploy=[*PLACES], ci=ci)
+    succeed("git", "init", "--quiet", cwd=project)
+    (project / ".git" / "info" / "exclude").write_text(".venv\n", encoding="utf-8")
+    (project / ".venv").symlink_to(newborn / ".venv")
+    succeed("git", "add", "--all", cwd=project)
+    said = succeed(".venv/bin/pre-commit", "run", "--all-files", cwd=project, env=offline)
+    assert "Failed" not in said
+    assert succeed("git", "diff", cwd=project) == ""
