@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from .conftest import Render, left_over, succeed
 from .test_hooks import hook
 
+TOOLS = Path(sys.executable).parent
 PLACES = ("kubernetes", "cloud-run", "app-runner", "jenkins-x")
 CHOICES = [choice for size in range(len(PLACES) + 1) for choice in itertools.combinations(PLACES, size)]
 
@@ -62,3 +64,12 @@ def test_a_project_with_all_of_them_is_committed_clean(
     said = succeed(".venv/bin/pre-commit", "run", "--all-files", cwd=project, env=offline)
     assert "Failed" not in said
     assert succeed("git", "diff", cwd=project) == ""
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_trivy_finds_nothing_grave(render: Render, ci: str) -> None:
+    project = render(deploy=[*PLACES], ci=ci)
+    grave = ("--severity", "HIGH,CRITICAL", "--exit-code", "1", "--skip-check-update", "--quiet")
+    said = succeed(TOOLS / "trivy", "config", *grave, ".", cwd=project)
+    assert "deploy/docker/Dockerfile" in said
+    assert "deploy/kubernetes/base/deployment.yaml" in said

@@ -103,6 +103,7 @@ def test_the_api_s_pod_answers_hardened_and_ends_with_zero(podman: Podman, objec
     assert podman.run("exec", name, "id", "-u").strip() == "10001"
     assert "CapEff:\t0000000000000000" in podman.run("exec", name, "cat", "/proc/1/status")
     assert "NoNewPrivs:\t1" in podman.run("exec", name, "cat", "/proc/1/status")
+    assert podman.run("inspect", "--format", "{{.HostConfig.ReadonlyRootfs}}", name).strip() == "true"
     written = ("touch /app/x 2>/dev/null && echo app; touch /tmp/x && echo tmp",)
     assert podman.run("exec", name, "sh", "-c", *written).split() == ["tmp"]
     podman.run("pod", "stop", "--time", deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"], "-a")
