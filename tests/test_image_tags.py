@@ -11,7 +11,7 @@ image_tags = hook("image_tags")
 OURS = "0.1.0-3f2a9c1b0d4e-20261122T160054182736-63de8fce"
 
 
-@pytest.mark.parametrize("tag", [OURS, "1.2.3", "v2.0.1", "1.28.0-alpine"])
+@pytest.mark.parametrize("tag", [OURS, OURS.replace("0.1.0", "2026.1"), "1.2.3", "v2.0.1", "1.28.0-alpine"])
 def test_a_tag_that_stays_passes(tag: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert image_tags.main(["--tag", tag]) == 0
     assert capsys.readouterr().out == ""
@@ -22,6 +22,7 @@ def test_a_tag_that_stays_passes(tag: str, capsys: pytest.CaptureFixture[str]) -
     [
         ("", "no tag is named"),
         ("latest", "may mean another image"),
+        ("2026.1", "may mean another image"),
         ("main", "may mean another image"),
         ("1", "may mean another image"),
         ("1.2", "may mean another image"),
@@ -54,6 +55,13 @@ FILES = {
     ".gitlab-ci.yml": "image: {}\njob:\n  image: {{name: 'python:3.12.1', entrypoint: ['']}}\n",
     "services.yml": "job:\n  services: ['{}']\n  image: $CI_REGISTRY_IMAGE:$TAG\n",
     "service.json": '{{"ImageRepository": {{"ImageIdentifier": "{}"}}}}',
+    "api.Dockerfile": "ARG BASE={}\nFROM ${{BASE}} AS Base\nRUN <<EOF\nFROM nowhere\nEOF\nFROM base\n",
+    "b.Dockerfile": "\ufeffFROM \\\n  {}\r\n",
+    "c.Dockerfile": "FROM a:1.2\nRUN --mount=type=bind,from={},target=/x true\nCOPY --from=0 /a /b\n",
+    "container.yml": "jobs:\n  a:\n    container: {}\n  b: {{container: {{image: $IMAGE}}}}\n",
+    "uses.yml": "steps:\n  - uses: docker://{}\n  - uses: actions/checkout@v1\n",
+    "default.yaml": "services:\n  a: {{image: '${{IMAGE:-{}}}'}}\n  b: {{build: ., image: mine}}\n",
+    "loop.yaml": "a: &x {{b: *x, image: '{}'}}\nicon: {{image: 'https://example.org/a.png'}}\nnone: {{image: null}}\n",
     "workflow.yml": "jobs:\n  a:\n    services:\n      db:\n        image: {}\n",
 }
 
@@ -61,7 +69,13 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(
     "image",
-    ["nginx:1.28", "localhost:5000/team/nginx:1.28.0", f"nginx@sha256:{'0' * 64}", f"r.example.com/a:{OURS}"],
+    [
+        "nginx:1.28",
+        "nginx:1.2.3-dev",
+        "localhost:5000/team/nginx:1.28.0",
+        f"nginx@sha256:{'0' * 64}",
+        f"r.example.com/a:{OURS}",
+    ],
 )
 def test_an_image_that_stays_passes(tmp_path: Path, name: str, image: str) -> None:
     (tmp_path / name).write_text(FILES[name].format(image), encoding="utf-8")
@@ -75,7 +89,8 @@ def test_an_image_that_may_move_is_refused(tmp_path: Path, name: str, image: str
     (tmp_path / name).write_text(text, encoding="utf-8")
     (found,) = image_tags.faults(tmp_path / name)
     line = next(number for number, content in enumerate(text.splitlines(), start=1) if image in content)
-    assert found.startswith(f"{tmp_path.as_posix()}/{name}:{line}: ")
+    shown = int(found.removeprefix(f"{tmp_path.as_posix()}/{name}:").partition(":")[0])
+    assert abs(shown - line) <= 1  # a command of two lines is told by its first, and a default where it is used
 
 
 @pytest.mark.parametrize(
@@ -84,7 +99,9 @@ def test_an_image_that_may_move_is_refused(tmp_path: Path, name: str, image: str
         ("images:\n  - {name: api, newName: r.example.com/a, newTag: 0.0.0-none-yet}\n", False),
         ("images:\n  - {name: api, newName: r.example.com/a, newTag: latest}\n", True),
         ("images:\n  - {name: api, newName: r.example.com/a}\n", True),
-        ("images:\n  - {name: api, newName: r.example.com/a, digest: 'sha256:0'}\n", False),
+        ("images:\n  - {name: api, newName: r.example.com/a, digest: 'sha256:0'}\n", True),
+        (f"images:\n  - {{name: api, newName: r.example.com/a, digest: 'sha256:{'0' * 64}'}}\n", False),
+        ("image: {repository: r.example.com/a, tag: '', digest: x}\n", False),
         ("image: {repository: r.example.com/a, tag: 1.2.3}\n", False),
         ("image: {repository: r.example.com/a, tag: latest}\n", True),
         ("image: '{{ .Values.image.repository }}:{{ .Values.image.tag }}'\n", False),
