@@ -32,9 +32,9 @@ def fault(tag: str, pattern: re.Pattern[str] = OF_A_STATE) -> str | None:
     if not TAG.fullmatch(tag):
         return f'"{tag}" is no tag'
     if words & {"dirty", "uncommitted"}:
-        return f'the tag "{tag}" was given to a state that no commit holds'
+        return f'the tag "{tag}" was given to a state that no commit holds, so commit first'
     if tag.endswith("-"):
-        return f'the tag "{tag}" names no model'
+        return f'the tag "{tag}" names no model, so make train first'
     if words & MOVES or not pattern.search(tag):
         return f'the tag "{tag}" may mean another image tomorrow'
     return None

@@ -48,7 +48,7 @@ def test_the_two_commands_lead_to_green_tests(person: dict[str, str], tmp_path: 
     ):
         shell.expect(question)
         shell.send("\r")
-    shell.expect("git init && make test")
+    shell.expect("git init -b main && make test")
     shell.expect(pexpect.EOF)
     shell.close()
     assert shell.exitstatus == 0

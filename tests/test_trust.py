@@ -25,7 +25,7 @@ def test_the_plain_command_writes_a_project(tmp_path: Path) -> None:
     copier = Path(sys.executable).parent / "copier"
     said = succeed(copier, "copy", "--defaults", "gh:org/mltemplate", "myproj", cwd=tmp_path)
     assert (tmp_path / "myproj" / "src" / "myproj" / "train.py").is_file()
-    assert "cd myproj && git init && make test" in said
+    assert "cd myproj && git init -b main && make test" in said
     answers = (tmp_path / "myproj" / ".copier-answers.yml").read_text(encoding="utf-8")
     assert "_src_path: gh:org/mltemplate" in answers
     assert "_commit: v0.1.0" in answers
