@@ -45,6 +45,8 @@ def test_the_two_commands_lead_to_green_tests(person: dict[str, str], tmp_path: 
         "should the model predict",
         "Which framework",
         "Which Python",
+        "Where will it run",
+        "Where do its checks run",
     ):
         shell.expect(question)
         shell.send("\r")
