@@ -1,5 +1,6 @@
 """Reads the pipelines of a project, and runs their scripts as GitHub and GitLab do."""
 
+import json
 import re
 import shutil
 import sys
@@ -12,15 +13,29 @@ from .conftest import succeed
 
 SECRETS = {"github.token": "token-5f", "secrets.COSIGN_KEY": "key-5f", "secrets.COSIGN_PASSWORD": "pass-5f"}
 RECORDER = """#!/bin/sh
-# Stands in for docker, trivy, cosign, gh, apt-get and, to fetch tools, python3: it writes down what it was asked.
+# Stands in for docker, trivy, cosign, gh, apt-get and, to fetch tools, python3: it writes down what it was asked, and
+# fails if that is like $FAILS.
 case "$0 $1" in
 */python3\\ deploy/ci/get_tools.py) ;;
 */python3\\ *) exec {python} "$@" ;;
 esac
 echo "$(basename "$0") $*" >> "$RECORD"
 case "$*" in *--password-stdin*) cat >> "$RECORD.stdin" ;; esac
-case "$*" in "image inspect "*) echo '"ghcr.io/ada/myproj@sha256:5f"' ;; esac
+case "$*" in "image inspect "*) echo '[{{"RepoDigests": {digests}}}]' ;; esac
+case "$(basename "$0") $*" in $FAILS) exit 1 ;; esac
 """
+# The same content may have been pushed to other repositories, too.
+DIGESTS = ["ghcr.io/ada/other@sha256:0f", "ghcr.io/ada/myproj@sha256:5f", "ghcr.io/ada/myproj-jobs@sha256:6f"]
+
+
+def stand_ins(folder: Path, *names: str, digests: list[str] = DIGESTS) -> dict[str, str]:
+    """Stand-ins for programs, in `folder`, and the variables that they need, but for the PATH."""
+    (folder / "bin").mkdir(exist_ok=True)
+    for name in names:
+        text = RECORDER.format(python=sys.executable, digests=json.dumps(digests))
+        (folder / "bin" / name).write_text(text, encoding="utf-8")
+        (folder / "bin" / name).chmod(0o755)
+    return {"RECORD": str(folder / "record"), "FAILS": ""}
 
 
 def workflow(project: Path, name: str) -> dict[Any, Any]:
@@ -55,13 +70,11 @@ class Runner:
     """Runs scripts as GitHub and GitLab do, with stand-ins for what reaches outside."""
 
     def __init__(self, folder: Path, newborn: Path, environment: dict[str, str], names: tuple[str, ...]) -> None:
-        (folder / "bin").mkdir()
-        for name in names:
-            (folder / "bin" / name).write_text(RECORDER.format(python=sys.executable), encoding="utf-8")
-            (folder / "bin" / name).chmod(0o755)
+        stood = stand_ins(folder, *names)
         self.folder, self.newborn, self.record = folder, newborn, folder / "record"
         self.environment = environment | {
-            **{"PATH": f"{folder / 'bin'}:{environment['PATH']}", "RECORD": str(self.record)},
+            **stood,
+            "PATH": f"{folder / 'bin'}:{environment['PATH']}",
             **{"GITHUB_STEP_SUMMARY": str(folder / "page"), "GITHUB_OUTPUT": str(folder / "output")},
             **{"GITHUB_REF_NAME": "v0.1.0", "GITHUB_ACTOR": "ada", "GITHUB_REPOSITORY_OWNER": "Ada"},
             **{"CI_COMMIT_TAG": "v0.1.0", "CI_REGISTRY": "ghcr.io", "CI_REGISTRY_IMAGE": "ghcr.io/ada"},

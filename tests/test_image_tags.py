@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Render, command
+from .conftest import Render
 from .test_hooks import hook
 
 image_tags = hook("image_tags")
@@ -119,25 +119,3 @@ def test_every_image_that_a_newborn_names_stays(render: Render, answers: dict[st
     named = [path for path in project.rglob("*") if path.suffix in (".yaml", ".yml", ".json") or "Docker" in path.name]
     assert len(named) > 10
     assert [line for path in named for line in image_tags.faults(path)] == []
-
-
-def test_nothing_is_pushed_from_an_uncommitted_state(twin: Path, tmp_path: Path, environment: dict[str, str]) -> None:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "docker").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n', encoding="utf-8")
-    (tmp_path / "bin" / "docker").chmod(0o755)
-    person = environment | {"PATH": f"{tmp_path / 'bin'}:{environment['PATH']}"}
-    (twin / "artifacts" / "v1").mkdir(parents=True)
-    (twin / "artifacts" / "current").write_text("v1\n", encoding="utf-8")
-    said = command("make", "push", "REGISTRY=ghcr.io/ada", cwd=twin, env=person)
-    assert said.returncode == 0, said.stderr
-    pushed = (tmp_path / "asked").read_text(encoding="utf-8")
-    assert "push --quiet ghcr.io/ada/myproj:0.1.0-" in pushed
-    assert "push --quiet ghcr.io/ada/myproj-jobs:0.1.0-" in pushed
-    (tmp_path / "asked").unlink()
-    (twin / "further.py").write_text("", encoding="utf-8")
-    refused = command("make", "push", "REGISTRY=ghcr.io/ada", cwd=twin, env=person)
-    assert refused.returncode != 0
-    assert "no commit holds" in refused.stdout
-    assert "REGISTRY=ghcr.io/ada" in command("make", "push", cwd=twin, env=person).stderr
-    assert "push" not in (tmp_path / "asked").read_text(encoding="utf-8")
-    assert command("make", "tag", cwd=twin, env=person).returncode != 0

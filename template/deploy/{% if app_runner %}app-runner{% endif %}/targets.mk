@@ -1,10 +1,13 @@
 # App Runner; see deploy/app-runner/README.md
 .PHONY: deploy-app-runner status-app-runner
+deploy-app-runner status-app-runner: export ASKED_TAG = $(value TAG)
+deploy-app-runner status-app-runner: export ASKED_REGISTRY = $(value REGISTRY)
+deploy-app-runner status-app-runner: export ASKED_REGION = $(value REGION)
 
 deploy-app-runner: $(READY)  ## Run an image in App Runner: make deploy-app-runner TAG=… REGISTRY=… [REGION=…]
-	@$(PYTHON) hooks/image_tags.py --tag="$$TAG"
+	@$(PYTHON) hooks/image_tags.py --tag="$$ASKED_TAG"
 	@$(PYTHON) deploy/doctor.py app-runner
-	@$(PYTHON) deploy/app-runner/app_runner.py --region="$$REGION" --image="$$REGISTRY/$(PACKAGE):$$TAG"
+	@$(PYTHON) deploy/app-runner/app_runner.py --region="$$ASKED_REGION" --image="$$ASKED_REGISTRY/$(PACKAGE):$$ASKED_TAG"
 
 status-app-runner: $(READY)  ## Compare what runs in App Runner with service.json: make status-app-runner [REGION=…]
-	@$(PYTHON) deploy/app-runner/app_runner.py --region="$$REGION"
+	@$(PYTHON) deploy/app-runner/app_runner.py --region="$$ASKED_REGION"
