@@ -58,6 +58,38 @@ def test_no_secret_is_shown(project: Path) -> None:
     assert doctor(project, needs, "cloud", TOKEN="")[0] == 1
 
 
+@pytest.mark.parametrize("needs", [None, {"tools": None}, {"credentials": None, "tools": []}], ids=str)
+def test_a_deployment_may_need_nothing(project: Path, needs: object) -> None:
+    assert doctor(project, needs, "cloud") == (0, "")
+
+
+def test_a_thing_without_a_place_to_get_it_is_named_all_the_same(project: Path) -> None:
+    code, said = doctor(project, {"tools": [{"name": "a tool", "check": ["false"]}]}, "cloud")
+    assert (code, said) == (1, "cloud:\n  MISSING  a tool\n")
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [
+        *({"tools": [one]} for one in ({"name": "a tool"}, {"check": ["true"]}, "a tool", {"name": "x", "check": []})),
+        *({"tools": {"name": "a tool"}}, ["a tool"], {"tools": [{"name": "x", "check": "true"}]}),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_looked_for_is_refused_in_a_sentence(project: Path, needs: object) -> None:
+    code, said = doctor(project, needs, "cloud")
+    assert code == 1
+    assert said.startswith("deploy/cloud/needs.yaml: ")
+
+
+def test_a_file_that_is_broken_or_missing_is_named(project: Path) -> None:
+    (project / "deploy" / "cloud" / "needs.yaml").write_text("tools: [", encoding="utf-8")
+    for name in ("cloud", "none"):
+        said = command(".venv/bin/python", "deploy/doctor.py", name, cwd=project)
+        assert (said.returncode, said.stderr) == (1, "")
+        assert said.stdout.startswith(f"deploy/{name}/needs.yaml: ")
+
+
 def test_make_doctor_looks_at_all_deployments(project: Path, environment: dict[str, str]) -> None:
     doctor(project, {"credentials": [SECRET]})
     (project / ".venv" / "ready").touch()

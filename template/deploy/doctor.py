@@ -28,14 +28,42 @@ class Finding:
         """Tell it in a line."""
         if self.here:
             return f"ok       {self.name}"
-        return f"{'absent ' if self.optional else 'MISSING'}  {self.name}; to get it: {self.get}"
+        remedy = f"; to get it: {self.get}" if self.get else ""
+        return f"{'absent ' if self.optional else 'MISSING'}  {self.name}{remedy}"
+
+
+class NeedsError(Exception):
+    """A needs.yaml does not say what to look for."""
 
 
 def examine(needs: Path) -> list[Finding]:
-    """Look for each tool and credential that the file `needs` lists."""
-    listed = yaml.safe_load(needs.read_text(encoding="utf-8")) or {}
-    things = [*listed.get("tools", ()), *listed.get("credentials", ())]
-    return [Finding(one["name"], _is_here(one), bool(one.get("optional")), one["get"]) for one in things]
+    """Look for each tool and credential that the file `needs` lists.
+
+    Raises:
+        NeedsError: it cannot be read, or a thing in it has no name or nothing to look for.
+    """
+    try:
+        listed = yaml.safe_load(needs.read_text(encoding="utf-8")) or {}
+        things = [*(listed.get("tools") or ()), *(listed.get("credentials") or ())]
+    except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise NeedsError(
+            f"it does not list tools and credentials ({said}). Write it as the other folders do."
+        ) from None
+    if wrong := [one for one in things if not _can_be_looked_for(one)]:
+        raise NeedsError(f"{wrong[0]!r} needs a name, and a check (a list of words) or a variable.")
+    return [
+        Finding(str(one["name"]), _is_here(one), bool(one.get("optional")), str(one.get("get") or "")) for one in things
+    ]
+
+
+def _can_be_looked_for(thing: object) -> bool:
+    if not isinstance(thing, dict) or not thing.get("name"):
+        return False
+    check, variable = thing.get("check"), thing.get("variable")
+    if "variable" in thing:
+        return isinstance(variable, str) and bool(variable)
+    return isinstance(check, list) and bool(check) and all(isinstance(word, str) for word in check)
 
 
 def _is_here(thing: dict[str, Any]) -> bool:
@@ -57,7 +85,12 @@ def main(names: list[str]) -> int:
     files = [folder / name / "needs.yaml" for name in names] if names else sorted(folder.glob("*/needs.yaml"))
     missing = False
     for needs in files:
-        findings = examine(needs)
+        try:
+            findings = examine(needs)
+        except NeedsError as error:
+            print(f"deploy/{needs.parent.name}/{needs.name}: {error}")
+            missing = True
+            continue
         lacking = [one for one in findings if not one.here and not one.optional]
         missing = missing or bool(lacking)
         if lacking or not names:  # asked about all, it shows all; before a deployment it shows what stops it
