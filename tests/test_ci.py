@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from .conftest import ROOT, Render, command, succeed
-from .pipeline import SECRETS, Runner, carry, gitlab, scripts, steps, targets, workflow
+from .pipeline import SECRETS, Runner, calls, carry, gitlab, scripts, steps, targets, workflow
 
 TOOLS = Path(sys.executable).parent
 CHAIN = ["setup", "check", "test", "train", "summary", "setup", "tag", "image", "image-jobs", "scan", "push", "sign"]
@@ -102,11 +102,28 @@ def test_without_a_pipeline_there_are_no_scripts_for_it(render: Render) -> None:
     assert not any((project / name).exists() for name in (".github", ".gitlab-ci.yml", "deploy/ci"))
 
 
-def calls(runner: Runner) -> list[str]:
-    """The first words of what the stand-ins were asked, without mere looks."""
-    lines = runner.record.read_text("utf-8").splitlines()
-    assert not any(secret in line for line in lines for secret in SECRETS.values()), "a secret is among the arguments"
-    return [" ".join(line.split()[:2]) for line in lines if not line.startswith("docker image inspect")]
+def test_only_a_tag_that_is_checked_and_tested_is_published(render: Render) -> None:
+    release = workflow(render("a", ci="github"), "release")
+    assert release[True] == {"push": {"tags": ["v*"]}}  # YAML reads "on" as true
+    github, jobs = release["jobs"], gitlab(render("b", ci="gitlab"))
+    assert jobs[".on-a-tag"] == {"rules": [{"if": "$CI_COMMIT_TAG"}]}
+    assert jobs["workflow"]["rules"][-1] == {"if": "$CI_COMMIT_TAG =~ /^v/"}
+    for name, needs in (("tag", []), ("publish", ["tag", "test"]), ("release", ["publish"])):
+        asked = github[name].get("needs", [])
+        assert ([asked] if isinstance(asked, str) else asked) == needs
+        assert jobs[name].get("needs", []) == needs
+        assert jobs[name]["extends"] == ".on-a-tag"
+        assert "rules" not in jobs[name]
+        assert "if" not in github[name]
+    assert github["test"]["uses"].endswith("/test.yml")
+    assert "rules" not in jobs["test"]
+
+
+def test_no_step_may_fail_unnoticed(project: Path) -> None:
+    files = [path for path in project.rglob("*.yml") if path.parts[-2] == "workflows" or path.name == ".gitlab-ci.yml"]
+    text = "".join(path.read_text("utf-8") for path in files)
+    assert not re.search(r"continue-on-error|allow_failure|when: *(always|manual|on_failure)|always\(\)", text)
+    assert [line for step in scripts(project) for line in step.splitlines() if re.search(r"\|\||set \+e", line)] == []
 
 
 PUBLISHED = [
@@ -169,6 +186,7 @@ LOCK = '[[package]]\nname = "x"\nversion = "7"\n[[package]]\nversion = "{}"\nsou
 @pytest.mark.parametrize(
     ("tag", "lock", "said"),
     [
+        *((tag, LOCK.format("0.1.0"), 'whose tag is "v0.1.0"') for tag in ("v0.1.0x", "v0.1", "0.1.0", "v0.1.0 ", "")),
         ("v0.1.0", LOCK.format("0.1.0"), ""),
         ("v0.2.0", LOCK.format("0.1.0"), 'whose tag is "v0.1.0"'),
         ("v0.1.0", LOCK.format("0.0.9"), "uv.lock is of version 0.0.9"),

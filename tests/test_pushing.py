@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import command, commit
-from .pipeline import stand_ins
+from .conftest import Render, command, commit
+from .pipeline import SECRETS, Runner, calls, gitlab, stand_ins, workflow
 
 pytestmark = pytest.mark.xdist_group("newborn")
 Make = Callable[..., tuple[int, str, list[str]]]
@@ -143,3 +143,33 @@ def test_the_version_is_that_of_the_project_and_of_no_tool(make: Make, twin: Pat
     built = make("image", "BUILD=--platform 'linux/amd64'")[2][0]
     assert " --build-arg VERSION=0.1.0 --build-arg COMMIT=" in built
     assert " --platform linux/amd64 --tag myproj:0.1.0-" in built
+
+
+GATES = {
+    "trivy*": "trivy image",
+    "docker push*": "docker push",
+    "cosign*": "cosign sign",
+    "docker build*": "docker build",
+}
+
+
+@pytest.mark.parametrize("fails", GATES)
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_nothing_comes_after_a_gate_that_is_shut(
+    newborn: Path, render: Render, offline: dict[str, str], tmp_path: Path, ci: str, fails: str
+) -> None:
+    runner = Runner(tmp_path, newborn, offline, ("docker", "trivy", "cosign", "python3"))
+    runner.environment["FAILS"] = fails
+    published = runner.checkout("published")
+    for name, text in (("artifacts/v1/model", ""), ("artifacts/current", "v1"), ("model/build/summary.md", "# x")):
+        for folder in (tmp_path / "model", published):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+    with pytest.raises(AssertionError, match="failed, with code 1"):
+        if ci == "github":
+            runner.github(workflow(render(ci=ci), "release")["jobs"]["publish"], published)
+        else:
+            script = "\n".join(gitlab(render(ci=ci))["publish"]["script"])
+            runner.bash(script, published, COSIGN_KEY=SECRETS["secrets.COSIGN_KEY"])
+    assert calls(runner)[-1] == GATES[fails]
+    assert calls(runner).count(GATES[fails]) == 1
