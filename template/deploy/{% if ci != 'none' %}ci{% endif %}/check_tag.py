@@ -22,7 +22,8 @@ def fault(tag: str, project: Path) -> str | None:
         state = f"of version {locked}" if locked else "missing or broken"
         return (
             f"In the commit under this tag uv.lock is {state}, so nobody could tell which packages the image holds.\n"
-            "Make it with: make setup\nThen commit it, and move the tag."
+            "Make it with: make setup\n"
+            f"Then commit it, and move the tag: git tag --force {tag} && git push --force origin {tag}"
         )
     return None
 
