@@ -100,6 +100,17 @@ def test_it_refuses_a_tag_before_anything_is_asked(
     assert (fake.calls, (project / "deploy" / cloud.name / cloud.file).read_bytes()) == ([], before)
 
 
+@pytest.mark.usefixtures("fake")
+def test_what_it_is_given_is_never_run(project: Path, cloud: Cloud, person: dict[str, str]) -> None:
+    for text in ("$(shell touch ran)", "`touch ran`", '"; touch ran; "'):
+        others = [f"{word.split('=')[0]}={text}" for word in cloud.words]
+        for given in ([f"TAG={text}", *cloud.words], [f"TAG={TAG}", *others]):
+            assert command("make", f"deploy-{cloud.name}", *given, cwd=project, env=person).returncode != 0
+        words = [f"{name}={text}" for name in ("TAG", "REGISTRY", "REGION", "PROJECT")]
+        assert command("make", f"status-{cloud.name}", *words, cwd=project, env=person).returncode != 0
+    assert not (project / "ran").exists()
+
+
 def test_it_asks_the_doctor_first(project: Path, cloud: Cloud, fake: Fake, person: dict[str, str]) -> None:
     before = (project / "deploy" / cloud.name / cloud.file).read_bytes()
     fake.set(hidden="logged out")
