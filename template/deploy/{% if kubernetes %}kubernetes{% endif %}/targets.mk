@@ -1,13 +1,19 @@
 # Kubernetes. kubectl has the cluster; CONTEXT=… chooses another one than it has now.
 KUBERNETES := deploy manifests status deploy-undo predict-batch tables doctor
 .PHONY: deploy manifests status deploy-undo predict-batch tables
-$(KUBERNETES): export ASKED_ENV = $(if $(findstring command,$(origin ENV)),$(value ENV))
-$(KUBERNETES): export ASKED_CONTEXT = $(if $(findstring command,$(origin CONTEXT)),$(value CONTEXT))
-$(KUBERNETES): export ASKED_TAG = $(value TAG)
-$(KUBERNETES): export ASKED_REGISTRY = $(value REGISTRY)
-$(KUBERNETES): export ASKED_REVISION = $(value REVISION)
-$(KUBERNETES): export ASKED_IN = $(value IN)
-$(KUBERNETES): export ASKED_OUT = $(value OUT)
+# Only what stands on the command line is asked for, and as it stands there. What make exports it expands, commands in it
+# too; other deployments read their TAG in that way, so it is held back for these targets alone.
+ASKED = $(if $(findstring command,$(origin $(1))),$(value $(1)))
+$(KUBERNETES): export ASKED_ENV := $(call ASKED,ENV)
+$(KUBERNETES): export ASKED_CONTEXT := $(call ASKED,CONTEXT)
+$(KUBERNETES): export ASKED_TAG := $(call ASKED,TAG)
+$(KUBERNETES): export ASKED_REGISTRY := $(call ASKED,REGISTRY)
+$(KUBERNETES): export ASKED_REVISION := $(call ASKED,REVISION)
+$(KUBERNETES): export ASKED_IN := $(call ASKED,IN)
+$(KUBERNETES): export ASKED_OUT := $(call ASKED,OUT)
+ifneq ($(filter $(KUBERNETES),$(MAKECMDGOALS)),)
+unexport ENV CONTEXT TAG REGISTRY REVISION IN OUT
+endif
 
 deploy: $(READY)  ## Ship a tag to Kubernetes and wait: make deploy ENV=prod TAG=… [REGISTRY=ghcr.io/ada]
 	@$(PYTHON) deploy/kubernetes/rollout.py deploy
