@@ -59,14 +59,22 @@ def copy(cluster: Cluster, rendered: Rendered, sent: str, fetched: str) -> int:
         )
     if sent and not Path(sent).is_file():
         raise RefusedError(f"{sent}: there is no such file here.")
+    if ":" in Path(sent or fetched).name:
+        raise RefusedError(f'{sent or fetched}: kubectl cp would take it for a pod. Give it a name without ":".')
+    if fetched and Path(Path(fetched).name).exists():
+        raise RefusedError(f"{Path(fetched).name} is here already. Move it away first.")
     place, here = _place(Path(sent).name if sent else fetched), sent or Path(fetched).name
     with _pod(cluster, rendered) as name:
         if sent:  # whoever reads the table meanwhile finds the old one or the new one, and each whole
             cluster.must("cp", here, f"{name}:{place}.part")
             cluster.must("exec", name, "--", "mv", f"{place}.part", place)
         else:
-            cluster.must("cp", f"{name}:{place}", f"{here}.part")
-            Path(f"{here}.part").replace(here)
+            part = Path(f"{here}.part")
+            try:
+                cluster.must("cp", f"{name}:{place}", str(part))
+                part.replace(here)
+            finally:
+                part.unlink(missing_ok=True)
     print(f"{here} is now {place} in the cluster." if sent else f"{place} is now {here} here.")
     return 0
 
