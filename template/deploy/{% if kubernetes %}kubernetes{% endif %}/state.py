@@ -75,6 +75,9 @@ def compare(rendered: Rendered, state: State) -> list[str]:
     for wanted in rendered.of("CronJob"):
         name = wanted["metadata"]["name"]
         wrong += _of_job(running[name], container_of(wanted)["image"]) if name in running else [f"{name} is not there"]
+    intended = {wanted["metadata"]["name"] for wanted in rendered.of("CronJob")}
+    for name in sorted(set(running) - intended):
+        wrong.append(f"{name} runs by the clock, and is in no manifest; kubectl delete cronjob {name} ends it")
     return wrong
 
 
