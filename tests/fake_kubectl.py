@@ -1,7 +1,8 @@
 """A kubectl that keeps a small cluster in a file and writes down how it was called; it lets the real one render.
 
 `mode` in the file says what the cluster is like: well, pull (new images cannot be had), away (no answer), refuse (it
-takes nothing), part (it takes half), deny (one may not deploy), failing (Jobs fail).
+takes nothing), part (it takes half), deny (one may not deploy), failing (Jobs fail), cut (copies break off).
+`meanwhile` has a line of shell for a verb: what somebody else does just before; $CALLER is who called kubectl.
 """
 
 import copy
@@ -89,6 +90,10 @@ def main(words: list[str]) -> int:
         calls.write(json.dumps(words) + "\n")
     if words[0] in ("kustomize", "version"):
         return subprocess.run([os.environ["REAL_KUBECTL"], *words], check=False).returncode
+    state = json.loads(path.read_text("utf-8"))
+    if line := state.get("meanwhile", {}).pop((*words, "", "", "", "", "")[4], None):
+        path.write_text(json.dumps(state), encoding="utf-8")
+        subprocess.run(line, shell=True, check=True, env=os.environ | {"CALLER": str(os.getppid())})
     fake = Fake(path)
     if words == ["config", "current-context"]:
         print("lab")
@@ -115,10 +120,9 @@ def answer(fake: Fake, words: list[str]) -> int:  # noqa: PLR0912, PLR0915 - one
         case ["apply", "--dry-run=server", *_]:
             if fake.mode == "refuse":
                 print("Error from server (Forbidden): exceeded quota", file=sys.stderr)
-            elif not fake.of("Namespace"):
+            if not fake.of("Namespace"):
                 print('Error from server (NotFound): namespaces "myproj-prod" not found', file=sys.stderr)
-                return 1
-            return int(fake.mode == "refuse")
+            return int(fake.mode == "refuse" or not fake.of("Namespace"))
         case ["apply", *_]:
             for thing in yaml.safe_load_all(given):
                 print(f"{fake.put(thing)} configured")
@@ -160,6 +164,7 @@ def answer(fake: Fake, words: list[str]) -> int:  # noqa: PLR0912, PLR0915 - one
             fake.all["copied"] = [source, goal]
             if ":" in source:
                 Path(goal).write_text("answers", encoding="utf-8")
+            return int(fake.mode == "cut")
         case ["exec", _, "--", "mv", *names]:
             fake.all["moved"] = names
         case ["create", *_]:
@@ -175,7 +180,10 @@ def answer(fake: Fake, words: list[str]) -> int:  # noqa: PLR0912, PLR0915 - one
             print(json.dumps(fake.objects[kinds.replace("job.batch/", "job/")]))
         case ["get", kinds, *_]:
             wanted = [kind.removesuffix("s") for kind in kinds.split(",")]
-            print(json.dumps({"items": [one for kind in wanted for one in fake.of(kind)]}))
+            key, _, value = options.get("selector", "").partition("=")
+            found = [one for kind in wanted for one in fake.of(kind)]
+            chosen = [one for one in found if not key or one["metadata"].get("labels", {}).get(key) == value]
+            print(json.dumps({"items": chosen}))
         case ["logs", *_]:
             print("344 rows predicted")
         case _:

@@ -50,11 +50,19 @@ def faults(objects: list[Object]) -> list[str]:
     world = World(objects)
     found = [*_of_names(world), *_of_namespaces(world)]
     for thing in objects:
-        check = CHECKS.get(thing["kind"])
-        found += [f"{title(thing)}: {fault}" for fault in (check(thing, world) if check else ())]
+        if check := CHECKS.get(thing["kind"]):
+            found += _told(thing, check(thing, world))
     for pod in world.pods:
-        found += [f"{title(pod.owner)}: {fault}" for fault in [*pods.faults(pod, objects), *_of_images(pod)]]
+        found += [*_told(pod.owner, pods.faults(pod, objects)), *_told(pod.owner, _of_images(pod))]
     return found
+
+
+def _told(thing: Object, lines: Iterator[str]) -> Iterator[str]:
+    try:
+        for line in lines:
+            yield f"{title(thing)}: {line}"
+    except pods.FORMLESS as error:
+        yield f"{title(thing)}: {pods.formless(error)}"
 
 
 def _of_names(world: World) -> Iterator[str]:

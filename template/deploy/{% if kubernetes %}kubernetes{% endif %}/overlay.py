@@ -12,7 +12,7 @@ from typing import Any
 
 import manifests
 import yaml
-from pods import Object, pods
+from pods import FORMLESS, Object, formless, pods
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -52,7 +52,7 @@ class Rendered:
 class Overlay:
     """One environment, as the working tree describes it, or with another text of its kustomization.yaml."""
 
-    def __init__(self, name: str, text: str | None = None) -> None:
+    def __init__(self, name: str, text: str | None = None, found: bytes | None = None) -> None:
         names = environments()
         if name not in names:
             said = f'ENV="{name}" is no overlay' if name else "ENV is missing"
@@ -60,7 +60,11 @@ class Overlay:
         self.name = name
         self.path = OVERLAYS / name / "kustomization.yaml"
         self.shown = self.path.relative_to(ROOT).as_posix()
-        self.text = self.path.read_bytes().decode("utf-8") if text is None else text
+        self.found = self.path.read_bytes() if found is None else found
+        try:
+            self.text = self.found.decode("utf-8") if text is None else text
+        except UnicodeDecodeError as error:
+            raise RefusedError(f"{self.shown}: this is not UTF-8: {error}. Save it as UTF-8.") from error
 
     def images(self) -> dict[str, str]:
         """The image of the API and that of the jobs as this overlay names them, each with its tag."""
@@ -82,10 +86,20 @@ class Overlay:
         for node, value in sorted(changes, key=lambda change: -change[0].start_mark.index):
             scalar = value if yaml.safe_load(value) == value else json.dumps(value)
             text = text[: node.start_mark.index] + scalar + text[node.end_mark.index :]
-        return Overlay(self.name, text)
+        return Overlay(self.name, text, self.found)
+
+    def check(self) -> None:
+        """See that the file is still what was read.
+
+        Raises:
+            RefusedError: somebody changed it.
+        """
+        if self.path.read_bytes() != self.found:
+            raise RefusedError(f"{self.shown} was edited meanwhile, and stays as it is. Look at it, and begin again.")
 
     def write(self) -> None:
         """Put the text in its place, whole or not at all."""
+        self.check()
         beside = self.path.with_name(".kustomization.yaml.new")
         beside.write_bytes(self.text.encode("utf-8"))
         beside.replace(self.path)
@@ -100,25 +114,45 @@ class Overlay:
         Raises:
             RefusedError: kustomize cannot, none is the API's or, if they are to be sent, they do not hold together.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / HERE.name
-            shutil.copytree(HERE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-            (copy / "overlays" / self.name / "kustomization.yaml").write_bytes(self.text.encode("utf-8"))
-            said = run("kubectl", "kustomize", str(copy / "overlays" / self.name))
-            if said.returncode != 0:
-                raise RefusedError(f"{self.shown}: kustomize refuses it: {said.stderr.strip().replace(folder, '')}")
-        objects: list[Object] = [one for one in yaml.safe_load_all(said.stdout) if one]
+        text, objects = self._made()
+        found = [*self._overwritten(objects)]
         try:
-            found = [*self._lost(objects), *manifests.faults(objects)] if to_send else []
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            found = [
-                f"a field is missing or has a form that Kubernetes does not know ({type(error).__name__}: {error})"
-            ]
+            found += [*self._lost(objects), *manifests.faults(objects)] if to_send else []
+        except FORMLESS as error:
+            found.append(formless(error))
         if not any(one["kind"] == "Deployment" and component(one) == "api" for one in objects):
             found.append(f"no Deployment has the label {COMPONENT}: api; give it to that of the API")
+        elif not all(one["metadata"].get("namespace") for one in objects if one["kind"] == "Deployment"):
+            found.append("there is no namespace; set namespace: in it")
         if found:
             raise RefusedError("\n".join([f"{self.shown}: what comes of it does not hold together:", *found]))
-        return Rendered(said.stdout, objects)
+        return Rendered(text, objects)
+
+    def _made(self) -> tuple[str, list[Object]]:
+        with tempfile.TemporaryDirectory() as folder:  # with all of deploy/, since overlays may name what is beside
+            copy = Path(folder) / HERE.parent.name
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(HERE.parent, copy, ignore=ignored, ignore_dangling_symlinks=True)
+            place = copy / HERE.name / "overlays" / self.name
+            (place / "kustomization.yaml").write_bytes(self.text.encode("utf-8"))
+            said = run("kubectl", "kustomize", str(place))
+            if said.returncode != 0:
+                raise RefusedError(f"{self.shown}: kustomize refuses it: {said.stderr.strip().replace(folder, '')}")
+        return said.stdout, [whole(one) for one in yaml.safe_load_all(said.stdout) if one]
+
+    def _overwritten(self, objects: list[Object]) -> Iterator[str]:
+        own = {_identity(one) for one in objects if one["kind"] != "Namespace"}
+        for other in environments():
+            if other == self.name:
+                continue
+            try:
+                theirs = Overlay(other)._made()[1]  # noqa: SLF001
+            except RefusedError:
+                continue  # it is said where that one is sent
+            for kind, name, space in sorted(own & {_identity(one) for one in theirs}):
+                where = f"in the namespace {space} too, and each would overwrite the other"
+                remedy = "give one of them another namespace or a nameSuffix"
+                yield f"{kind}/{name}: overlays/{other} has one of that name {where}; {remedy}"
 
     def _lost(self, objects: list[Object]) -> Iterator[str]:
         reached = {container["image"] for pod in pods(objects) for container in pod.containers}
@@ -147,6 +181,13 @@ class Overlay:
             if not {"newName", "newTag"} <= set(one):
                 raise RefusedError(f"{self.shown}: the image {name} needs newName and newTag. Write both.")
         return entries
+
+
+def whole(value: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """The same without fields that hold nothing, which Kubernetes takes as not written."""
+    if isinstance(value, dict):
+        return {name: whole(one) for name, one in value.items() if one is not None}
+    return [whole(one) for one in value if one is not None] if isinstance(value, list) else value
 
 
 def component(thing: Object) -> str:
@@ -191,6 +232,11 @@ def run(*words: str, text: str | None = None, show: bool = False) -> subprocess.
         )
     except FileNotFoundError as error:
         raise RefusedError(f"{words[0]} is not here; make doctor says how to get it.") from error
+
+
+def _identity(thing: Object) -> tuple[str, str, str]:
+    meta = thing["metadata"]
+    return thing["kind"], str(meta.get("name")), str(meta.get("namespace", ""))
 
 
 def _pairs(node: yaml.Node | None) -> dict[str, Any]:

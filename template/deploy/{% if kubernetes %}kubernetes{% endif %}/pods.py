@@ -14,6 +14,7 @@ QUANTITY = re.compile(r"([0-9]+|[0-9]*\.[0-9]+|[0-9]+\.)(?:(n|u|m|k|[KMGTPE]i?)|
 DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 TO_FINISH = 2  # seconds that the API gives requests on top of API_MAX_SECONDS
+FORMLESS = (KeyError, TypeError, AttributeError, ValueError)  # what reading an object of another form raises
 DEFAULTS = {"API_DRAIN_SECONDS": "1", "API_MAX_SECONDS": "5"}  # of the API itself
 
 
@@ -43,6 +44,11 @@ class Pod:
 def title(thing: Object) -> str:
     """Kind and name, as kubectl prints them."""
     return f"{thing.get('kind', 'object')}/{thing.get('metadata', {}).get('name', '(no name)')}"
+
+
+def formless(error: Exception) -> str:
+    """What was wrong with an object whose form is not that of its kind."""
+    return f"a field is missing or has a form that Kubernetes does not know ({type(error).__name__}: {error}); mend it"
 
 
 def pods(objects: Iterable[Object]) -> list[Pod]:

@@ -14,6 +14,7 @@ from cluster import Cluster, UnreachableError, connect, wait
 from overlay import (
     EXAMPLE,
     HERE,
+    NOTHING_YET,
     ROOT,
     Overlay,
     RefusedError,
@@ -28,10 +29,10 @@ from state import State, compare, revision
 
 def deploy() -> int:
     """Set the tag of an environment, send it all, and wait until it runs."""
-    overlay, tag = Overlay(asked("ENV")), asked("TAG")
+    before, tag = Overlay(asked("ENV")), asked("TAG")
     if run(sys.executable, "hooks/image_tags.py", f"--tag={tag}", show=True).returncode != 0:
         return 1
-    overlay = overlay.with_images(tag, checked_registry(asked("REGISTRY")))
+    overlay = before.with_images(tag, checked_registry(asked("REGISTRY")))
     for image in overlay.images().values():
         if image.startswith(EXAMPLE):
             raise RefusedError(
@@ -48,9 +49,12 @@ def deploy() -> int:
     said = cluster.kubectl("apply", "--filename=-", text=rendered.text)
     print(said.stdout, end="", flush=True)
     if said.returncode != 0:
-        raise RefusedError(f"Not all of it was taken: {said.stderr.strip()}\n{_way_on(overlay)}")
+        raise RefusedError(f"Not all of it was taken: {said.stderr.strip()}\n{_way_back(before)}")
     if not wait(cluster, rendered.api["metadata"]["name"]):
         raise RefusedError(_way_on(overlay))
+    now, image = (container_of(one or rendered.api)["image"] for one in (State(cluster, rendered).api, rendered.api))
+    if now != image:
+        raise RefusedError(f"Meanwhile somebody else deployed {now}, so that runs, and not {tag}.")
     print(f"{overlay.name} runs {tag}. {_to_commit(overlay)}")
     return 0
 
@@ -84,6 +88,11 @@ def deploy_undo() -> int:
         raise RefusedError(f"Nothing is deployed in {cluster.namespace}. Nothing was changed.")
     now = container_of(state.api)["image"]
     images = {to: container_of(one)["image"] for to, one in state.revisions().items()}
+    if not asked("REVISION") and now != overlay.images()["api"]:
+        raise RefusedError(
+            f"{overlay.shown} says {overlay.images()['api']}, and the cluster was asked for {now}, so it is not plain "
+            f"which way is back. Nothing was changed. To stay with that, deploy its tag; to go back, say REVISION="
+        )
     to = _earlier(images, revision(state.api), asked("REVISION"))
     name, _, tag = images[to].rpartition(":")
     overlay = overlay.with_images(tag, name.rpartition("/")[0])
@@ -92,6 +101,7 @@ def deploy_undo() -> int:
             f"Revision {to} ran {images[to]}, which {overlay.shown} cannot name by another tag alone. Nothing was "
             f"changed. Write newName and newTag there yourself, and call: kubectl rollout undo --to-revision={to}"
         )
+    overlay.check()
     print(f"Going back from {now} to {images[to]} in {cluster.namespace}, context {cluster.context}.", flush=True)
     deployment = f"deployment/{state.api['metadata']['name']}"
     print(cluster.must("rollout", "undo", deployment, f"--to-revision={to}"), end="", flush=True)
@@ -147,6 +157,9 @@ def main(name: str) -> int:
     except RefusedError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, UnreachableError) else 1
+    except KeyboardInterrupt:
+        print(f"Stopped. See what runs with make status ENV={asked('ENV')}", file=sys.stderr)
+        return 130
 
 
 def asked(name: str) -> str:
@@ -162,7 +175,11 @@ def there(rendered: Rendered) -> Cluster:
 def _try(cluster: Cluster, rendered: Rendered) -> None:
     """Let the cluster say what it would refuse, where it can: not before it has the namespace."""
     said = cluster.kubectl("apply", "--dry-run=server", "--filename=-", text=rendered.text)
-    if said.returncode != 0 and not re.search(r'namespaces "[^"]*" not found|does not support dry run', said.stderr):
+    forgiven = "does not support dry run"
+    if any(one["metadata"]["name"] == cluster.namespace for one in rendered.of("Namespace")):
+        forgiven += f'|namespaces "{cluster.namespace}" not found'
+    lines = [line for line in said.stderr.splitlines() if line and not line.startswith("Warning: ")]
+    if said.returncode != 0 and not (lines and all(re.search(forgiven, line) for line in lines)):
         raise RefusedError(f"The cluster refuses it, so nothing was changed: {said.stderr.strip()}")
 
 
@@ -179,6 +196,15 @@ def _earlier(images: dict[int, str], now: int, wanted: str) -> int:
 
 def _way_on(overlay: Overlay) -> str:
     return f"See what runs with make status ENV={overlay.name}; go back with make deploy-undo ENV={overlay.name}."
+
+
+def _way_back(before: Overlay) -> str:
+    name, _, tag = before.images()["api"].rpartition(":")
+    back = f"make deploy ENV={before.name} TAG={tag} REGISTRY={name.rpartition('/')[0]}"
+    again = "send it again when it can be taken"
+    return f"See what runs with make status ENV={before.name}; {again}" + (
+        "." if tag == NOTHING_YET[1:] else f", or what was there before: {back}"
+    )
 
 
 def _to_commit(overlay: Overlay) -> str:
