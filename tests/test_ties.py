@@ -13,7 +13,7 @@ import pytest
 from .test_kubernetes import Object, kubernetes, rendered
 
 __all__ = ["kubernetes"]
-MODULES = ("image_tags", "manifests", "pods")
+MODULES = ("image_tags", "manifests", "pod_security", "pods", "schedule")
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,7 @@ API = "Deployment/myproj-api"
 POD = f"{API}:spec.template.spec"
 FIRST = f"{POD}.containers.0"
 JOB = "CronJob/myproj-monitor:spec.jobTemplate.spec.template"
+NO_RIGHTS = {"name": "init", "image": "busybox:1.36"}
 GONE = object()
 TWICE = object()  # the first of a list comes again
 FAULTS: list[tuple[str, Any, str]] = [
@@ -80,6 +81,9 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("CronJob/myproj-monitor:spec.schedule", "0 5-2 * * *", '"5-2" is no hour'),
     ("CronJob/myproj-monitor:spec.schedule", "*/0 * * * *", '"*/0" is no minute'),
     ("CronJob/myproj-monitor:spec.schedule", "0 0 0 * *", '"0" is no day'),
+    ("CronJob/myproj-monitor:spec.schedule", "@every hour", "has 2 fields"),
+    ("CronJob/myproj-monitor:spec.timeZone", "Europe/Berlinn", 'timeZone "Europe/Berlinn" is none'),
+    (f"{JOB}.spec.initContainers", [NO_RIGHTS], "CronJob/myproj-monitor: container init: its namespace enforces"),
     (f"{JOB}.spec.restartPolicy", "Always", "restartPolicy Always does not fit"),
     (f"{JOB}.spec.restartPolicy", GONE, "restartPolicy Always does not fit"),
     (f"{POD}.restartPolicy", "Never", "restartPolicy Never does not fit"),
@@ -155,6 +159,7 @@ def test_a_fault_is_named(
     [
         ("CronJob/myproj-monitor:spec.schedule", "*/5,7 0-6/2 1,15 jan-mar MON-FRI"),
         ("CronJob/myproj-monitor:spec.schedule", "@daily"),
+        ("CronJob/myproj-monitor:spec.schedule", "@every 1h30m"),
         (f"{FIRST}.resources.requests.cpu", "0.5"),
         (f"{FIRST}.resources.requests.memory", "1e8"),
         (f"{FIRST}.image", f"ghcr.io/ada/myproj@sha256:{64 * '0'}"),

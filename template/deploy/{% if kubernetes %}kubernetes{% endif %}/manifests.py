@@ -10,7 +10,9 @@ from math import ceil
 from pathlib import Path
 from sys import path as search
 
+import pod_security
 import pods
+import schedule
 from pods import LABEL, Object, Pod, repeated, title
 
 search.append(str(Path(__file__).parents[2] / "hooks"))
@@ -21,12 +23,6 @@ LONGEST = {"CronJob": 52}  # each Job appends 11 characters to its name
 LABELS = ("Namespace", "Service", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 GLOBAL = ("Namespace", "PersistentVolume", "StorageClass", "PriorityClass", "ClusterRole", "ClusterRoleBinding")
 PATH_TYPES = ("Prefix", "Exact", "ImplementationSpecific")
-FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 6))
-NAMES = {
-    "month": ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
-    "weekday": ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
-}
-MACROS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 
 
 class World:
@@ -54,6 +50,8 @@ def faults(objects: list[Object]) -> list[str]:
             found += _told(thing, check(thing, world))
     for pod in world.pods:
         found += [*_told(pod.owner, pods.faults(pod, objects)), *_told(pod.owner, _of_images(pod))]
+        if pod_security.enforced(objects):
+            found += _told(pod.owner, pod_security.faults(pod))
     return found
 
 
@@ -205,27 +203,6 @@ def _of_policy(thing: Object, world: World) -> Iterator[str]:
                 yield f"it lets port {port['port']} through, which its pods do not have; name one of theirs"
 
 
-def _of_schedule(thing: Object, _: World) -> Iterator[str]:
-    schedule = thing["spec"]["schedule"]
-    fields = schedule.split()
-    if schedule not in MACROS and len(fields) != len(FIELDS):
-        yield f'the schedule "{schedule}" has {len(fields)} fields; write 5: minute hour day month weekday'
-    elif schedule not in MACROS:
-        for text, (name, low, high) in zip(fields, FIELDS, strict=True):
-            if not all(_is_time(part, name, low, high) for part in text.lower().split(",")):
-                yield f'the schedule "{schedule}": "{text}" is no {name}; take {low} to {high}'
-
-
-def _is_time(part: str, name: str, low: int, high: int) -> bool:
-    for index, word in enumerate(NAMES.get(name, ())):
-        part = re.sub(rf"\b{word}\b", str(low + index), part)
-    match = re.fullmatch(r"(\*|\?|(\d+)(?:-(\d+))?)(?:/(\d+))?", part)
-    if not match or match[4] == "0":
-        return False
-    begin, end = int(match[2] or low), int(match[3] or match[2] or high)
-    return low <= begin <= end <= high
-
-
 def _matches(selector: Object, labels: dict[str, str]) -> bool:
     """Whether labels satisfy a selector; an empty one takes all."""
     tests: dict[str, Callable[[Object], bool]] = {
@@ -245,5 +222,5 @@ CHECKS: dict[str, Callable[[Object, World], Iterator[str]]] = {
     "HorizontalPodAutoscaler": _of_autoscaler,
     "PodDisruptionBudget": _of_budget,
     "NetworkPolicy": _of_policy,
-    "CronJob": _of_schedule,
+    "CronJob": lambda thing, _: schedule.faults(thing["spec"]),
 }
