@@ -184,6 +184,34 @@ def test_pods_write_nowhere_but_to_what_is_limited_and_have_no_token(kubernetes:
             assert set(container["resources"]["limits"]) == set(container["resources"]["requests"]) == {"cpu", "memory"}
 
 
+API, MONITOR, PREDICT = "Deployment/myproj-api", "CronJob/myproj-monitor", "CronJob/myproj-predict"
+POD, FIRST = "spec.template.spec", "spec.template.spec.containers.0"
+PROMISES: list[tuple[str, str, object]] = [
+    (API, "spec.strategy.rollingUpdate", {"maxUnavailable": 0, "maxSurge": 1}),  # the old pods answer meanwhile
+    (API, f"{FIRST}.env.1.valueFrom.secretKeyRef.key", "API_KEYS"),  # as the README makes the Secret
+    (API, f"{FIRST}.readinessProbe.httpGet.path", "/readyz"),  # red while it drains
+    (API, f"{FIRST}.livenessProbe.httpGet.path", "/healthz"),  # or what drains is killed
+    (API, f"{FIRST}.startupProbe.httpGet.path", "/healthz"),
+    ("HorizontalPodAutoscaler/myproj-api", "spec.metrics.0.resource.target.averageUtilization", 70),  # of what is asked
+    ("PodDisruptionBudget/myproj-api", "spec.maxUnavailable", 1),
+    ("NetworkPolicy/myproj-nobody", "spec.policyTypes", ["Ingress", "Egress"]),  # nothing here calls anybody
+    ("NetworkPolicy/myproj-api", "spec.policyTypes", ["Ingress"]),
+    ("NetworkPolicy/myproj-api", "spec.ingress.0.ports.0.port", "http"),
+    (MONITOR, "spec.jobTemplate.spec.backoffLimit", 0),  # an alarm is not asked again
+    (MONITOR, f"spec.jobTemplate.{POD}.securityContext.fsGroup", 10001),  # or it cannot read the tables
+    (PREDICT, f"spec.jobTemplate.{POD}.securityContext.fsGroup", 10001),  # or write them
+    (PREDICT, "spec.suspend", True),  # only when it is asked for
+]
+
+
+@pytest.mark.parametrize(("name", "path", "value"), PROMISES)
+def test_what_is_promised_is_there(kubernetes: Path, name: str, path: str, value: object) -> None:
+    (at,) = [one for one in rendered(kubernetes, "prod") if f"{one['kind']}/{one['metadata']['name']}" == name]
+    for step in path.split("."):
+        at = at[int(step)] if isinstance(at, list) else at[step]
+    assert at == value
+
+
 def test_a_change_of_a_setting_rolls_out(kubernetes: Path, tmp_path: Path) -> None:
     def settings(project: Path) -> str:
         api = pods(rendered(project, "prod"))["Deployment/myproj-api"]
