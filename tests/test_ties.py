@@ -13,7 +13,7 @@ import pytest
 from .test_kubernetes import Object, kubernetes, rendered
 
 __all__ = ["kubernetes"]
-MODULES = ("image_tags", "manifests", "pod_security", "pods", "schedule")
+MODULES = ("image_tags", "manifests", "pod_security", "pods", "schedule", "texts")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,12 @@ API = "Deployment/myproj-api"
 POD = f"{API}:spec.template.spec"
 FIRST = f"{POD}.containers.0"
 JOB = "CronJob/myproj-monitor:spec.jobTemplate.spec.template"
+FROM_MAP = {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "team", "key": "B"}}}
+TEAM = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "team", "namespace": "myproj-prod"}, "data": {}}
 NO_RIGHTS = {"name": "init", "image": "busybox:1.36"}
+HARDENED: Object = {"name": "more", "image": "busybox:1.36", "resources": {"limits": {"cpu": "1"}}}
+HARDENED["securityContext"] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+AVERAGE = {"name": "hugepages-2Mi", "target": {"type": "AverageValue", "averageValue": "2Mi"}}
 GONE = object()
 TWICE = object()  # the first of a list comes again
 FAULTS: list[tuple[str, Any, str]] = [
@@ -68,7 +73,7 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("HorizontalPodAutoscaler/*:spec.scaleTargetRef.name", "other", "there is no Deployment/other to scale"),
     ("HorizontalPodAutoscaler/*:spec.scaleTargetRef.apiVersion", "apps/v1beta1", "write apps/v1"),
     ("HorizontalPodAutoscaler/*:spec.minReplicas", 11, "minReplicas 11 is above maxReplicas 10"),
-    (f"{FIRST}.resources.requests.cpu", GONE, "requests none; add the request"),
+    (f"{FIRST}.resources", {}, "requests none; add the request"),
     ("PodDisruptionBudget/*:spec.selector.matchLabels", {"app": "other"}, "Budget/myproj-api: its selector finds no"),
     ("PodDisruptionBudget/*:spec.maxUnavailable", 0, "with 3 pods it lets none be evicted"),
     ("PodDisruptionBudget/*:spec.maxUnavailable", "0%", "with 3 pods it lets none be evicted"),
@@ -115,6 +120,12 @@ FAULTS: list[tuple[str, Any, str]] = [
     (f"{FIRST}.resources.requests.memory", "1Gi", "requests 1Gi of memory and may use 512Mi"),
     (f"{FIRST}.resources.requests.cpu", "1.5", "requests 1.5 of cpu and may use 1"),
     (f"{FIRST}.resources.limits.memory", "512MB", "limits of memory: 512MB is no amount"),
+    (f"{FIRST}.env.0.value", 4, "the variable HOME: 4 is no text"),
+    (f"{FIRST}.env.0", FROM_MAP, "has no B; add it"),
+    (f"{API}:metadata.annotations", {"scrape": True}, "annotation scrape: True is no text"),
+    (f"{API}:spec.template.metadata.labels.version", 1.5, "label version: 1.5 is no text"),
+    ("ConfigMap/*:data.API_MAX_SECONDS", 5, "data API_MAX_SECONDS: 5 is no text"),
+    ("ConfigMap/*:metadata", {"generateName": "x-", "namespace": "myproj-prod"}, "ConfigMap/x-*: kubectl apply needs"),
     (f"{FIRST}.image", "ghcr.io/ada/myproj", "no tag is named"),
     (f"{FIRST}.image", "ghcr.io:443/ada/myproj:latest", "may mean another image tomorrow"),
 ]
@@ -135,6 +146,8 @@ def plant(objects: list[Object], where: str, value: object) -> list[Object]:
         del at[key]
     elif value is TWICE:
         at[key].append(copy.deepcopy(at[key][0]))
+    elif isinstance(at, list) and key == len(at):
+        at.append(value)
     else:
         at[key] = value
     return objects
@@ -149,7 +162,7 @@ def test_without_a_fault_there_is_none(faults: Callable[[list[Object]], list[str
 def test_a_fault_is_named(
     faults: Callable[[list[Object]], list[str]], objects: list[Object], where: str, value: object, text: str
 ) -> None:
-    found = faults(plant(objects, where, value))
+    found = faults([*plant(objects, where, value), TEAM])
     assert any(text in line for line in found), json.dumps(found, indent=2)
     assert all("; " in line and ": " in line and "\n" not in line for line in found)
 
@@ -165,6 +178,12 @@ def test_a_fault_is_named(
         (f"{FIRST}.image", f"ghcr.io/ada/myproj@sha256:{64 * '0'}"),
         ("PodDisruptionBudget/*:spec", {"minAvailable": "50%", "selector": {}}),
         ("Ingress/*:spec.rules.0.host", "*.example.com"),
+        ("Ingress/*:spec.defaultBackend", {"resource": {"kind": "Bucket", "name": "x"}}),
+        ("Service/myproj-api:spec", {"type": "ExternalName", "externalName": "api.example.com"}),
+        (f"{FIRST}.resources", {"limits": {"cpu": "1", "memory": "1Gi"}}),
+        (f"{POD}.initContainers", [HARDENED | {"resources": {}}]),
+        (f"{POD}.containers.1", HARDENED | {"ports": [{"name": "http", "containerPort": 9000}]}),
+        ("HorizontalPodAutoscaler/*:spec.metrics.0.resource", AVERAGE),
         ("Service/myproj-api:spec.ports.0.targetPort", 8000),
         ("NetworkPolicy/myproj-api:spec.podSelector", {"matchExpressions": [{"key": "x", "operator": "DoesNotExist"}]}),
     ],
@@ -173,3 +192,35 @@ def test_what_is_right_in_another_way_passes(
     faults: Callable[[list[Object]], list[str]], objects: list[Object], where: str, value: object
 ) -> None:
     assert faults(plant(objects, where, value)) == []
+
+
+BESIDE: list[tuple[str, str, str, Object]] = [
+    ("bitnami.com/v1alpha1", "SealedSecret", "myproj-keys", {}),
+    ("external-secrets.io/v1", "ExternalSecret", "keys", {"target": {"name": "myproj-keys"}}),
+]
+
+
+@pytest.mark.parametrize(("version", "kind", "name", "spec"), BESIDE)
+def test_a_secret_that_an_operator_makes_is_there(
+    faults: Callable[[list[Object]], list[str]], objects: list[Object], version: str, kind: str, name: str, spec: Object
+) -> None:
+    needed = plant(objects, f"{FIRST}.env.1.valueFrom.secretKeyRef.optional", GONE)
+    meta = {"name": name, "namespace": "myproj-prod"}
+    assert faults([*needed, {"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec}]) == []
+    noted = plant(needed, f"{API}:metadata.annotations", {"deploy/exists": "ConfigMap/x, Secret/myproj-keys"})
+    assert faults(noted) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "name"),
+    [
+        ("networking.k8s.io/v1", "IngressClass", "nginx"),
+        ("cert-manager.io/v1", "ClusterIssuer", "ours"),
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "birds.example.org"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole", "system:birds"),
+    ],
+)
+def test_what_belongs_to_the_whole_cluster_has_no_namespace(
+    faults: Callable[[list[Object]], list[str]], objects: list[Object], version: str, kind: str, name: str
+) -> None:
+    assert faults([*objects, {"apiVersion": version, "kind": kind, "metadata": {"name": name}}]) == []

@@ -13,6 +13,7 @@ from sys import path as search
 import pod_security
 import pods
 import schedule
+import texts
 from pods import LABEL, Object, Pod, repeated, title
 
 search.append(str(Path(__file__).parents[2] / "hooks"))
@@ -21,7 +22,11 @@ import image_tags
 SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LONGEST = {"CronJob": 52}  # each Job appends 11 characters to its name
 LABELS = ("Namespace", "Service", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
-GLOBAL = ("Namespace", "PersistentVolume", "StorageClass", "PriorityClass", "ClusterRole", "ClusterRoleBinding")
+GLOBAL = {
+    *("Namespace", "PersistentVolume", "StorageClass", "PriorityClass", "IngressClass", "RuntimeClass", "APIService"),
+    *("CustomResourceDefinition", "CSIDriver", "VolumeSnapshotClass", "GatewayClass", "ValidatingAdmissionPolicy"),
+    *("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"),
+}  # and whatever begins with Cluster
 PATH_TYPES = ("Prefix", "Exact", "ImplementationSpecific")
 
 
@@ -46,6 +51,7 @@ def faults(objects: list[Object]) -> list[str]:
     world = World(objects)
     found = [*_of_names(world), *_of_namespaces(world)]
     for thing in objects:
+        found += _told(thing, texts.faults(thing))
         if check := CHECKS.get(thing["kind"]):
             found += _told(thing, check(thing, world))
     for pod in world.pods:
@@ -68,17 +74,26 @@ def _of_names(world: World) -> Iterator[str]:
         yield f"{name}: it comes twice; rename or remove one"
     for thing in world.objects:
         kind, name = thing["kind"], thing["metadata"].get("name", "")
+        if not name and "generateName" in thing["metadata"]:
+            yield f"{thing['kind']}/{thing['metadata']['generateName']}*: kubectl apply needs a name; give it one"
+            continue
+        if "rbac.authorization.k8s.io" in thing["apiVersion"] and re.fullmatch(r"(?!\.\.?$)[^/%]+", name):
+            continue
         rule, longest = (LABEL, LONGEST.get(kind, 63)) if kind in LABELS else (SUBDOMAIN, 253)
         if not rule.fullmatch(name) or len(name) > longest:
             yield f"{title(thing)}: that is no name; take at most {longest} small letters, digits and -, none at an end"
 
 
 def _of_namespaces(world: World) -> Iterator[str]:
-    spaces = [thing["metadata"].get("namespace") for thing in world.objects if thing["kind"] not in GLOBAL]
+    spaces = [thing["metadata"].get("namespace") for thing in world.objects if not _is_global(thing["kind"])]
     spaces += [thing["metadata"]["name"] for thing in world.objects if thing["kind"] == "Namespace"]
     if len(set(spaces)) > 1 or None in spaces:
         names = ", ".join(sorted({str(space or "none") for space in spaces}))
         yield f"kustomization.yaml: objects are in more than one namespace ({names}); set namespace: for all of them"
+
+
+def _is_global(kind: str) -> bool:
+    return kind in GLOBAL or kind.startswith("Cluster")
 
 
 def _of_images(pod: Pod) -> Iterator[str]:
@@ -130,11 +145,15 @@ def _of_ingress(thing: Object, world: World) -> Iterator[str]:
             if not str(path.get("path", "/")).startswith("/"):
                 yield f'the path {path["path"]} does not begin with "/"; let it'
     for backend in backends:
+        if "resource" in backend:
+            continue
         wanted = backend.get("service", {})
         service = world.find("Service", wanted.get("name", ""))
         if service is None:
             yield f"no Service is called {wanted.get('name')}; correct the backend"
-        elif not any(wanted.get("port", {}).items() <= _served(port).items() for port in service["spec"]["ports"]):
+        elif service["spec"].get("type") != "ExternalName" and not any(
+            wanted.get("port", {}).items() <= _served(port).items() for port in service["spec"].get("ports", ())
+        ):
             yield f"{title(service)} has no port {wanted.get('port')}; name one of its ports"
 
 
@@ -156,8 +175,10 @@ def _of_autoscaler(thing: Object, world: World) -> Iterator[str]:
     if "replicas" in target["spec"]:
         yield f"{title(target)} sets replicas, which each deploy would reset; delete replicas there"
     own = next(pod for pod in world.pods if pod.owner is target)
-    for name in [metric["resource"]["name"] for metric in spec.get("metrics", ()) if metric["type"] == "Resource"]:
-        if any(name not in container.get("resources", {}).get("requests", {}) for container in own.containers):
+    metrics = [metric["resource"] for metric in spec.get("metrics", ()) if metric["type"] == "Resource"]
+    for name in [one["name"] for one in metrics if one["target"]["type"] == "Utilization"]:
+        given = [container.get("resources", {}) for container in own.spec["containers"]]  # what is limited is requested
+        if any(name not in {**one.get("limits", {}), **one.get("requests", {})} for one in given):
             yield f"it goes by the share of requested {name}, and {title(target)} requests none; add the request"
 
 

@@ -14,6 +14,8 @@ QUANTITY = re.compile(r"([0-9]+|[0-9]*\.[0-9]+|[0-9]+\.)(?:(n|u|m|k|[KMGTPE]i?)|
 DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 TO_FINISH = 2  # seconds that the API gives requests on top of API_MAX_SECONDS
+EXISTS = "deploy/exists"
+ELSEWHERE = f"if others make it say so in an annotation of this object, {EXISTS}: Kind/name"
 FORMLESS = (KeyError, TypeError, AttributeError, ValueError)  # what reading an object of another form raises
 DEFAULTS = {"API_DRAIN_SECONDS": "1", "API_MAX_SECONDS": "5"}  # of the API itself
 
@@ -37,7 +39,9 @@ class Pod:
         return [port for container in self.containers for port in container.get("ports", ())]
 
     def has_port(self, wanted: int | str) -> bool:
-        """Whether it has the port, given by number or by name."""
+        """Whether it may have the port, given by number or by name; a number need not be declared."""
+        if isinstance(wanted, int) and not all(one.get("ports") for one in self.spec.get("containers", ())):
+            return True
         return any(wanted == port.get("name" if isinstance(wanted, str) else "containerPort") for port in self.ports)
 
 
@@ -82,13 +86,12 @@ def repeated(values: Iterable[Any]) -> list[Any]:
 
 def faults(pod: Pod, objects: list[Object]) -> Iterator[str]:
     """Say what would be refused, or never start, in one line each without the place."""
+    objects = [*objects, *_made_by_others(pod, objects)]
     restart = pod.spec.get("restartPolicy", "Always")
     if (pod.owner["kind"] in ("Job", "CronJob")) == (restart == "Always"):
         yield f"restartPolicy {restart} does not fit; a Job takes Never or OnFailure, all else Always"
     for name in repeated(container["name"] for container in pod.containers):
         yield f"two containers are called {name}; rename one"
-    for name in repeated(port.get("name") for port in pod.ports):
-        yield f"two ports are called {name}; rename one"
     for number, protocol in repeated((port["containerPort"], port.get("protocol", "TCP")) for port in pod.ports):
         yield f"two containers listen to {protocol} {number}; change one"
     for port in pod.ports:
@@ -101,7 +104,7 @@ def faults(pod: Pod, objects: list[Object]) -> Iterator[str]:
     yield from _of_volumes(pod, objects)
     account = pod.spec.get("serviceAccountName", "default")
     if account != "default" and not _find(objects, "ServiceAccount", account):
-        yield f"no ServiceAccount is called {account}; add it, or correct serviceAccountName"
+        yield f"no ServiceAccount is called {account}; add it, correct serviceAccountName, or {ELSEWHERE}"
     for spread in pod.spec.get("topologySpreadConstraints", ()):
         wanted = spread.get("labelSelector", {}).get("matchLabels", {})
         if not wanted or not wanted.items() <= pod.labels.items():
@@ -110,6 +113,8 @@ def faults(pod: Pod, objects: list[Object]) -> Iterator[str]:
 
 
 def _of_container(container: Object, pod: Pod, objects: list[Object]) -> Iterator[str]:
+    for name in repeated(port.get("name") for port in container.get("ports", ())):
+        yield f"two ports are called {name}; rename one"
     for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
         for way in ("httpGet", "tcpSocket", "grpc"):
             port = container.get(kind, {}).get(way, {}).get("port")
@@ -123,12 +128,16 @@ def _of_container(container: Object, pod: Pod, objects: list[Object]) -> Iterato
         yield f"two volumes are mounted at {path}; move one"
     for name in repeated(variable["name"] for variable in container.get("env", ())):
         yield f"the variable {name} is set twice; keep one"
+    for variable in container.get("env", ()):
+        if not isinstance(variable.get("value", ""), str):
+            yield f"the variable {variable['name']}: {variable['value']} is no text; put it in quotes"
     for source in container.get("envFrom", ()):
         yield from _of_reference("ConfigMap", source.get("configMapRef"), objects)
         yield from _of_reference("Secret", source.get("secretRef"), objects)
     for variable in container.get("env", ()):
         value = variable.get("valueFrom", {})
         yield from _of_reference("ConfigMap", value.get("configMapKeyRef"), objects)
+        yield from _of_key(value.get("configMapKeyRef", {}), objects)
         yield from _of_reference("Secret", value.get("secretKeyRef"), objects)
     yield from _of_resources(container.get("resources", {}))
 
@@ -166,8 +175,27 @@ def _of_volumes(pod: Pod, objects: list[Object]) -> Iterator[str]:
 def _of_reference(kind: str, reference: Object | None, objects: list[Object], key: str = "name") -> Iterator[str]:
     if reference is None or reference.get("optional") or _find(objects, kind, reference.get(key)):
         return
-    remedy = "mark it optional: it is made by hand" if kind == "Secret" else "add it, or correct the name"
-    yield f"no {kind} is called {reference.get(key)}; {remedy}"
+    remedy = "mark it optional: it is made by hand" if kind == "Secret" else "add it, correct the name"
+    yield f"no {kind} is called {reference.get(key)}; {remedy}, or {ELSEWHERE}"
+
+
+def _of_key(reference: Object, objects: list[Object]) -> Iterator[str]:
+    found = _find(objects, "ConfigMap", reference.get("name"))
+    if found and "data" in found and not reference.get("optional") and reference["key"] not in found["data"]:
+        yield f"{title(found)} has no {reference['key']}; add it, or correct the key"
+
+
+def _made_by_others(pod: Pod, objects: list[Object]) -> Iterator[Object]:
+    """What is not among the objects and will be there: operators make Secrets, and an annotation may name the rest."""
+    for thing in objects:
+        spec, name = thing.get("spec") or {}, thing["metadata"].get("name")
+        if thing["kind"] == "ExternalSecret":
+            yield {"kind": "Secret", "metadata": {"name": spec.get("target", {}).get("name", name)}}
+        if thing["kind"] == "SealedSecret":
+            yield {"kind": "Secret", "metadata": {"name": name}}
+    for word in pod.owner["metadata"].get("annotations", {}).get(EXISTS, "").replace(",", " ").split():
+        kind, _, name = word.partition("/")
+        yield {"kind": kind, "metadata": {"name": name}}
 
 
 def _of_ending(pod: Pod, objects: list[Object]) -> Iterator[str]:
