@@ -35,6 +35,12 @@ def unscheduled(pod: Object) -> None:
     pod["status"] = {"phase": "Pending", "conditions": [why]}
 
 
+def preparing(pod: Object) -> None:
+    ended = {"terminated": {"exitCode": 3, "reason": "Error"}}
+    pod["status"]["containerStatuses"][0]["ready"] = False
+    pod["status"]["initContainerStatuses"] = [{"name": "init", "state": ended}]
+
+
 def going(pod: Object) -> None:
     pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
 
@@ -53,6 +59,7 @@ def by_hand(api: Object) -> None:
         ("pod", other_image, "runs ghcr.io/ada/myproj:0.0.9-x"),
         ("pod", pushed_twice, "pushed twice"),
         ("pod", crashing, "CrashLoopBackOff (it last ended with exit code 137, OOMKilled)"),
+        ("pod", preparing, "ended with exit code 3, Error"),
         ("pod", unscheduled, "0/3 nodes are available"),
         ("pod", going, "still going"),
         ("deployment", by_hand, "the cluster was asked for ghcr.io/ada/myproj:0.0.9-x"),

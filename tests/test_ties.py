@@ -124,6 +124,7 @@ FAULTS: list[tuple[str, Any, str]] = [
     (f"{FIRST}.env.0", FROM_MAP, "has no B; add it"),
     (f"{API}:metadata.annotations", {"scrape": True}, "annotation scrape: True is no text"),
     (f"{API}:spec.template.metadata.labels.version", 1.5, "label version: 1.5 is no text"),
+    (f"{JOB}.metadata.labels.version", 2, "CronJob/myproj-monitor: label version: 2 is no text"),
     ("ConfigMap/*:data.API_MAX_SECONDS", 5, "data API_MAX_SECONDS: 5 is no text"),
     ("ConfigMap/*:metadata", {"generateName": "x-", "namespace": "myproj-prod"}, "ConfigMap/x-*: kubectl apply needs"),
     (f"{FIRST}.image", "ghcr.io/ada/myproj", "no tag is named"),
