@@ -127,7 +127,7 @@ FAULTS: list[tuple[str, Any, str]] = [
     (f"{JOB}.metadata.labels.version", 2, "CronJob/myproj-monitor: label version: 2 is no text"),
     ("ConfigMap/*:data.API_MAX_SECONDS", 5, "data API_MAX_SECONDS: 5 is no text"),
     ("ConfigMap/*:metadata", {"generateName": "x-", "namespace": "myproj-prod"}, "ConfigMap/x-*: kubectl apply needs"),
-    (f"{FIRST}.image", "ghcr.io/ada/myproj", "no tag is named"),
+    (f"{FIRST}.image", "ghcr.io/ada/myproj", "has no tag"),
     (f"{FIRST}.image", "ghcr.io:443/ada/myproj:latest", "may mean another image tomorrow"),
 ]
 

@@ -98,9 +98,8 @@ def _is_global(kind: str) -> bool:
 
 def _of_images(pod: Pod) -> Iterator[str]:
     for container in pod.containers:
-        name, _, digest = container.get("image", "").partition("@")
-        tag = name.rpartition("/")[2].partition(":")[2]
-        if not re.fullmatch("sha256:[0-9a-f]{64}", digest) and (wrong := image_tags.fault(tag, numbers=2)):
+        name = container.get("image") or "none"
+        if wrong := image_tags.fault_of_image(name):
             yield f"container {container['name']}: {wrong} ({name}); name one that stays, or a digest"
 
 
