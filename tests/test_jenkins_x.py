@@ -139,8 +139,8 @@ def test_both_pipelines_check_and_build_in_the_same_way(rendered: Path) -> None:
     assert checked["test"]["image"] == f"python:{wanted}-trixie"
 
 
-def test_trivy_finds_nothing_grave(rendered: Path, tmp_path: Path) -> None:
-    grave = ("--severity", "HIGH,CRITICAL", "--exit-code", "1", "--cache-dir", tmp_path)
+def test_trivy_finds_nothing_grave(rendered: Path) -> None:
+    grave = ("--severity", "HIGH,CRITICAL", "--exit-code", "1")
     succeed(PROGRAMS / "trivy", "config", "--quiet", "--skip-check-update", *grave, rendered, cwd=rendered)
 
 
