@@ -68,6 +68,32 @@ class Gate(Strict):
     slice_limit: Annotated[float, Field(ge=0)]
 
 
+class Watching(Strict):
+    """What `make monitor` holds recent rows against, besides the contract and the distributions of the artifact."""
+
+    false_alarms: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+    least_effect: Annotated[float, Field(ge=0)] = 0.05
+    breaches: Annotated[int, Field(ge=1)] = 2
+    windows: Annotated[int, Field(ge=1)] = 3
+    refused: Share = 0.01
+    slower_than_ms: Annotated[float, Field(gt=0)] = 50
+    stale_days: Annotated[float, Field(gt=0)] = 90
+    private: dict[str, Literal["hash", "omit"]] = {}
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if self.breaches > self.windows:
+            raise ValueError("breaches must not be more than windows, or no alarm is ever raised")
+        return self
+
+
+class Tracking(Strict):
+    """Where trainings are noted besides the artifacts: nowhere, or in MLflow."""
+
+    mlflow: bool = False
+    uri: str = "sqlite:///mlflow.db"
+
+
 class Settings(Strict):
     """All of `conf/params.yaml`; `columns` is for `adopt`, and `model` for `model.py`, which knows what it may hold."""
 
@@ -76,6 +102,8 @@ class Settings(Strict):
     columns: dict[str, Role] = {}
     model: dict[str, Any]
     gate: Gate
+    monitor: Watching = Watching()
+    tracking: Tracking = Tracking()
 
 
 class Serving(Strict):
@@ -92,6 +120,11 @@ class Serving(Strict):
     api_max_requests: Annotated[int, Field(ge=1)] = 100  # at once
     api_drain_seconds: Annotated[float, Field(ge=0)] = 1  # between "not ready" and the end, for who sends requests
     api_poll_seconds: Annotated[float, Field(gt=0)] = 2  # between two looks for another artifact
+    api_store: str = "sqlite:///records/predictions.db"  # where answers are recorded; "off" to record none
+    api_store_days: Annotated[float, Field(gt=0)] = 90  # older records are deleted
+    api_store_rows: Annotated[int, Field(ge=1)] = 2_000_000  # more records are deleted, oldest first
+    api_spill: Path = Path("records")  # a folder for what the store cannot take just now
+    api_hash_key: str = ""  # for private columns; by default one that is drawn at each start and told to nobody
 
     @property
     def host(self) -> str:
