@@ -56,14 +56,22 @@ def _response(status: int) -> dict[str, Any]:
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {status: _response(status) for status in WHY}
+NOT_RECORDED = RESPONSES[400] | {"description": "Nothing is recorded here"}
+QUEUED = {
+    "title": "Queued",
+    "type": "object",
+    "properties": {"queued": {"type": "integer", "minimum": 1}},
+    "required": ["queued"],
+}
 
 
 def describe(app: FastAPI, service: Service, serving: Serving) -> dict[str, Any]:
     """The OpenAPI document of `app` while `service` answers."""
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
     row, answer = service.schema, answer_schema(service.predictor.answers)
-    document.setdefault("components", {})["schemas"] = {"Row": row, "Answer": answer}
-    predict = document["paths"]["/predict"]["post"]
+    schemas = {"Row": row, "Answer": answer, "Feedback": service.truths.schema()}
+    document.setdefault("components", {})["schemas"] = schemas
+    predict, feedback = (document["paths"][path]["post"] for path in ("/predict", "/feedback"))
     several = {"minItems": 1, "maxItems": serving.api_max_rows}
     content = {"schema": _one_or_many("Row", several)}
     if not service.rules.refusals([shown := example(row)]):
@@ -73,10 +81,14 @@ def describe(app: FastAPI, service: Service, serving: Serving) -> dict[str, Any]
         "description": "The answer for a row, or the answers for an array of rows",
         "content": {"application/json": {"schema": _one_or_many("Answer", {})}},
     }
+    content = {"schema": _one_or_many("Feedback", several)}
+    feedback["requestBody"] = {"required": True, "content": {"application/json": content}}
+    queued = {"application/json": {"schema": QUEUED}}
+    feedback["responses"]["202"] = {"description": "It will be recorded", "content": queued}
     if serving.api_keys:
         scheme = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
         document["components"]["securitySchemes"] = {"key": scheme}
-        predict["security"] = [{"key": []}]
+        predict["security"] = feedback["security"] = [{"key": []}]
     return document
 
 

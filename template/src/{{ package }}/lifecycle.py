@@ -19,9 +19,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from .artifact import ArtifactError, current
+from .feedback import Truths
 from .predict import Predictor
 from .request import Rules, example
-from .settings import InputError, Serving
+from .settings import InputError, Serving, read_settings
 from .target import sound
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,11 @@ class Service:
     version: str
     predictor: Predictor
     rules: Rules
+    truths: Truths
     schema: dict[str, Any]  # of a row
     contract: str  # hash of its features.json
+    kept: tuple[str, ...]  # columns that are recorded as they are
+    hashed: tuple[str, ...]  # columns of which a hash is recorded
 
     @classmethod
     def open(cls, folder: Path) -> "Service":
@@ -48,6 +52,7 @@ class Service:
         predictor = Predictor.load(folder)
         rules = Rules(predictor.contract)
         schema = rules.schema()
+        truths = Truths(predictor.contract, predictor.target)
         rules.refusals([example(schema)])  # a rule that cannot be asked is to fail now
         found = predictor.predict(rules.by_column([example(schema)] * 2))
         if not sound(found) or not np.allclose(found[0], found[1], rtol=1e-3):
@@ -55,7 +60,24 @@ class Service:
         if rules.unchecked:
             logger.warning("Not asked of requests, since it takes a whole table: %s.", ", ".join(rules.unchecked))
         digest = hashlib.sha256(json.dumps(predictor.contract.features, sort_keys=True).encode()).hexdigest()
-        return cls(folder.name, predictor, rules, schema, digest[:12])
+        return cls(folder.name, predictor, rules, truths, schema, digest[:12], *_recorded(folder, predictor))
+
+
+def _recorded(folder: Path, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns to record as they are, and those to hash; what the artifact's settings call private is not kept.
+
+    Raises:
+        ArtifactError: the settings call something private that is no column, perhaps by a misspelt name.
+    """
+    private = read_settings(folder / "params.yaml").monitor.private
+    if unknown := set(private) - set(predictor.contract.all_columns) | set(private) & {predictor.target}:
+        raise ArtifactError(
+            f"{folder / 'params.yaml'}: monitor.private names {', '.join(sorted(unknown))}, and only columns of the "
+            "table can be private, but for the target. Correct it in conf/params.yaml, and train again."
+        )
+    names = [column.name for column in predictor.contract.columns]
+    hashed = tuple(name for name in names if private.get(name) == "hash")
+    return tuple(name for name in names if name not in private), hashed
 
 
 class Lifecycle:

@@ -81,6 +81,7 @@ class Measured:
             await self._app(scope, receive, send)
             return
         started, status, request_id = time.perf_counter(), 0, _id(scope)
+        scope["started"], scope["request_id"] = started, request_id.decode()
 
         async def answer(message: Message) -> None:
             nonlocal status
