@@ -1,6 +1,6 @@
 # `make` alone lists the targets. The first target that needs the environment makes it.
 PYTHON := .venv/bin/python
-BENCHES := generation warm_tests predict_row features_suite adopt_tall serving roll_over
+BENCHES := generation warm_tests predict_row features_suite adopt_tall serving recording roll_over
 
 .DEFAULT_GOAL := help
 .PHONY: help test style clean drafts example bench $(BENCHES)
@@ -26,7 +26,7 @@ drafts: .venv/ready  ## Let adopt draft the six examples anew
 example: .venv/ready  ## Write the default project into example/
 	@rm -rf example && .venv/bin/copier copy --quiet --defaults --vcs-ref HEAD . example
 
-bench: $(BENCHES)  ## Measure: generation, warm tests, one prediction, the features suite, a tall table, the API
+bench: $(BENCHES)  ## Measure: generation, warm tests, one prediction, the features suite, a tall table, the API, its records
 
 $(BENCHES): .venv/ready
 	@$(PYTHON) bench/$@.py

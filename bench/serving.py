@@ -22,9 +22,9 @@ RECORDS = {"dataframe_records": [ROW | {"sex": "male"}]}
 ENCODED = {"inputs": [[0.0, 48.0, 14.0, 220.0, 5400.0, 0.0]]}
 ROUNDS, SECONDS = 5, 4
 CONSTANT = """
-from myproj.serve import Predictions
+from myproj.predictions import Predicted, Predictions
 answer = b'{"predicted":"Gentoo","probabilities":{"Adelie":0.0004181313,"Chinstrap":0.0004341267,"Gentoo":0.9991478}}'
-Predictions._predicted = lambda *_: (answer, 1)
+Predictions._predicted = lambda *_: Predicted(answer, 1, "", None)
 from myproj.cli import main
 main(["serve"])
 """
