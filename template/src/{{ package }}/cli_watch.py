@@ -1,29 +1,39 @@
 """The commands that watch a model in production, and show it."""
 
-import logging
+import os
+import signal
+import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from . import artifact
-
-logger = logging.getLogger(__name__)
+from .settings import read_serving
 
 
-def monitor(context: typer.Context, source: Annotated[Path, typer.Argument(help="A CSV file of recent rows.")]) -> None:
-    """Hold recent rows against the contract and the training data of the model in use; exit code 1 is an alarm."""
-    from .contract import read_suite
-    from .data import load
-    from .monitor import watch
-    from .predict import Predictor
+def monitor(
+    context: typer.Context,
+    source: Annotated[Path | None, typer.Argument(help="A CSV file of rows, instead of what the API recorded.")] = None,
+    hours: Annotated[float, typer.Option(min=0.001, help="How far back to look at what was recorded.")] = 1,
+    last: Annotated[int | None, typer.Option(min=1, help="So many of the last rows instead.")] = None,
+    every: Annotated[float | None, typer.Option(min=1, help="Go on for ever, with so many seconds between.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the document of the run.")] = False,
+) -> None:
+    """Hold recent rows against the contract and the training data; exit code 1 is an alarm, 2 that it could not run."""
+    import json
 
-    folder = artifact.current(context.obj / "artifacts")
-    predictor = Predictor.load(folder)
-    recent = load(source, predictor.contract)
-    found = watch(recent, predictor, read_suite(folder / "drift.json"))
-    for finding in found:
-        logger.log(logging.ERROR if finding.critical else logging.WARNING, "%s: %s", source, finding.sentence)
-    if any(finding.critical for finding in found):
-        raise typer.Exit(1)
-    logger.info("%s: %s rows are like those that %s learnt from.", source, f"{len(recent):,}", folder.name)
+    from .monitor import EXIT, Asked, repeat, tell
+    from .monitor import monitor as run
+
+    asked, store = Asked(source, hours, last), read_serving(os.environ).api_store
+    if every is not None:
+        enough = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: enough.set())
+        repeat(lambda: run(context.obj, asked, store), lambda: enough.wait(every))
+        return
+    document = run(context.obj, asked, store)
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    tell(document)
+    raise typer.Exit(EXIT[document["outcome"]])

@@ -1,92 +1,208 @@
-"""Hold recent rows against the contract and against the distributions of the rows that the model learnt from.
+"""Hold a window of production against the contract and the reference of the model in use, and say if that is alarming.
 
-Each column is cut into bins at its own deciles, so that every bin is expected to hold the same share; the divergence
-of Kullback and Leibler then measures how far another window is from it.
+Each run is one document in JSON, which the store keeps: what is not as it was has to be so in some of the last windows
+before it is an alarm, and the report and Prometheus read the documents as well.
 """
 
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+import json
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .contract import Column, Contract, Suite
+from . import artifact, checks
+from .checks import Breach
+from .contract import read_suite
 from .predict import Predictor
-from .validate import Finding, check
+from .settings import InputError, Settings, Watching, read_settings
+from .store import Store
+from .window import Window, of_file, of_records
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-THRESHOLD = {"$PARAMETER": "threshold"}  # depends on the size of the window, so whoever checks gives it
-LEAST = 0.05  # a divergence that matters, however many rows make it certain
-FALSE_ALARMS = 0.01  # of windows in which nothing has changed, at most
-SMOOTHING = 0.5  # rows added to each bin and category, so that what was not seen is unlikely and not impossible
+logger = logging.getLogger(__name__)
+Document = dict[str, Any]
+FINE, ALARM, COULD_NOT_RUN = "fine", "alarm", "could not run"
+EXIT = {FINE: 0, ALARM: 1, COULD_NOT_RUN: 2}
+RECORDS = "records"
 
 
-def drift_suite(reference: "pd.DataFrame", contract: Contract, target: str) -> Suite:
-    """Draft the suite over the features of `reference`, shape (n, columns), and over what was predicted for its rows.
+@dataclass(frozen=True)
+class Asked:
+    """Which rows to look at: those of a file or, of what was recorded, those of some hours or the last so many."""
 
-    Texts have no distribution of their own here; what is predicted for them has.
-    """
-    answer = Column(f"predicted_{target}", contract.values(target))
-    columns = [*(column for column in contract.columns if not column.text), answer]
-    partitions = {column.name: _partition(reference[column.name], column) for column in columns}
-    return {
-        "name": "drift",
-        "expectations": [
-            {
-                "type": "expect_column_kl_divergence_to_be_less_than",
-                "kwargs": {"column": name, "partition_object": partition, "threshold": THRESHOLD},
-                "severity": "critical",
-            }
-            for name, partition in partitions.items()
-            if partition is not None
-        ],
-        "meta": {"rows": len(reference)},
+    file: Path | None = None
+    hours: float = 1
+    last: int | None = None
+
+
+def monitor(root: Path, asked: Asked, store: str) -> Document:
+    """Look at the rows that were `asked` for, note the run in the store at the URL `store`, and tell what was found."""
+    started = time.time()
+    try:
+        document = _run(root, asked, store)
+    except InputError as error:
+        source = RECORDS if asked.file is None else str(asked.file)
+        window = {"source": source, "from": None, "to": None, "rows": 0}
+        document = _document(None, COULD_NOT_RUN, window, reason=str(error))
+    document = {"time": _iso(started)} | document
+    _note(document, root, store)
+    return document
+
+
+def _run(root: Path, asked: Asked, url: str) -> Document:
+    folder = artifact.current(root / "artifacts")
+    predictor, settings = Predictor.load(folder), read_settings(folder / "params.yaml")
+    with suppress(InputError):  # an image holds none
+        settings = settings.model_copy(update={"monitor": read_settings(root / "conf" / "params.yaml").monitor})
+    if asked.file is not None:
+        window, past = of_file(asked.file, predictor), None
+    else:
+        if url == "off":
+            raise InputError("API_STORE is off, so nothing was recorded. Name a store there, or a file with IN=.")
+        store = Store.open(url, root)
+        try:
+            window = _recorded(store, asked, predictor, folder.name, settings)
+            past = store.runs(10 * settings.monitor.windows)
+        finally:
+            store.close()
+    breaches, seen = watch(window, predictor, folder, settings)
+    judged = judge(breaches, past, settings.monitor, None if window.until is None else _iso(window.until))
+    outcome = ALARM if any(one["alarm"] for one in judged) else FINE
+    rows = {"source": window.source, "from": _iso(window.since), "to": _iso(window.until), "rows": len(window.table)}
+    return _document(folder.name, outcome, rows, breaches=judged, **seen)
+
+
+def _recorded(store: Store, asked: Asked, predictor: Predictor, version: str, settings: Settings) -> Window:
+    now = time.time()
+    since = None if asked.last else now - asked.hours * 3600
+    private = set(settings.monitor.private)
+    window = of_records([store.recorded(since=since, last=asked.last)], predictor, version, private)
+    refused = store.refused(since if since is not None else window.since or now, now)
+    if window.table.empty and not refused.rows:
+        raise InputError(
+            'No prediction was recorded in this window. Ask for a longer one, as in OPTIONS="--hours 24", or see '
+            "whether the API records at all: api_records_written_total at its /metrics."
+        )
+    return window.with_refused(refused)
+
+
+def watch(window: Window, predictor: Predictor, folder: Path, settings: Settings) -> tuple[list[Breach], Document]:
+    """What is not as it was in `window`, and the figures behind it; `folder` is the artifact of `predictor`."""
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    watching = settings.monitor
+    half, eighth = watching.false_alarms / 2, watching.false_alarms / 8
+    broken = checks.contract(window, eighth)
+    moved, columns = checks.drift(window, predictor, read_suite(folder / "drift.json"), half, watching.least_effect)
+    fallen, quality = checks.quality(window, predictor, metrics, settings.gate, eighth)
+    breaches = [
+        *broken,
+        *moved,
+        *checks.refused(window, watching.refused, eighth),
+        *fallen,
+        *checks.skew(window, predictor, set(watching.private)),
+        *checks.latency(window, watching.slower_than_ms, eighth),
+        *checks.staleness(metrics["created"], watching.stale_days),
+    ]
+    return breaches, {
+        "columns": columns,
+        "quality": quality,
+        "latency_ms": _latency(window),
+        "refused": _refused(window),
     }
 
 
-def watch(recent: "pd.DataFrame", predictor: Predictor, drift: Suite) -> list[Finding]:
-    """What is broken in `recent`, shape (n, columns): rules of the contract or, if none, distributions that moved."""
-    broken = [finding for finding in check(recent, predictor.contract.features) if not finding.passed]
-    if any(finding.critical for finding in broken):
-        return broken  # what breaks the contract cannot be predicted
-    window, items = recent.join(predictor.predict_table(recent)), drift["expectations"]
-    for item in items:
-        limit = threshold(item["kwargs"]["partition_object"], len(recent), drift["meta"]["rows"], len(items))
-        suite = drift | {"expectations": [item | {"kwargs": item["kwargs"] | {"threshold": limit}}]}
-        broken += [finding for finding in check(window, suite) if not finding.passed]
-    return broken
+def judge(
+    breaches: list[Breach], past: list[Document] | None, watching: Watching, until: str | None = None
+) -> list[Document]:
+    """Tell alarms from what happened once: a breach must hold in some of the last windows; without a past, at once."""
+    earlier: dict[str, set[tuple[str, str | None]]] = {}
+    for run in past or []:
+        window = run["window"]
+        if run["outcome"] != COULD_NOT_RUN and window["source"] == RECORDS and window["to"] != until:
+            earlier[window["to"]] = {(one["check"], one["column"]) for one in run["breaches"]}
+    others = list(earlier.values())[-(watching.windows - 1) :] if watching.windows > 1 else []
+    judged = []
+    for one in breaches:
+        seen = 1 + sum((one.check, one.column) in other for other in others)
+        alarm = one.severity == "critical" and (past is None or seen >= watching.breaches)
+        judged.append(asdict(one) | {"seen": seen, "alarm": alarm})
+    return judged
 
 
-def threshold(partition: dict[str, Any], rows: int, reference: int, columns: int) -> float:
-    """The divergence that chance exceeds in few windows of `rows` rows, in any of the columns.
-
-    Twice the rows times the divergence follows a chi-square distribution (Wilks 1938, "The Large-Sample Distribution of
-    the Likelihood Ratio"); the reference is a sample as well, so its rows count in the same way.
-    """
-    from scipy.stats import chi2
-
-    bins = len(partition["weights"]) + len(partition.get("tail_weights", ()))
-    by_chance = chi2.ppf(1 - FALSE_ALARMS / columns, bins - 1) / 2 * (1 / rows + 1 / reference)
-    return max(LEAST, round(float(by_chance), 4))
+def repeat(once: Callable[[], Document], pause: Callable[[], bool]) -> None:
+    """Run again and again until `pause`, which waits, says that it is enough."""
+    while True:
+        tell(once())
+        if pause():
+            return
 
 
-def _partition(values: "pd.Series[Any]", column: Column) -> dict[str, Any] | None:
-    present = values.dropna()
-    if present.empty:
+def tell(document: Document) -> None:
+    """Say in the log what a run found."""
+    window, source = document["window"], document["window"]["source"]
+    if document["reason"]:
+        logger.error("%s: nothing could be found out. %s", source, document["reason"])
+        return
+    for one in document["breaches"]:
+        waits = one["severity"] == "critical" and not one["alarm"]
+        said = one["sentence"] + (f" (in {one['seen']} of the last windows: no alarm yet)" if waits else "")
+        logger.log(logging.ERROR if one["alarm"] else logging.WARNING, "%s: %s.", source, said)
+    if document["outcome"] == FINE:
+        but = ", but for what is said above" if document["breaches"] else ""
+        rows = f"{window['rows']:,} rows are like those that {document['artifact']} learnt from"
+        logger.info("%s: %s%s.", source, rows, but)
+
+
+def _note(document: Document, root: Path, url: str) -> None:
+    """Keep the document where the report and Prometheus look for it; that it cannot be kept changes nothing else."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        (root / "reports").mkdir(exist_ok=True)
+        with artifact.whole_file(root / "reports" / "monitor.json") as file:
+            file.write(text)
+    except OSError as error:
+        logger.info("reports/monitor.json was not written (%s).", error.strerror)
+    if url != "off":
+        try:
+            store = Store.open(url, root)
+            store.add_run(document)
+            store.close()
+        except InputError as error:
+            if document["outcome"] != COULD_NOT_RUN:
+                logger.warning("This run was not noted in the store: %s", error)
+
+
+def _document(version: str | None, outcome: str, window: Document, **found: Any) -> Document:  # noqa: ANN401 - JSON
+    nothing: Document = {
+        "reason": None,
+        "breaches": [],
+        "columns": {},
+        "quality": None,
+        "latency_ms": None,
+        "refused": None,
+    }
+    return {"artifact": version, "outcome": outcome, "window": window} | nothing | found
+
+
+def _latency(window: Window) -> dict[str, float] | None:
+    if window.milliseconds is None or not len(window.milliseconds):
         return None
-    if not column.numeric:
-        return _shares(present.tolist(), column.categories)
-    edges = np.unique(np.quantile(present, np.linspace(0.1, 0.9, 9)))
-    if len(edges) < 2:
+    median, p99 = np.quantile(window.milliseconds, [0.5, 0.99])
+    return {"median": float(median), "p99": float(p99)}
+
+
+def _refused(window: Window) -> Document | None:
+    if window.refused is None:
         return None
-    inside, _ = np.histogram(present, bins=edges)
-    counts = np.array([(present < edges[0]).sum(), *inside, (present > edges[-1]).sum()]) + SMOOTHING
-    below, *weights, above = (counts / counts.sum()).tolist()
-    return {"bins": edges.tolist(), "weights": weights, "tail_weights": [below, above]}
+    by = [{"column": column, "rule": rule, "count": count} for (column, rule), count in window.refused.by.items()]
+    rows = window.refused.rows
+    return {"rows": rows, "share": rows / max(rows + len(window.table), 1), "by": by}
 
 
-def _shares(values: list[str], categories: tuple[str, ...]) -> dict[str, Any]:
-    seen = Counter(values)
-    counts = np.array([seen[category] for category in categories]) + SMOOTHING
-    return {"values": list(categories), "weights": (counts / counts.sum()).tolist()}
+def _iso(moment: float | None) -> str | None:
+    return None if moment is None else f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"

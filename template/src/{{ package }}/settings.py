@@ -72,7 +72,7 @@ class Watching(Strict):
     """What `make monitor` holds recent rows against, besides the contract and the distributions of the artifact."""
 
     false_alarms: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
-    least_effect: Annotated[float, Field(ge=0)] = 0.05
+    least_effect: Annotated[float, Field(ge=0)] = 0.02
     breaches: Annotated[int, Field(ge=1)] = 2
     windows: Annotated[int, Field(ge=1)] = 3
     refused: Share = 0.01

@@ -12,9 +12,9 @@ import yaml
 from . import artifact
 from .contract import read_contract
 from .data import with_columns
+from .drift import drift_suite
 from .evaluate import Evaluation, evaluate
 from .model import Model
-from .monitor import drift_suite
 from .predict import Graph
 from .prepare import Prepared, prepare
 from .progress import Watch, progress

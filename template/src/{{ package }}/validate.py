@@ -56,8 +56,18 @@ def check(table: "pd.DataFrame", suite: Suite, parameters: dict[str, float] | No
         broken = {index: item for index, item in items.items() if not passed[index]["success"]}
         results = _validate(part, broken, "SUMMARY", parameters) if broken else {}
         for index, item in items.items():
-            findings[index] = Finding(item, index not in broken, sentence(item, results.get(index), part))
+            said = sentence(_filled(item, parameters or {}), results.get(index), part)
+            findings[index] = Finding(item, index not in broken, said)
     return [findings[index] for index in sorted(findings)]
+
+
+def _filled(item: Expectation, parameters: dict[str, float]) -> Expectation:
+    """The expectation with the parameters in their places."""
+    kwargs = {
+        name: parameters[value["$PARAMETER"]] if isinstance(value, dict) and "$PARAMETER" in value else value
+        for name, value in item["kwargs"].items()
+    }
+    return item | {"kwargs": kwargs}
 
 
 def enforce(table: "pd.DataFrame", suite: Suite, source: Path) -> list[Finding]:

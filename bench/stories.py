@@ -1,0 +1,57 @@
+"""Run in a newborn: adopt a table of the traffic, then look at each day of each story as the monitor does."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from myproj.adopt import adopt
+from myproj.artifact import current
+from myproj.data import conform
+from myproj.monitor import FINE, RECORDS, judge, watch
+from myproj.predict import Predictor
+from myproj.prepare import prepare
+from myproj.settings import read_settings
+from myproj.window import Window
+from traffic import STORIES, rows
+
+LEARNT, FIRST = 4000, 10  # rows of the table; quiet days
+
+
+def main(days: int, number: int, folder: Path) -> None:
+    draw = np.random.default_rng(2026)
+    source = pd.read_csv("data/penguins.csv").drop(columns="penguin_id")
+    learnt = folder / "traffic.csv"
+    rows(source, LEARNT, draw).to_csv(learnt, index=False)
+    params = Path("conf/params.yaml")  # few birds lack a sex, and those are hard to tell
+    params.write_text(params.read_text().replace("slice_limit: 0.8", "slice_limit: 0.5"))
+    adopt(str(learnt), "species", {}, Path(), lambda _plan: True)
+    artifact = current(Path("artifacts"))
+    predictor, settings = Predictor.load(artifact), read_settings(artifact / "params.yaml")
+    reference = prepare(settings, predictor.contract, Path()).table.train
+    reference.join(predictor.predict_table(reference).iloc[:, :1]).to_csv(folder / "reference.csv", index=False)
+    alarms, seen = {story: [] for story in STORIES}, {story: [] for story in STORIES}
+    for story, (change, _, shares) in STORIES.items():
+        past = []
+        for day in range(days):
+            changed = day >= FIRST
+            table = rows(source, number, draw, shares if changed else None)
+            table = conform(change(table, draw, day - FIRST) if changed else table, predictor.contract)
+            answered = table.join(predictor.predict_table(table).iloc[:, :1])
+            answered.to_csv(folder / f"{story}-{day:02}.csv", index=False)
+            every, answers = np.arange(number), predictor.predict(table)
+            window = Window(RECORDS, answered, predictor.contract.features, answers, every)
+            breaches, _ = watch(window, predictor, artifact, settings)
+            judged = judge(breaches, past, settings.monitor)
+            past.append({"window": {"source": RECORDS, "to": day}, "outcome": FINE, "breaches": judged})
+            critical = [one for one in judged if one["severity"] == "critical"]
+            seen[story].append([one["column"] or one["check"] for one in critical])
+            alarms[story].append([one["column"] or one["check"] for one in critical if one["alarm"]])
+    changes = {story: FIRST if expected else None for story, (_, expected, _) in STORIES.items()}
+    expected = {story: name for story, (_, name, _) in STORIES.items()}
+    print(json.dumps({"alarms": alarms, "seen": seen, "changes": changes, "expected": expected}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
