@@ -1,6 +1,6 @@
 # `make` alone lists the targets. The first target that needs the environment makes it.
 PYTHON := .venv/bin/python
-BENCHES := generation warm_tests predict_row features_suite adopt_tall serving recording roll_over
+BENCHES := generation warm_tests predict_row features_suite adopt_tall serving roll_over recording watching
 
 .DEFAULT_GOAL := help
 .PHONY: help test style clean drafts example bench $(BENCHES)

@@ -81,7 +81,7 @@ def _recorded(store: Store, asked: Asked, predictor: Predictor, version: str, se
     now = time.time()
     since = None if asked.last else now - asked.hours * 3600
     private = set(settings.monitor.private)
-    window = of_records([store.recorded(since=since, last=asked.last)], predictor, version, private)
+    window = of_records(store.pieces(since=since, last=asked.last), predictor, version, private)
     refused = store.refused(since if since is not None else window.since or now, now)
     if window.table.empty and not refused.rows:
         raise InputError(

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, Select, create_engine, delete, event, func, insert, make_url, select, tuple_
+from sqlalchemy import Engine, create_engine, delete, event, func, insert, make_url, null, select, tuple_
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from .settings import InputError
@@ -88,27 +88,39 @@ class Store:
         with said_plainly(self._engine), self._engine.begin() as connection:
             return connection.execute(self._inserts[table], {"rows": rows}).rowcount
 
-    def recorded(self, *, since: float | None = None, last: int | None = None, version: str | None = None) -> Recorded:
-        """The rows answered from `since` on, the `last` so many of them, those that `version` answered.
+    def recorded(self, *, since: float | None = None, last: int | None = None) -> Recorded:
+        """The rows answered from `since` on, or the `last` so many of them.
 
         Raises:
             StoreError: the store cannot be read.
         """
+        pieces = list(self.pieces(since=since, last=last))
+        names = Recorded.__dataclass_fields__
+        return Recorded(**{name: [value for piece in pieces for value in getattr(piece, name)] for name in names})
+
+    def pieces(self, *, since: float | None = None, last: int | None = None) -> Iterator[Recorded]:
+        """The same in pieces, so that a million rows need no large memory.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        order = (PREDICTIONS.c.time, PREDICTIONS.c.writer, PREDICTIONS.c.number)
+        told = [PREDICTIONS.c[name] for name in Recorded.__dataclass_fields__ if name != "truth"]
         of_it = (FEEDBACK.c.request == PREDICTIONS.c.request) & (FEEDBACK.c.row == PREDICTIONS.c.row)
         newest = (FEEDBACK.c.time.desc(), FEEDBACK.c.number.desc())
-        truth = select(FEEDBACK.c.truth).where(of_it).order_by(*newest).limit(1).scalar_subquery()
-        told = [PREDICTIONS.c[name] for name in list(Recorded.__dataclass_fields__)[:-1]]
-        query = select(*told, truth.label("truth"))
-        if since is not None:
-            query = query.where(PREDICTIONS.c.time >= since)
-        if version is not None:
-            query = query.where(PREDICTIONS.c.version == version)
-        order = (PREDICTIONS.c.time, PREDICTIONS.c.writer, PREDICTIONS.c.number)
+        truth: Any = select(FEEDBACK.c.truth).where(of_it).order_by(*newest).limit(1).scalar_subquery()
         with said_plainly(self._engine), self._engine.connect() as connection:
-            if last is None:
-                return Recorded(*_columns(connection, query.order_by(*order)))
-            found = _columns(connection, query.order_by(*(key.desc() for key in order)).limit(last))
-            return Recorded(*(values[::-1] for values in found))
+            if connection.scalar(select(FEEDBACK.c.number).limit(1)) is None:
+                truth = null()  # which spares a look for each row
+            query = select(*told, truth.label("truth")).order_by(*order)
+            if since is not None:
+                query = query.where(PREDICTIONS.c.time >= since)
+            if last is not None:
+                backwards = select(*order).order_by(*(key.desc() for key in order))
+                first = connection.execute(backwards.offset(last - 1).limit(1)).first()
+                query = query if first is None else query.where(tuple_(*order) >= tuple_(*first))
+            for rows in connection.execution_options(stream_results=True).execute(query).partitions(AT_ONCE):
+                yield Recorded(*map(list, zip(*rows, strict=True)))
 
     def refused(self, since: float, until: float) -> Refused:
         """What was refused from `since` to before `until`.
@@ -195,15 +207,6 @@ def _begin_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - w
     """Let one write while others read, and leave it to the system when what was written reaches the disk."""
     for pragma in ("journal_mode = WAL", "synchronous = NORMAL"):
         connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _columns(connection: Connection, query: Select[Any]) -> list[list[Any]]:
-    """What `query` finds, column by column, without ever holding all of it row by row."""
-    columns: list[list[Any]] = [[] for _ in query.selected_columns]
-    for rows in connection.execution_options(stream_results=True).execute(query).partitions(AT_ONCE):
-        for column, values in zip(columns, zip(*rows, strict=True), strict=True):
-            column.extend(values)
-    return columns
 
 
 @contextmanager
