@@ -1,6 +1,7 @@
 # `make` alone lists the targets. The first target that needs the environment makes it.
 PYTHON := .venv/bin/python
 BENCHES := generation warm_tests predict_row features_suite adopt_tall serving roll_over recording watching
+BENCHES += false_alarms
 
 .DEFAULT_GOAL := help
 .PHONY: help test style clean drafts example bench $(BENCHES)
