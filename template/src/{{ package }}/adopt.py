@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import documents
-from .behavior import beside, drawn, read_cases, still_askable
+from .behavior import BEHAVIOR, beside, drawn, read_cases, still_askable
 from .cases import drafts, expects
 from .columns import Decision, decide, encoded
 from .contract import Contract, read_contract
 from .data import DataError, load, with_columns
-from .draft import digest, draft, types_only, with_own_rules
+from .draft import digest, draft, gate_digest, types_only, with_own_rules
 from .evaluate import ANY_SLICE, Evaluation, draft_gate
 from .kinds import as_iso, is_ambiguous, numbers
 from .label import coded, gives_away, labelled
@@ -31,7 +31,7 @@ from .trial import Trial, attempt
 if TYPE_CHECKING:
     import pandas as pd
 
-PARAMS, BEHAVIOR = Path("conf/params.yaml"), Path("tests/model/behavior.yaml")
+PARAMS = Path("conf/params.yaml")
 README, DATA_README, IGNORED = Path("README.md"), Path("data/README.md"), Path("data/.gitignore")
 SUITES = {name: Path(f"expectations/{name}.json") for name in ("features", "dataset")}
 NUMBERS = ("numeric", "boolean", "time")  # roles of columns that may hold numbers
@@ -184,8 +184,9 @@ def _write(plan: Plan, root: Path, staged: Path) -> tuple[Evaluation, Trial]:
     data = Data(path=plan.path, target=plan.target, trusted=trusted, split=plan.before.data.split)
     settings = plan.before.model_copy(update={"data": data, "columns": plan.roles})
     drafted = read_contract(root / "expectations").dataset["meta"].get("gate")
-    kept = plan.again and set(settings.gate.slices) <= set(names) and digest(settings.gate.model_dump()) != drafted
-    gate = settings.gate if kept else OPEN.model_copy(update={"slices": _slices(contract)})
+    kept = plan.again and set(settings.gate.slices) <= set(names) and gate_digest(settings.gate) != drafted
+    opened = {"slices": _slices(contract), "champion": settings.gate.champion}
+    gate = settings.gate if kept else OPEN.model_copy(update=opened)
     settings = settings.model_copy(update={"gate": gate})
     try:
         prepared = prepare(settings, contract, staged)
@@ -196,7 +197,7 @@ def _write(plan: Plan, root: Path, staged: Path) -> tuple[Evaluation, Trial]:
     if not kept:
         settings = settings.model_copy(update={"gate": draft_gate(trained.evaluation, gate)})
     roles = [digest([name, one.role]) for name, one in plan.decisions.items() if not one.by_a_person]
-    contract.dataset["meta"] |= {"roles": roles} | ({} if kept else {"gate": digest(settings.gate.model_dump())})
+    contract.dataset["meta"] |= {"roles": roles} | ({} if kept else {"gate": gate_digest(settings.gate)})
     for name, path in SUITES.items():
         _write_text(staged / path, documents.suite(getattr(contract, name)))
     text = documents.params((root / PARAMS).read_text(encoding="utf-8"), settings, plan.decisions)

@@ -110,11 +110,20 @@ def current(artifacts: Path) -> Path:
         raise ArtifactError(
             f"{artifacts / 'current'} names {version}, and there is no such folder. Write the name of one there is."
         )
+    refuse_what_is_incomplete(folder)
+    return folder
+
+
+def refuse_what_is_incomplete(folder: Path) -> None:
+    """See that the artifact in `folder` has all its files.
+
+    Raises:
+        ArtifactError: names those that are missing.
+    """
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise ArtifactError(
             f"{folder}: {', '.join(missing)} is missing, so this artifact cannot be used. Make another with: make train"
         )
-    return folder
 
 
 def _remove_litter(artifacts: Path) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Case = dict[str, Any]
+BEHAVIOR = Path("tests/model/behavior.yaml")
 LOOKED_AT = 20_000  # rows, at most, to draft from
 
 

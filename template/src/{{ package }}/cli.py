@@ -15,6 +15,7 @@ import typer
 
 from . import artifact, logs
 from .cli_adopt import adopt, prove
+from .cli_versions import promote, rollback, runs
 from .cli_watch import monitor
 from .console import console, show
 from .settings import InputError, read_serving, read_settings
@@ -43,8 +44,15 @@ def train(context: typer.Context) -> None:
 
     outcome = run(read_settings(context.obj / "conf" / "params.yaml"), context.obj)
     show(outcome.evaluation)
+    if outcome.duel:
+        logger.info("The new model and the one in use: %s.", outcome.duel.sentence)
     if outcome.shortcomings:
-        logger.error("%s is not in use: %s.", outcome.folder, "; ".join(outcome.shortcomings))
+        logger.error(
+            "%s is kept, and not put in use: %s. To put it in use all the same: make promote VERSION=%s",
+            outcome.folder,
+            "; ".join(outcome.shortcomings),
+            outcome.folder.name,
+        )
         raise typer.Exit(1)
     logger.info("%s is in use.", outcome.folder)
 
@@ -119,7 +127,7 @@ def top_requests(
         logger.warning("So many paths are rare that one with up to %s requests may be missing.", f"{summary.missed:,}")
 
 
-for command in (adopt, prove, monitor):
+for command in (adopt, prove, monitor, promote, rollback, runs):
     app.command()(command)
 
 

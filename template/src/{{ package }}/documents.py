@@ -101,6 +101,7 @@ gate:  # a model that falls short is kept, but not put in use
   slices: {_scalar(list(gate.slices))}
   slice_rows: {gate.slice_rows}  # smaller slices are not judged
   slice_limit: {gate.slice_limit:g}  # {SLICE_LIMIT}
+  champion: {gate.champion:g}  # of the loss of the model in use, the share by which a new one may be worse
 """
 
 

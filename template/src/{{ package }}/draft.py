@@ -14,7 +14,7 @@ from .contract import COLUMNS, Contract, Expectation, Suite
 from .features import FEATURE_ROLES
 from .room import down, room
 from .rules import identifiers, lengths, moments, of_column, of_values, rule
-from .settings import Role
+from .settings import Gate, Role
 from .target import TYPE
 
 if TYPE_CHECKING:
@@ -88,6 +88,11 @@ def _about(item: Expectation) -> tuple[object, ...]:
 def digest(item: object) -> str:
     """Eight signs that change when a rule, a role or a gate does, by which a draft is told from what a person wrote."""
     return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def gate_digest(gate: Gate) -> str:
+    """The digest of what a table decides in a gate; by how much a champion may be missed is a person's to say."""
+    return digest(gate.model_dump(exclude={"champion"}))
 
 
 def _suite(name: str, expectations: list[Expectation]) -> Suite:

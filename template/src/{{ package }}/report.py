@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .columns import Decision
     from .prove import Proof
+    from .versions import Version
 
 SHOWN = 60  # columns
 
@@ -66,6 +67,33 @@ def proof_table(proofs: "list[Proof]") -> Table:
         style = "dim" if proof.caught_by is None else "bold red" if not proof.caught_by else None
         table.add_row(escape(proof.fault), escape(proof.place), escape(caught), f"{proof.seconds:.1f}", style=style)
     return table
+
+
+def versions_table(versions: "list[Version]") -> Table:
+    """One line for each version: its scores on its own test part, what it is from, and whether it is or was in use."""
+    table = Table("version", "made", box=box.SIMPLE, pad_edge=False, collapse_padding=True)
+    table.columns[0].no_wrap = True
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right")
+    for heading in ("data", "commit", "gate", "in use"):
+        table.add_column(heading)
+    for one in versions:
+        if one.fault:
+            table.add_row(escape(one.version), *[""] * (len(HEADINGS) + 3), escape(one.fault), style="dim")
+            continue
+        passed = f"fell short ({len(one.shortcomings)})" if one.shortcomings else "passed"
+        used = "yes" if one.in_use else f"until {_moment(one.until)[5:]}" if one.until else ""
+        figures = f"{sum(one.rows.values()):,}", *Scores(**one.scores).figures[1:]
+        table.add_row(one.version, _moment(one.created), *figures, one.data[:8], _commit(one.commit), passed, used)
+    return table
+
+
+def _moment(time: str) -> str:
+    return time[:16].replace("T", " ")
+
+
+def _commit(commit: str | None) -> str:
+    return commit[:7] + "-dirty" * commit.endswith("-dirty") if commit else ""
 
 
 def summary(root: Path) -> str:
@@ -125,11 +153,13 @@ def model_card(metrics: dict[str, Any], settings: Settings, contract: Contract) 
     results = {"model": metrics["model"], "baseline": metrics["baseline"], **metrics["slices"]}
     lines = "\n".join(f"| {name} | {' | '.join(Scores(**scores).figures)} |" for name, scores in results.items())
     verdict = "; ".join(metrics["shortcomings"]) or "it passed the gate in `params.yaml`"
+    champion = metrics["champion"]["sentence"] if metrics["champion"] else "no model was in use"
+    commit = f" at commit `{_commit(metrics['commit'])}`" if metrics["commit"] else ""
     return f"""# Model {metrics["version"]}
 
 Predicts `{settings.data.target}` {described(contract, settings.data.target)}, from {features}.
 
-Trained {metrics["created"]} on `{metrics["data"]["path"]}` (SHA-256 `{metrics["data"]["sha256"][:12]}`):
+Trained {metrics["created"]} on `{metrics["data"]["path"]}` (SHA-256 `{metrics["data"]["sha256"][:12]}`){commit}:
 {rows["train"]:,} rows to learn from, {rows["validation"]:,} to stop by, {rows["test"]:,} to judge by.
 
 ## Results on the test part
@@ -137,6 +167,8 @@ Trained {metrics["created"]} on `{metrics["data"]["path"]}` (SHA-256 `{metrics["
 | | {" | ".join(HEADINGS)} |
 |---|{"---:|" * len(HEADINGS)}
 {lines}
+
+Beside the model in use before: {champion}.
 
 Verdict: {verdict}.
 

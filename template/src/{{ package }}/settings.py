@@ -66,6 +66,7 @@ class Gate(Strict):
     slices: tuple[str, ...] = ()
     slice_rows: Annotated[int, Field(ge=1)]
     slice_limit: Annotated[float, Field(ge=0)]
+    champion: Annotated[float, Field(ge=0)] = 0.02
 
 
 class Watching(Strict):

@@ -9,19 +9,21 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from . import artifact
+from . import artifact, gate, tracking
+from .behavior import BEHAVIOR, Case, read_cases
 from .contract import read_contract
 from .data import with_columns
 from .drift import drift_suite
 from .evaluate import Evaluation, evaluate
 from .model import Model
-from .predict import Graph
+from .predict import Graph, Predictor
 from .prepare import Prepared, prepare
 from .progress import Watch, progress
 from .report import model_card
 from .settings import InputError, Settings
 from .target import size as measured
 from .target import told
+from .versions import revision, use
 
 ONNX_TOLERANCE = 1e-4
 
@@ -37,11 +39,12 @@ class Trained:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The artifact's folder, its evaluation, and why it was not put in use, if it was not."""
+    """The artifact's folder, its evaluation, why it was not put in use, if it was not, and how the champion did."""
 
     folder: Path
     evaluation: Evaluation
     shortcomings: list[str]
+    duel: gate.Duel | None = None
 
 
 def new_model(prepared: Prepared, settings: Settings) -> Model:
@@ -100,12 +103,20 @@ def export(prepared: Prepared, trained: Trained) -> bytes:
     return graph
 
 
-def keep(prepared: Prepared, trained: Trained, settings: Settings, root: Path) -> Outcome:
-    """Write the artifact under `root`, and put it in use if it is good enough."""
+def keep(
+    prepared: Prepared, trained: Trained, settings: Settings, root: Path, cases: dict[str, list[Case]] | None = None
+) -> Outcome:
+    """Write the artifact under `root`, and put it in use if it is good enough and behaves as `cases` say."""
     graph = export(prepared, trained)
+    predictor = Predictor(Graph(graph, "the new graph"), prepared.contract, settings.data.target)
+    duel = gate.duel(predictor, trained.evaluation, prepared, settings, root)
     created = datetime.now(UTC)
     version = f"{created:%Y%m%dT%H%M%S%f}-{hashlib.sha256(graph).hexdigest()[:8]}"
-    shortcomings = trained.evaluation.shortcomings(settings.gate)
+    shortcomings = [
+        *trained.evaluation.shortcomings(settings.gate),
+        *(duel.shortcomings(settings.gate) if duel else ()),
+        *gate.misbehaviour(cases or {}, predictor, prepared),
+    ]
     metrics = {
         "version": version,
         "created": f"{created:%Y-%m-%dT%H:%M:%SZ}",
@@ -113,6 +124,8 @@ def keep(prepared: Prepared, trained: Trained, settings: Settings, root: Path) -
         "rows": {name: len(part) for name, part in vars(prepared.table).items()},
         "losses": trained.losses,
         **asdict(trained.evaluation),
+        "commit": revision(root),
+        "champion": duel and asdict(duel) | {"sentence": duel.sentence},
         "shortcomings": shortcomings,
     }
     seen = prepared.table.train
@@ -134,16 +147,19 @@ def keep(prepared: Prepared, trained: Trained, settings: Settings, root: Path) -
         },
     )
     if not shortcomings:
-        artifact.put_in_use(root / "artifacts", version)
-    return Outcome(folder, trained.evaluation, shortcomings)
+        use(root / "artifacts", version, "train")
+    return Outcome(folder, trained.evaluation, shortcomings, duel)
 
 
 def train(settings: Settings, root: Path) -> Outcome:
-    """Train on the table of the project in `root` and keep what comes of it."""
+    """Train on the table of the project in `root`, keep what comes of it, and note it where `tracking` says."""
+    cases, tracked = read_cases(root / BEHAVIOR), tracking.is_ready(settings.tracking)
     prepared = prepare(settings, read_contract(root / "expectations"), root)
     checkpoint = root / "artifacts" / f"{artifact.LITTER}checkpoint-{_fingerprint(prepared, settings)}"
-    outcome = keep(prepared, fit(prepared, settings, checkpoint), settings, root)
+    outcome = keep(prepared, fit(prepared, settings, checkpoint), settings, root, cases)
     checkpoint.unlink(missing_ok=True)
+    if tracked:
+        tracking.note(outcome.folder, settings, root)
     return outcome
 
 

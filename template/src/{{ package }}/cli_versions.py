@@ -1,0 +1,47 @@
+"""The commands that show the versions of the model, and choose the one in use."""
+
+import json
+import logging
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from . import versions
+from .console import console
+
+logger = logging.getLogger(__name__)
+
+
+def runs(
+    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a machine.")] = False
+) -> None:
+    """Show the versions of the model, newest first: scores, data, commit, and which is in use."""
+    artifacts = context.obj / "artifacts"
+    found = versions.versions(artifacts)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False))
+    elif found:
+        from .report import versions_table
+
+        console().print(versions_table(found))
+    else:
+        logger.info("%s: there are no versions yet. Make one with: make train", artifacts)
+    if found and not any(one.in_use for one in found):
+        named = versions.in_use(artifacts)
+        logger.warning(
+            "None of these is in use: %s %s.", artifacts / "current", f"names {named}" if named else "is not there"
+        )
+
+
+def promote(
+    context: typer.Context,
+    version: Annotated[str, typer.Argument(help="A version, or how the name of just one begins.")],
+) -> None:
+    """Put another version in use, whatever the gate said of it."""
+    logger.info("%s is in use.", context.obj / "artifacts" / versions.promote(context.obj, version))
+
+
+def rollback(context: typer.Context) -> None:
+    """Put the version in use again that was in use before."""
+    logger.info("%s is in use again.", context.obj / "artifacts" / versions.rollback(context.obj))
