@@ -13,7 +13,7 @@ import numpy as np
 from .artifact import current
 from .behavior import Case, drawn
 from .cases import KEYS, expects, shortcoming
-from .evaluate import LOSS, Evaluation, Scores, evaluate, losses
+from .evaluate import LOSS, Evaluation, Scores, losses, score
 from .predict import Predictor
 from .prepare import Prepared
 from .settings import Gate, InputError, Settings, read_settings
@@ -81,7 +81,7 @@ def duel(
         return Duel(version, left_out=f"it does not answer these rows ({error})")
     if not sound(answers):
         return Duel(version, left_out="its answers to these rows are no answers")
-    scores = evaluate(test, answers, truth, prepared.truth["train"], settings.gate).model
+    scores = score(answers, truth)
     more = losses(challenger.graph.run(prepared.features["test"]), truth) - losses(answers, truth)
     loss = max(scores.loss, LEAST * evaluation.baseline.loss)
     if not loss:
