@@ -40,10 +40,11 @@ def commit(folder: Path, message: str, *options: str) -> None:
 
 
 def left_over(project: Path) -> list[Path]:
-    """The files of `project` in which Jinja was not rendered; what is for Helm has braces of its own."""
-    for_helm = [*project.glob("deploy/jenkins-x/charts/*/templates/*"), *project.glob("deploy/jenkins-x/preview/*")]
+    """The files of `project` in which Jinja was not rendered; Helm, Prometheus and Grafana have braces of their own."""
+    theirs = [*project.glob("deploy/jenkins-x/charts/*/templates/*"), *project.glob("deploy/jenkins-x/preview/*")]
+    theirs += [project / "deploy" / "docker" / name for name in ("rules.yml", "dashboard.json")]
     ours = re.compile(r"(?<!\$){{(?![\d,]+}})|{%|{#")  # GitHub's expressions begin with a dollar, "{{3}}" counts
-    files = {path for path in project.rglob("*") if path.is_file()} - set(for_helm)
+    files = {path for path in project.rglob("*") if path.is_file()} - set(theirs)
     return sorted(path for path in files if ours.search(path.read_text(encoding="utf-8")))
 
 
