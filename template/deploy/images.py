@@ -179,15 +179,17 @@ def asked(*line: str) -> str:
 def main(words: list[str] | None = None) -> int:
     """Do what a target asks; 1 and a sentence if it cannot be done."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["name", "name-dev", "tag", "build", "build-jobs", "scan", "push", "sign"])
+    parser.add_argument(
+        "what", choices=["name", "name-jobs", "name-dev", "tag", "build", "build-jobs", "scan", "push", "sign"]
+    )
     parser.add_argument("package")
     parser.add_argument("--registry", default="", help="where images are pushed to")
     parser.add_argument("--options", default="", help="further options of docker build, in one word")
     given = parser.parse_args(words)
     try:
         match given.what:
-            case "name":
-                print(names(given.package)[0])
+            case "name" | "name-jobs":
+                print(names(given.package)[given.what == "name-jobs"])
             case "name-dev":
                 print(f"{given.package}-dev:{version()}-{commit()}")
             case "tag":
