@@ -5,20 +5,23 @@ import re
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from load import free_port
 
-from .conftest import command, succeed
+from .conftest import Render, command, succeed
 from .engine import NEEDS_DEBIAN, Engine
 
 pytestmark = [pytest.mark.xdist_group("containers"), NEEDS_DEBIAN]
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
 ROW |= {"body_mass_g": 5400.0, "sex": None}
 LINES = "{extends: default, rules: {line-length: {max: 120}, document-start: disable, braces: disable}}"
+SAYS = '#!/bin/sh\necho "profiles $COMPOSE_PROFILES for $JOBS_IMAGE: $*"\n'
 TOOLS = Path(sys.executable).parent
+STORE = "/app/records/predictions.db"
 HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true")
 
 
@@ -39,6 +42,13 @@ def answers(url: str) -> bool:
         return bool(answer(url))
     except OSError:
         return False
+
+
+def waits_for(what: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def base_of(project: Path, name: str) -> str:
@@ -87,6 +97,11 @@ def test_an_image_holds_what_serves_and_nothing_that_trains(image: str, docker: 
     assert not re.search(r"/app/(data|tests|expectations|\.env|\.git|logs)\b", listed)
 
 
+def test_an_image_records_nothing_unless_told_and_may_write_a_volume(image: str, docker: Engine) -> None:
+    ask = ("sh", "-c", "echo $API_STORE; stat --format %u /app/records")
+    assert docker.docker("run", "--rm", image, *ask).stdout.split() == ["off", "10001"]
+
+
 def test_an_image_is_not_much_larger_than_its_base(image: str, project: Path, docker: Engine) -> None:
     names = (image, base_of(project, "Dockerfile"))
     sizes = [int(docker.docker("image", "inspect", "--format", "{{.Size}}", name).stdout) for name in names]
@@ -126,10 +141,10 @@ def test_the_stack_comes_up_healthy_and_is_watched(
     ports = {"NGINX_PORT": str(free_port()), "PROMETHEUS_PORT": str(free_port())}
     person = person | ports
     front, prometheus = (f"http://127.0.0.1:{port}" for port in ports.values())
-    succeed("make", "up", cwd=project, env=person)
+    succeed("make", "up", "WITH=monitor", cwd=project, env=person)
     try:
         listed = docker.docker("ps", "--format", "{{.Names}} {{.Status}}").stdout
-        assert len(listed.splitlines()) == 4
+        assert len(listed.splitlines()) == 5
         assert listed.count("(healthy)") == 4, listed
         for name in [line.split()[0] for line in listed.splitlines()]:
             (found,) = json.loads(docker.docker("inspect", name).stdout)
@@ -138,17 +153,24 @@ def test_the_stack_comes_up_healthy_and_is_watched(
         for _ in range(20):
             assert json.loads(answer(f"{front}/predict", ROW))["predicted"] == "Gentoo"
         assert not answers(f"{front}/metrics")
-        wanted = f"{prometheus}/api/v1/query?query=sum(api_predicted_rows_total)"
-        deadline = time.monotonic() + 60
-        while '"20"' not in answer(wanted):
-            assert time.monotonic() < deadline, answer(wanted)
+        asked = f"{prometheus}/api/v1/query?query="
+        waits_for(lambda: '"20"' in answer(f"{asked}sum(api_predicted_rows_total)"))
+        waits_for(lambda: '"20"' in answer(f"{asked}sum(api_records_written_total)"))  # from both, into one file
+        count = (
+            f"import sqlite3; print(sqlite3.connect('{STORE}').execute('select count(*) from predictions').fetchone())"
+        )
+        assert docker.docker("exec", "myproj-api-2-1", "python", "-c", count).stdout == "(20,)\n"
+        waits_for(lambda: '"value"' in answer(f"{asked}max(monitor_time_seconds)"))  # which the monitor left there
+        waits_for(lambda: '"health":"unknown"' not in answer(f"{prometheus}/api/v1/rules"))
+        assert set(re.findall(r'"health":"(\w+)"', answer(f"{prometheus}/api/v1/rules"))) == {"ok"}
+        docker.docker("stop", "myproj-monitor-1")
+        assert docker.docker("inspect", "--format", "{{.State.ExitCode}}", "myproj-monitor-1").stdout.strip() == "0"
         for one in ("api-1", "api-2"):  # one after the other is stopped, and the other answers
             docker.docker("stop", f"myproj-{one}-1")
             assert json.loads(answer(f"{front}/predict", ROW))["predicted"] == "Gentoo"
             docker.docker("start", f"myproj-{one}-1")
             health = ("inspect", "--format", "{{.State.Health.Status}}", f"myproj-{one}-1")
-            while docker.docker(*health).stdout.strip() != "healthy":
-                assert time.monotonic() < deadline + 60
+            waits_for(lambda health=health: docker.docker(*health).stdout.strip() == "healthy")
         log = tmp_path / "access.log"
         log.write_text(docker.docker("logs", "myproj-nginx-1").stdout, encoding="utf-8")
         said = succeed("make", "top-requests", f"LOG={log}", cwd=project, env=person)
@@ -156,6 +178,24 @@ def test_the_stack_comes_up_healthy_and_is_watched(
     finally:
         succeed("make", "down", cwd=project, env=person)
     assert docker.docker("ps", "--all", "--quiet").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "profiles"),
+    [("", ""), ("grafana", "grafana"), ("monitor  grafana", "monitor,grafana"), ("$(shell id)", "")],
+)
+def test_what_is_started_besides_is_said_in_words(
+    render: Render, environment: dict[str, str], tmp_path: Path, given: str, profiles: str
+) -> None:
+    project, tools = render(), tmp_path / "tools"
+    for name, text in ((project / "artifacts" / "current", "model\n"), (tools / "docker", SAYS)):
+        name.parent.mkdir()
+        name.write_text(text, encoding="utf-8")
+    (tools / "docker").chmod(0o755)
+    done = [f"--assume-old={name}" for name in (".venv/ready", "image", "image-jobs")]
+    env = environment | {"PATH": f"{tools}:{environment['PATH']}"}
+    said = command("make", *done, f"PYTHON={sys.executable}", "up", f"WITH={given}", cwd=project, env=env).stdout
+    assert f"profiles {profiles or given.replace(' ', ',')} for myproj-jobs:0.1.0-uncommitted-model: compose" in said
 
 
 def test_without_a_model_there_is_no_image(project: Path, person: dict[str, str], tmp_path: Path) -> None:
