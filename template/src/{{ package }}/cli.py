@@ -16,7 +16,7 @@ import typer
 from . import artifact, logs
 from .cli_adopt import adopt, prove
 from .cli_versions import promote, rollback, runs
-from .cli_watch import monitor
+from .cli_watch import monitor, report
 from .console import console, show
 from .settings import InputError, read_serving, read_settings
 from .transaction import finish
@@ -127,7 +127,7 @@ def top_requests(
         logger.warning("So many paths are rare that one with up to %s requests may be missing.", f"{summary.missed:,}")
 
 
-for command in (adopt, prove, monitor, promote, rollback, runs):
+for command in (adopt, prove, monitor, report, promote, rollback, runs):
     app.command()(command)
 
 

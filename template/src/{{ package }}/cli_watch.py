@@ -1,5 +1,6 @@
 """The commands that watch a model in production, and show it."""
 
+import logging
 import os
 import signal
 import threading
@@ -9,6 +10,8 @@ from typing import Annotated
 import typer
 
 from .settings import read_serving
+
+logger = logging.getLogger(__name__)
 
 
 def monitor(
@@ -37,3 +40,10 @@ def monitor(
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
     tell(document)
     raise typer.Exit(EXIT[document["outcome"]])
+
+
+def report(context: typer.Context) -> None:
+    """Write reports/report.html: the data, the model, its history, and what to do next."""
+    from .html_report import write
+
+    logger.info("%s was written. Open it in a browser.", write(context.obj, read_serving(os.environ).api_store))

@@ -1,0 +1,250 @@
+"""Draw charts as SVG inside of a page, which lends them its font and its colours, by day, by night and on paper.
+
+Colours are drawn as marks, which become the page's variables afterwards. Text stays text, so that it can be read, found
+and copied. Nothing has an id, so that many charts can stand on one page.
+"""
+
+import io
+import math
+import re
+import unicodedata
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = {
+    name: f"#0000{place:02x}"
+    for place, name in enumerate(
+        ("ink", "soft", "line", "accent", "pale", "bad", "heat", "one", "two", "three", "four", "five", "card"), start=1
+    )
+}
+LINES = ("one", "two", "three", "four", "five")  # colours that can be told from each other
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (7, 2, 1, 2)), (0, (3, 1)))  # and so can these, without colours
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "report",
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "text.color": COLOURS["ink"],
+    "path.simplify": False,
+    "axes.edgecolor": COLOURS["line"],
+    "axes.labelcolor": COLOURS["soft"],
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": COLOURS["line"],
+    "grid.linewidth": 1,
+    "xtick.color": COLOURS["line"],
+    "ytick.color": COLOURS["line"],
+    "xtick.labelcolor": COLOURS["soft"],
+    "ytick.labelcolor": COLOURS["soft"],
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "font.size": 12,
+    "axes.labelsize": 12,
+    "xtick.labelsize": 12,
+    "ytick.labelsize": 12,
+    **{f"axes.spines.{side}": False for side in ("left", "right", "top", "bottom")},
+}
+WIDTH, LETTER = 330, 6.6  # pixels: of a chart, and of a letter on average
+RIGHT = 14  # pixels, for half a name of a value
+SHORT, BARS = 20, 12  # letters of a name beside a bar; bars before the rest is one
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing, and the same in words and numbers; `keys` say which colour and which dash stand for what."""
+
+    title: str
+    says: str
+    svg: str
+    headings: tuple[str, ...] = ()
+    rows: Sequence[tuple[object, ...]] = ()
+    keys: tuple[tuple[str, str], ...] = ()
+    note: str = ""
+
+    @property
+    def width(self) -> float:
+        """How wide it is drawn, in pixels."""
+        return float(self.svg.split('width="', 1)[1].split('"', 1)[0])
+
+
+def drawing(
+    draw: "Callable[[Axes], None]",
+    x: str,
+    y: str,
+    size: tuple[float, float] = (WIDTH, 230),
+    left: float = 48,
+    bottom: float = 42,
+) -> str:
+    """What `draw` puts between axes that are called `x` and `y`, as the inside of an `<svg>` and the tag that opens it.
+
+    `size` is that of all, and `left` and `bottom` are the room for the names of values, in pixels.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    width, height = size
+    with mpl.rc_context(STYLE), warnings.catch_warnings(), io.StringIO() as file:
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's browser has it
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+        figure.patch.set_visible(False)
+        top = 30 if y else 12
+        axes = figure.add_axes((left / width, bottom / height, 1 - (left + RIGHT) / width, 1 - (bottom + top) / height))
+        axes.patch.set_visible(False)
+        draw(axes)
+        figure.text((left + width - RIGHT) / 2 / width, 6 / height, x, ha="center", color=COLOURS["soft"])
+        figure.text(0, 1 - 14 / height, y, color=COLOURS["soft"])
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        return _themed(file.getvalue(), width, height)
+
+
+def _themed(svg: str, width: float, height: float) -> str:
+    inside = svg[svg.index("<g ") : svg.rindex("</svg>")]
+    inside = re.sub(r"<defs>.*?</defs>", "", inside, flags=re.DOTALL)
+    inside = re.sub(r"<[^<>]*>", lambda tag: _plainer(tag[0]), inside)  # signs of a text are escaped, so no tags
+    if "<g " not in inside:
+        inside = re.sub(r"</?g>", "", inside)  # nothing hung on them
+    return f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}">{inside.strip()}</svg>'
+
+
+def _plainer(tag: str) -> str:
+    """One tag without ids, with numbers as exact as a screen, and with the page's colours and font."""
+    tag = " ".join(tag.split())
+    tag = re.sub(r' (?:id|clip-path)="[^"]*"|font-family: [^;"]*;? ?| transform="rotate\(-0 [^"]*"', "", tag)
+    tag = re.sub(r"stroke-(?:miterlimit|linejoin): [^;\"]*;? ?", "", tag)
+    tag = re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), tag)
+    tag = re.sub(r' style="font-size: 12px; ?', ' style="', tag)
+    return re.sub(r"#0000([0-9a-f]{2})", lambda found: f"var(--{list(COLOURS)[int(found[1], 16) - 1]})", tag)
+
+
+def short(name: object, letters: int = SHORT) -> str:
+    """A name that fits beside a bar; signs of East Asia take the room of two."""
+    clean = " ".join("".join(" " if unicodedata.category(sign)[0] == "C" else sign for sign in str(name)).split())
+    kept, room = "", letters
+    for sign in clean:
+        room -= 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+        if room < 0:
+            return f"{kept[:-1].rstrip()}…"
+        kept += sign
+    return kept or "“”"
+
+
+def percent(share: float) -> str:
+    """A share as a person says it."""
+    return f"{share:.1%}" if 0 < abs(share) < 0.1 or 0.995 > share > 0.99 else f"{share:.0%}"
+
+
+def as_percent(axis: "Axes", *, x: bool = False, y: bool = False) -> None:
+    """Write shares along an axis as percent."""
+    for wanted, one in ((x, axis.xaxis), (y, axis.yaxis)):
+        if wanted:
+            one.set_major_formatter(lambda share, _: f"{share:.0%}")
+
+
+def bars(values: Sequence[tuple[str, float, float]], x: str, bold: float | None = None, *, shares: bool = False) -> str:
+    """A bar a name, from above, each with its spread as a whisker; those under `bold` are soft."""
+    room = 12 + LETTER * max((len(short(name)) for name, *_ in values), default=0)
+
+    def draw(axes: "Axes") -> None:
+        for place, (name, value, spread) in enumerate(values):
+            colour = COLOURS["accent" if bold is None or value > bold else "pale"]
+            axes.barh(place, value, height=0.62, color=colour)
+            if spread:
+                axes.plot([value - spread, value + spread], [place, place], color=COLOURS["ink"], lw=1.2)
+            axes.text(-0.02, place, short(name), transform=axes.get_yaxis_transform(), ha="right", va="center")
+        axes.set_ylim(len(values) - 0.4, -0.6)
+        axes.set_yticks([])
+        axes.grid(visible=False, axis="y")
+        axes.axvline(0, color=COLOURS["soft"], lw=1)
+        axes.locator_params(axis="x", nbins=4)
+        as_percent(axes, x=shares)
+
+    return drawing(draw, x, "", (WIDTH, 64 + 22 * len(values)), room, 44)
+
+
+def beside(labels: Sequence[str], before: Sequence[float], now: Sequence[float], edges: Sequence[float] = ()) -> str:
+    """Shares before, wide and pale, with shares now before them; along a scale if there are `edges` between them."""
+    if edges:
+        return _columns(before, now, edges)
+    folded = fold(labels, before, now)
+    room = 12 + LETTER * max(len(short(label)) for label, *_ in folded)
+
+    def draw(axes: "Axes") -> None:
+        for place, (label, old, new) in enumerate(folded):
+            axes.barh(place, old, height=0.78, color=COLOURS["pale"])
+            axes.barh(place, new, height=0.3, color=COLOURS["accent"])
+            axes.text(-0.02, place, short(label), transform=axes.get_yaxis_transform(), ha="right", va="center")
+        axes.set_ylim(len(folded) - 0.4, -0.6)
+        axes.set_xlim(0)
+        axes.set_yticks([])
+        axes.grid(visible=False, axis="y")
+        axes.locator_params(axis="x", nbins=4)
+        as_percent(axes, x=True)
+
+    return drawing(draw, "share of rows", "", (WIDTH, max(120, 60 + 24 * len(folded))), room, 42)
+
+
+def fold(labels: Sequence[str], before: Sequence[float], now: Sequence[float]) -> list[tuple[str, float, float]]:
+    """Labels with their shares; of many, those that matter most, and the rest as one."""
+    all_of_them = list(zip(labels, before, now, strict=True))
+    if len(all_of_them) <= BARS:
+        return all_of_them
+    weight = sorted(all_of_them, key=lambda one: -max(one[1:]))
+    rest = weight[BARS - 1 :]
+    return [*weight[: BARS - 1], (f"{len(rest)} others", sum(one[1] for one in rest), sum(one[2] for one in rest))]
+
+
+def _columns(before: Sequence[float], now: Sequence[float], edges: Sequence[float]) -> str:
+    def draw(axes: "Axes") -> None:
+        axes.bar(range(len(before)), before, width=0.9, color=COLOURS["pale"])
+        axes.bar(range(len(now)), now, width=0.36, color=COLOURS["accent"])
+        names = [number(edge) for edge in edges]
+        every = math.ceil(LETTER * (1.5 + max(map(len, names))) * len(before) / (WIDTH - 48 - RIGHT))
+        axes.set_xticks([place + 0.5 for place in range(len(edges))][::every], names[::every])
+        axes.set_xlim(-0.6, len(before) - 0.4)
+        axes.set_ylim(0)
+        axes.grid(visible=False, axis="x")
+        axes.locator_params(axis="y", nbins=4)
+        as_percent(axes, y=True)
+
+    return drawing(draw, "", "share of rows", (WIDTH, 180), 44, 26)
+
+
+def number(value: float) -> str:
+    """A number with the figures that matter."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 and abs(value) < 1e9 else f"{value:.4g}"
+
+
+def course(
+    values: Sequence[float], names: Sequence[str], marked: Sequence[int], y: str, limit: float | None = None
+) -> str:
+    """Values one after the other, with the one in use marked, and a line at `limit`."""
+
+    def draw(axes: "Axes") -> None:
+        axes.plot(range(len(values)), values, color=COLOURS["accent"], lw=1.5)
+        dots(axes, list(range(len(values))), list(values), 6, "accent")
+        for size, colour in ((13, "accent"), (8, "card")):
+            dots(axes, marked, [values[place] for place in marked], size, colour)
+        if limit is not None:
+            axes.axhline(limit, color=COLOURS["bad"], lw=1, ls=(0, (4, 3)))
+        every = max(1, -(-len(names) // 6))
+        axes.set_xticks(range(0, len(names), every), list(names)[::every])
+        axes.set_xlim(-0.5, len(values) - 0.5)
+        axes.margins(y=0.25)
+        axes.grid(visible=False, axis="x")
+        axes.locator_params(axis="y", nbins=4)
+
+    return drawing(draw, "", y, (2 * WIDTH, 190), 48, 28)
+
+
+def dots(axes: "Axes", x: Sequence[float], y: Sequence[float], size: float, colour: str, alpha: float = 1) -> None:
+    """Points as lines of no length with round ends, which need no marker of their own in the file."""
+    gap = float("nan")
+    xs, ys = [part for one in x for part in (one, one, gap)], [part for one in y for part in (one, one, gap)]
+    axes.plot(xs, ys, color=COLOURS[colour], lw=size, solid_capstyle="round", alpha=alpha)

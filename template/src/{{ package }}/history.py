@@ -1,0 +1,139 @@
+"""What came before: the versions in `artifacts/`, and the runs of the monitor from the store or from its last file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from .evaluate import Evaluation, Scores
+from .settings import InputError
+
+VERSIONS, RUNS = 30, 60  # shown at most, the latest
+Share = Annotated[float, BeforeValidator(lambda value: 0.0 if value is None else value)]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version with its evaluation, and why it was not put in use, if it was not."""
+
+    name: str
+    created: str
+    rows: int
+    evaluation: Evaluation
+    shortcomings: list[str]
+    in_use: bool
+
+
+class Document(BaseModel):
+    """A part of what the monitor wrote; what is not read here may be there as well."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Window(Document):
+    """The rows that a run looked at."""
+
+    source: str = ""
+    rows: int = 0
+
+
+class Breach(Document):
+    """What a run found wrong."""
+
+    check: str
+    sentence: str
+    column: str | None = None
+    severity: str = "critical"
+    alarm: bool = False
+
+
+class Watched(Document):
+    """A column as a run saw it, beside the rows that the model learnt from."""
+
+    divergence: Share = 0.0
+    threshold: Share = 0.0
+    missing: Share = 0.0
+    missing_before: Share = 0.0
+    labels: list[str] = []
+    before: list[float] = []
+    now: list[float] = []
+
+    @property
+    def moved(self) -> float:
+        """How much of the divergence that is allowed is used up."""
+        return self.divergence / self.threshold if self.threshold else 0.0
+
+
+class Run(Document):
+    """One run of the monitor."""
+
+    time: str
+    artifact: str
+    outcome: str
+    reason: str | None = None
+    window: Window = Window()
+    breaches: list[Breach] = []
+    columns: dict[str, Watched] = {}
+
+    @property
+    def worst(self) -> float:
+        """How much of what is allowed the column has used up that moved most."""
+        return max((column.moved for column in self.columns.values()), default=0.0)
+
+
+def versions(artifacts: Path, in_use: str) -> list[Version]:
+    """The latest versions that can be read, oldest first."""
+    found = []
+    for path in sorted(artifacts.glob("[0-9]*/metrics.json"))[-VERSIONS:]:
+        try:
+            metrics = json.loads(path.read_text(encoding="utf-8"))
+            model, baseline = (Scores(**metrics[name]) for name in ("model", "baseline"))
+            said = [str(one) for one in metrics["shortcomings"]]
+            name, rows = path.parent.name, int(metrics["rows"]["train"])
+            found.append(
+                Version(name, str(metrics["created"]), rows, Evaluation(model, baseline, {}), said, name == in_use)
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # another release wrote it, or something broke it; the rest can be shown
+    return found
+
+
+def runs(root: Path, store: str) -> tuple[list[Run], list[str]]:
+    """The latest runs of the monitor in the project at `root`, oldest first, and what should be said of them."""
+    found, said = _stored(root, store)
+    if not found and (root / "reports" / "monitor.json").is_file():
+        try:
+            found = [json.loads((root / "reports" / "monitor.json").read_text(encoding="utf-8"))]
+        except (OSError, ValueError) as error:
+            said.append(f"reports/monitor.json cannot be read ({error}).")
+    read, unread = [], 0
+    for document in found:
+        try:
+            read.append(Run.model_validate(document))
+        except ValidationError:
+            unread += 1
+    if unread:
+        said.append(f"{unread} of {len(found)} runs are not in the form that this project writes, and were left out.")
+    return read, said
+
+
+def _stored(root: Path, url: str) -> tuple[list[dict[str, Any]], list[str]]:
+    if url == "off":
+        return [], ["Recording is off (API_STORE=off), so no runs but the last are known."]
+    name, _, place = url.partition(":///")
+    if name == "sqlite" and not (root / place).is_file():
+        return [], []  # nothing was recorded yet, and to look must not make a store
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from .store import Store
+
+    try:
+        store = Store.open(url, root)
+        try:
+            return store.runs(RUNS), []
+        finally:
+            store.close()
+    except (InputError, SQLAlchemyError, ValueError) as error:
+        return [], [f"The store of records cannot be read: {' '.join(str(error).split())[:400]}"]

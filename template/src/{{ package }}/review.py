@@ -1,0 +1,246 @@
+"""Look at all that a project has: its table, its model on the test part, its versions, and how it was watched.
+
+Whatever cannot be had is left out and its reason kept, so that a report can say so; only a model must be in use.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import artifact, behavior, cases, figures, history
+from .contract import Contract, read_contract, read_suite
+from .data import load
+from .evaluate import Evaluation, evaluate
+from .importance import importances
+from .predict import Predictor
+from .prepare import prepare
+from .settings import InputError, Settings, read_settings
+from .target import encode
+from .validate import Finding, check
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .charts import Chart
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How the values of a column were spread where the model learnt, and how they are now."""
+
+    labels: list[str]
+    before: list[float]
+    now: list[float]
+    edges: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table in use: how much of each column is missing, how many values differ, and what the contract says."""
+
+    path: str
+    rows: int
+    missing: dict[str, float]
+    different: dict[str, int]
+    kinds: dict[str, str]
+    findings: list[Finding]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A case of behaviour, and what the model does instead, if it does not do as it should."""
+
+    kind: str
+    name: str
+    shortcoming: str | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The model in use on the test part, and its `weak` slices; `changed` says that the table is not as in training."""
+
+    evaluation: Evaluation
+    weak: list[str]
+    charts: "list[Chart]"
+    remarks: list[str]
+    importances: list[tuple[str, float, float]]
+    asked: list[Asked]
+    changed: bool
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Review:
+    """All that a report shows; of `table` and `judged`, the reason where there is none."""
+
+    when: datetime
+    version: str
+    metrics: dict[str, Any]
+    settings: Settings
+    contract: Contract
+    table: Table | str
+    judged: Judged | str
+    shares: dict[str, Shares]
+    versions: list[history.Version]
+    runs: list[history.Run]
+    notes: list[str]
+
+    @property
+    def latest(self) -> history.Run | None:
+        """The latest run of the monitor."""
+        return self.runs[-1] if self.runs else None
+
+    @property
+    def age(self) -> float:
+        """Days since the training of the model in use; 0 if it does not say."""
+        return days_since(self.metrics["created"], self.when)
+
+
+def days_since(time: str, when: datetime) -> float:
+    """Days from `time`, as ISO 8601 has it, to `when`; 0 if it cannot be read."""
+    try:
+        then = datetime.fromisoformat(time)
+    except ValueError:
+        return 0.0
+    return (when - (then if then.tzinfo else then.replace(tzinfo=UTC))).total_seconds() / 86400
+
+
+def review(root: Path, store: str) -> Review:
+    """Look at the project in `root`, whose `store` has the runs of the monitor.
+
+    Raises:
+        InputError: no model is in use, or it cannot be used.
+    """
+    folder = artifact.current(root / "artifacts")
+    predictor, settings = Predictor.load(folder), read_settings(folder / "params.yaml")
+    metrics = _metrics(folder / "metrics.json")
+    runs, notes = history.runs(root, store)
+    table, values = _table(root)
+    judged, predicted = _judged(root, predictor, settings, metrics)
+    shares = _shares(read_suite(folder / "drift.json"), runs[-1] if runs else None, [values, predicted], folder.name)
+    known = history.versions(root / "artifacts", folder.name)
+    return Review(
+        datetime.now(UTC), folder.name, metrics, settings, predictor.contract, table, judged, shares, known, runs, notes
+    )
+
+
+def _metrics(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found | {"created": str(found["created"]), "rows": {"train": int(found["rows"]["train"])}}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise artifact.ArtifactError(
+            f"{path}: this is not what training writes ({error}). Make another model with: make train"
+        ) from error
+
+
+def _table(root: Path) -> "tuple[Table | str, pd.DataFrame | None]":
+    try:
+        contract, path = read_contract(root / "expectations"), read_settings(root / "conf" / "params.yaml").data.path
+        table = load(root / path, contract)
+        findings = [*check(table, contract.features), *check(table, contract.dataset)]
+    except InputError as error:
+        return str(error), None
+    kinds = {
+        str(name): "numbers"
+        if column.dtype.kind in "iuf"
+        else "texts"
+        if column.dtype.kind in "OT" or str(column.dtype) == "str"
+        else str(column.dtype)
+        for name, column in table.items()
+    }
+    missing = {str(name): float(share) for name, share in table.isna().mean().items()}
+    different = {str(name): int(count) for name, count in table.nunique().items()}
+    return Table(path.as_posix(), len(table), missing, different, kinds, findings), table
+
+
+def _judged(
+    root: Path, predictor: Predictor, settings: Settings, metrics: dict[str, Any]
+) -> "tuple[Judged | str, pd.DataFrame | None]":
+    """The model on the test part, and what it answers for rows of the whole table."""
+    try:
+        prepared = prepare(settings, predictor.contract, root)
+        kept = behavior.read_cases(root / "tests" / "model" / "behavior.yaml")
+    except InputError as error:
+        return str(error), None
+    test, truth, target = prepared.table.test, prepared.truth["test"], settings.data.target
+    found = predictor.graph.run(prepared.features["test"])
+    rows = behavior.drawn(list(vars(prepared.table).values()))
+    evaluation, notes = evaluate(test, found, truth, prepared.truth["train"], settings.gate), []
+    if len(rows) < sum(map(len, vars(prepared.table).values())):
+        notes.append(f"Behaviour, and the spread of answers, were looked at on {len(rows):,} rows drawn by chance.")
+    judged = Judged(
+        evaluation,
+        [
+            name
+            for name in evaluation.slices
+            if replace(evaluation, slices={name: evaluation.slices[name]}).weak_slices(settings.gate)
+        ],
+        figures.figures(found, truth, prepared.answers, target),
+        figures.remarks(found, truth, prepared.answers, target),
+        importances(
+            test,
+            predictor.contract.columns,
+            lambda some: figures.losses(predictor.predict(some), encode(some[target], predictor.contract)),
+        ),
+        [_asked(kind, case, predictor, rows) for kind, several in kept.items() for case in several],
+        prepared.digest != metrics.get("data", {}).get("sha256"),
+        notes,
+    )
+    return judged, predictor.predict_table(rows)
+
+
+def _asked(kind: str, case: behavior.Case, predictor: Predictor, rows: "pd.DataFrame") -> Asked:
+    name = str(case.get("name", "a case without a name"))
+    if kind not in cases.KEYS or set(case) - {"draft"} != cases.KEYS[kind]:
+        return Asked(kind, name, "it cannot be asked: its keys are not those of its kind")
+    try:
+        return Asked(kind, name, cases.shortcoming(kind, case, predictor, rows))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:  # a person's case may hold anything
+        return Asked(kind, name, f"it cannot be asked: {type(error).__name__}: {error}")
+
+
+def _shares(
+    drift: dict[str, Any], run: history.Run | None, tables: "list[pd.DataFrame | None]", version: str
+) -> dict[str, Shares]:
+    """Of each column: as the latest run saw it, or as the table in use has it if there was none."""
+    parts = {item["kwargs"]["column"]: item["kwargs"]["partition_object"] for item in drift["expectations"]}
+    if run and run.columns:
+        fits = {name: part.get("bins", []) for name, part in parts.items() if run.artifact == version}
+        return {
+            name: Shares(
+                one.labels, one.before, one.now, edges if len(edges := fits.get(name, [])) + 1 == len(one.now) else []
+            )
+            for name, one in run.columns.items()
+            if one.labels and len(one.labels) == len(one.before) == len(one.now)
+        }
+    columns = {name: table[name] for table in tables if table is not None for name in parts if name in table}
+    return {name: _spread(parts[name], columns[name]) for name in parts if name in columns}
+
+
+def _spread(part: dict[str, Any], values: "pd.Series[Any]") -> Shares:
+    present = values.dropna()
+    total = max(len(present), 1)
+    if "bins" not in part:
+        seen = Counter(present.tolist())
+        return Shares(part["values"], part["weights"], [seen[one] / total for one in part["values"]])
+    below, above = part["tail_weights"]
+    edges, before = part["bins"], [below, *part["weights"], above]
+    numbers = np.asarray(present, dtype=np.float64) if present.dtype.kind in "iuf" else np.array([])
+    now = np.bincount(_bins(numbers, edges), minlength=len(before)) / total
+    labels = [f"under {edges[0]:g}", *(f"{low:g} to {high:g}" for low, high in pairwise(edges))]
+    return Shares([*labels, f"over {edges[-1]:g}"], before, now.tolist(), edges)
+
+
+def _bins(
+    numbers: "np.ndarray[Any, np.dtype[np.float64]]", edges: list[float]
+) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """The bin of each number; the greatest edge belongs to the last bin between edges, as it did in training."""
+    places = np.searchsorted(edges, numbers, side="right")
+    return np.where(numbers == edges[-1], len(edges) - 1, places).astype(np.int64)
