@@ -133,7 +133,11 @@ def _of_the_monitor(review: Review) -> Iterator[Advice]:
             continue
         names = [breach.column for breach in breaches if breach.column]
         alarm = any(breach.alarm and breach.severity == "critical" for breach in breaches)
-        why = f"{_few(names)} moved." if check == "drift" and names else "; ".join(one.sentence for one in breaches[:3])
+        why = (
+            f"{_few(names)} moved."
+            if check == "drift" and names
+            else "; ".join(one.sentence for one in breaches[:3]).rstrip(".") + "."
+        )
         once = "" if alarm else " It is no alarm yet; see whether the next run says the same."
         yield Advice(why, REMEDIES.get(check, "Look at it.") + once, COMMANDS.get(check, ""), grave=alarm)
     if run.artifact != review.version:

@@ -23,7 +23,8 @@ COLOURS = {
     )
 }
 LINES = ("one", "two", "three", "four", "five")  # colours that can be told from each other
-DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (7, 2, 1, 2)), (0, (3, 1)))  # and so can these, without colours
+DASHES = ("", "10 4", "2 3", "14 4 2 4", "6 2")  # and so can these, without colours
+APART = "4 3"  # of a line to compare with
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "report",
@@ -57,15 +58,24 @@ SHORT, BARS = 20, 12  # letters of a name beside a bar; bars before the rest is 
 
 
 @dataclass(frozen=True)
+class Key:
+    """What a colour stands for: of a bar or, with the lengths of its dashes and gaps, of a line."""
+
+    colour: str
+    said: str
+    dash: str | None = None
+
+
+@dataclass(frozen=True)
 class Chart:
-    """A drawing, and the same in words and numbers; `keys` say which colour and which dash stand for what."""
+    """A drawing, and the same in words and numbers."""
 
     title: str
     says: str
     svg: str
     headings: tuple[str, ...] = ()
     rows: Sequence[tuple[object, ...]] = ()
-    keys: tuple[tuple[str, str], ...] = ()
+    keys: tuple[Key, ...] = ()
     note: str = ""
 
     @property
@@ -135,6 +145,11 @@ def short(name: object, letters: int = SHORT) -> str:
     return kept or "“”"
 
 
+def dashed(dash: str, width: float) -> Any:  # noqa: ANN401 - matplotlib has a type for each way to say it
+    """How a line of this width gets these dashes, in pixels."""
+    return (0, [float(length) / width for length in dash.split()]) if dash else "-"
+
+
 def percent(share: float) -> str:
     """A share as a person says it."""
     return f"{share:.1%}" if 0 < abs(share) < 0.1 or 0.995 > share > 0.99 else f"{share:.0%}"
@@ -168,10 +183,12 @@ def bars(values: Sequence[tuple[str, float, float]], x: str, bold: float | None 
     return drawing(draw, x, "", (WIDTH, 64 + 22 * len(values)), room, 44)
 
 
-def beside(labels: Sequence[str], before: Sequence[float], now: Sequence[float], edges: Sequence[float] = ()) -> str:
+def beside(
+    name: str, labels: Sequence[str], before: Sequence[float], now: Sequence[float], edges: Sequence[float] = ()
+) -> str:
     """Shares before, wide and pale, with shares now before them; along a scale if there are `edges` between them."""
     if edges:
-        return _columns(before, now, edges)
+        return _columns(name, before, now, edges)
     folded = fold(labels, before, now)
     room = 12 + LETTER * max(len(short(label)) for label, *_ in folded)
 
@@ -200,7 +217,7 @@ def fold(labels: Sequence[str], before: Sequence[float], now: Sequence[float]) -
     return [*weight[: BARS - 1], (f"{len(rest)} others", sum(one[1] for one in rest), sum(one[2] for one in rest))]
 
 
-def _columns(before: Sequence[float], now: Sequence[float], edges: Sequence[float]) -> str:
+def _columns(name: str, before: Sequence[float], now: Sequence[float], edges: Sequence[float]) -> str:
     def draw(axes: "Axes") -> None:
         axes.bar(range(len(before)), before, width=0.9, color=COLOURS["pale"])
         axes.bar(range(len(now)), now, width=0.36, color=COLOURS["accent"])
@@ -213,7 +230,7 @@ def _columns(before: Sequence[float], now: Sequence[float], edges: Sequence[floa
         axes.locator_params(axis="y", nbins=4)
         as_percent(axes, y=True)
 
-    return drawing(draw, "", "share of rows", (WIDTH, 180), 44, 26)
+    return drawing(draw, short(name, 40), "share of rows", (WIDTH, 190), 44)
 
 
 def number(value: float) -> str:
@@ -232,7 +249,7 @@ def course(
         for size, colour in ((13, "accent"), (8, "card")):
             dots(axes, marked, [values[place] for place in marked], size, colour)
         if limit is not None:
-            axes.axhline(limit, color=COLOURS["bad"], lw=1, ls=(0, (4, 3)))
+            axes.axhline(limit, color=COLOURS["bad"], lw=1, ls=dashed(APART, 1))
         every = max(1, -(-len(names) // 6))
         axes.set_xticks(range(0, len(names), every), list(names)[::every])
         axes.set_xlim(-0.5, len(values) - 0.5)

@@ -125,8 +125,6 @@ def _stored(root: Path, url: str) -> tuple[list[dict[str, Any]], list[str]]:
     name, _, place = url.partition(":///")
     if name == "sqlite" and not (root / place).is_file():
         return [], []  # nothing was recorded yet, and to look must not make a store
-    from sqlalchemy.exc import SQLAlchemyError
-
     from .store import Store
 
     try:
@@ -135,5 +133,5 @@ def _stored(root: Path, url: str) -> tuple[list[dict[str, Any]], list[str]]:
             return store.runs(RUNS), []
         finally:
             store.close()
-    except (InputError, SQLAlchemyError, ValueError) as error:
+    except (InputError, ValueError) as error:
         return [], [f"The store of records cannot be read: {' '.join(str(error).split())[:400]}"]

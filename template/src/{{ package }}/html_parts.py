@@ -8,7 +8,7 @@ import htpy as h
 from htpy import Node
 from markupsafe import Markup, escape
 
-from .charts import WIDTH, Chart
+from .charts import WIDTH, Chart, Key
 
 FOLDED = 40  # rows of a table, after which the rest is folded away
 
@@ -24,15 +24,17 @@ def figure_of(chart: Chart, said: Node = None, level: h.Element | None = h.h3) -
             h.p(".note")[said] if said else None,
         ],
         h.div(".plot", **scrolled)[Markup(svg)],  # noqa: S704 - charts.py escapes every text of it
-        h.p(".keys")[[key_of(*key) for key in chart.keys]] if chart.keys else None,
+        h.p(".keys")[[key_of(key) for key in chart.keys]] if chart.keys else None,
         note(chart.note) if chart.note else None,
         h.details[h.summary["Numbers"], table_of(chart.title, chart.headings, chart.rows)] if chart.rows else None,
     ]
 
 
-def key_of(colour: str, said: str) -> Node:
-    """What a colour stands for."""
-    return h.span[h.i(class_=f"swatch {colour}"), h.bdi[clean(said)]]
+def key_of(key: Key) -> Node:
+    """A piece of a bar or of a line, and what it stands for."""
+    width, dash = ("8", None) if key.dash is None else ("2", key.dash or None)
+    piece = h.line(x2="24", y1="5", y2="5", stroke=f"var(--{key.colour})", stroke_width=width, stroke_dasharray=dash)
+    return h.span[h.svg(width="24", height="10", aria_hidden="true")[piece], said_as(key.said)]
 
 
 def table_of(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]], texts: int = 1) -> Node:

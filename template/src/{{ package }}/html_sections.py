@@ -4,10 +4,10 @@ import htpy as h
 from htpy import Node
 
 from . import cases, importance
-from .charts import Chart, bars, beside, course, fold, percent
+from .charts import APART, Chart, Key, bars, beside, course, fold, percent
 from .evaluate import BASELINE, HEADINGS, MARGIN
 from .figures import LOSS
-from .history import Run
+from .history import Run, Watched
 from .html_parts import counted, day, figure_of, key_of, mark, note, said_as, table_of
 from .review import Judged, Review, Shares, Table
 
@@ -57,7 +57,7 @@ def _columns(table: Table, run: Run | None) -> Node:
         headings += ["missing in the window", "moved by", "allowed"]
         for row in rows:
             seen = watched.get(str(row[0]))
-            far = mark(f"{seen.divergence:.3f}", bad=seen.moved > 1) if seen else ""
+            far = _moved(seen, "") if seen else ""
             row.extend([percent(seen.missing), far, f"{seen.threshold:.3f}"] if seen else ["", "", ""])
     return table_of("Columns", headings, rows, texts=2)
 
@@ -70,7 +70,7 @@ def _spreads(shares: dict[str, Shares], run: Run | None) -> Node:
     more, left = charts[OPEN:], len(shares) - len(charts)
     return [
         h.h3["How values are spread"],
-        h.p(".keys")[key_of("pale", "the rows that it learnt from"), key_of("accent", now)],
+        h.p(".keys")[key_of(Key("pale", "the rows that it learnt from")), key_of(Key("accent", now))],
         note("Numbers are cut where each wide bar holds about a tenth of the rows that it learnt from."),
         h.div(".grid")[charts[:OPEN]],
         h.details[h.summary[counted(len(more), "more column")], h.div(".grid")[more]] if more else None,
@@ -82,15 +82,20 @@ def _spread(name: str, shares: Shares, run: Run | None) -> Node:
     chart = Chart(
         name,
         f"{name}: shares of rows in {len(shares.labels)} groups, of the rows that it learnt from and of those now.",
-        beside(shares.labels, shares.before, shares.now, shares.edges),
+        beside(name, shares.labels, shares.before, shares.now, shares.edges),
         ("values", "learnt from", "now"),
         [(label, percent(old), percent(new)) for label, old, new in fold(shares.labels, shares.before, shares.now)],
     )
     seen = run.columns.get(name) if run else None
     moved: Node = None
     if seen:
-        moved = [mark(f"moved by {seen.divergence:.3f}", bad=seen.moved > 1), f", {seen.threshold:.3f} allowed"]
+        moved = [_moved(seen, "moved by "), f", {seen.threshold:.3f} allowed"]
     return figure_of(chart, moved, level=h.h4)
+
+
+def _moved(seen: Watched, words: str) -> Node:
+    said = f"{words}{seen.divergence:.3f}"
+    return mark(said, bad=True) if seen.moved > 1 else said
 
 
 def model(review: Review) -> Node:
@@ -101,12 +106,11 @@ def model(review: Review) -> Node:
     evaluation, margin = judged.evaluation, review.settings.gate.margin
     enough = evaluation.saved >= margin
     rows: list[tuple[object, ...]] = [
-        ("all", *evaluation.model.figures, mark("passes" if enough else "falls short", bad=not enough)),
+        ("all", *evaluation.model.figures, "passes" if enough else mark("falls short", bad=True)),
         (f"baseline: answers {BASELINE}", *evaluation.baseline.figures, ""),
     ]
     for name, scores in evaluation.slices.items():
-        weak = name in judged.weak
-        rows.append((name, *scores.figures, mark("weak" if weak else "passes", bad=weak)))
+        rows.append((name, *scores.figures, mark("weak", bad=True) if name in judged.weak else "passes"))
     loss = MARGIN.removesuffix(", the share that must be saved")
     return h.section("#model")[
         h.h2["The model on the test part"],
@@ -142,7 +146,7 @@ def _behaviour(judged: Judged) -> Node:
     failed = [asked for asked in judged.asked if asked.shortcoming]
     rows = [
         (
-            mark("fails" if one.shortcoming else "passes", bad=bool(one.shortcoming)),
+            mark("fails", bad=True) if one.shortcoming else "passes",
             one.name,
             one.kind.replace("_", " "),
         )
@@ -194,7 +198,7 @@ def _versions(review: Review) -> Node:
         "What each version saves of the baseline's loss",
         f"Line of {counted(len(known), 'version')}; the latest saves {saved[-1]:.1%}.",
         course(saved, [one.name[-8:] for one in known], in_use, "share saved", gate),
-        keys=(("bad", "gate"),),
+        keys=(Key("bad", "gate", APART),),
         note="Each was judged on the test part of its day. The ring marks the version in use.",
     )
     return [figure_of(line, level=None), table]
@@ -204,7 +208,7 @@ def _runs(runs: list[Run]) -> Node:
     rows = [
         (
             h.span(".day")[day(run.time)],
-            mark(run.outcome, bad=run.outcome != "fine"),
+            mark(run.outcome, bad=True) if run.outcome != "fine" else "fine",
             run.reason or "; ".join(breach.sentence for breach in run.breaches[:3]) or "nothing is broken",
             run.window.rows,
             h.code[run.artifact[-8:]],
@@ -219,6 +223,6 @@ def _runs(runs: list[Run]) -> Node:
         "The column that moved most in each run",
         f"Line of {len(runs)} runs; in the latest, the column that moved most used {worst[-1]:.0%} of what is allowed.",
         course(worst, [run.time[5:16].replace("T", " ") for run in runs], [], "divergence, of what is allowed", 1.0),
-        keys=(("bad", "allowed"),),
+        keys=(Key("bad", "allowed", APART),),
     )
     return [figure_of(line, level=None), table]
