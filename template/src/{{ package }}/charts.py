@@ -5,7 +5,6 @@ and copied. Nothing has an id, so that many charts can stand on one page.
 """
 
 import io
-import math
 import re
 import unicodedata
 import warnings
@@ -54,7 +53,7 @@ STYLE: dict[Any, Any] = {
 }
 WIDTH, LETTER = 330, 6.6  # pixels: of a chart, and of a letter on average
 RIGHT = 14  # pixels, for half a name of a value
-SHORT, BARS = 20, 12  # letters of a name beside a bar; bars before the rest is one
+SHORT = 20  # letters of a name beside a bar
 
 
 @dataclass(frozen=True)
@@ -91,10 +90,11 @@ def drawing(
     size: tuple[float, float] = (WIDTH, 230),
     left: float = 48,
     bottom: float = 42,
+    right: float = RIGHT,
 ) -> str:
     """What `draw` puts between axes that are called `x` and `y`, as the inside of an `<svg>` and the tag that opens it.
 
-    `size` is that of all, and `left` and `bottom` are the room for the names of values, in pixels.
+    `size` is that of all, and `left`, `bottom` and `right` are the room for the names of values, in pixels.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -105,10 +105,10 @@ def drawing(
         figure = Figure(figsize=(width / 72, height / 72), dpi=72)
         figure.patch.set_visible(False)
         top = 30 if y else 12
-        axes = figure.add_axes((left / width, bottom / height, 1 - (left + RIGHT) / width, 1 - (bottom + top) / height))
+        axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height))
         axes.patch.set_visible(False)
         draw(axes)
-        figure.text((left + width - RIGHT) / 2 / width, 6 / height, x, ha="center", color=COLOURS["soft"])
+        figure.text((left + width - right) / 2 / width, 6 / height, x, ha="center", color=COLOURS["soft"])
         figure.text(0, 1 - 14 / height, y, color=COLOURS["soft"])
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         return _themed(file.getvalue(), width, height)
@@ -119,8 +119,9 @@ def _themed(svg: str, width: float, height: float) -> str:
     inside = re.sub(r"<defs>.*?</defs>", "", inside, flags=re.DOTALL)
     inside = re.sub(r"<[^<>]*>", lambda tag: _plainer(tag[0]), inside)  # signs of a text are escaped, so no tags
     if "<g " not in inside:
-        inside = re.sub(r"</?g>", "", inside)  # nothing hung on them
-    return f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}">{inside.strip()}</svg>'
+        inside = re.sub(r"</?g ?/?>", "", inside)  # nothing hung on them
+    inside = re.sub(r">\s+<", "><", inside.strip())
+    return f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}">{inside}</svg>'
 
 
 def _plainer(tag: str) -> str:
@@ -162,77 +163,6 @@ def as_percent(axis: "Axes", *, x: bool = False, y: bool = False) -> None:
             one.set_major_formatter(lambda share, _: f"{share:.0%}")
 
 
-def bars(values: Sequence[tuple[str, float, float]], x: str, bold: float | None = None, *, shares: bool = False) -> str:
-    """A bar a name, from above, each with its spread as a whisker; those under `bold` are soft."""
-    room = 12 + LETTER * max((len(short(name)) for name, *_ in values), default=0)
-
-    def draw(axes: "Axes") -> None:
-        for place, (name, value, spread) in enumerate(values):
-            colour = COLOURS["accent" if bold is None or value > bold else "pale"]
-            axes.barh(place, value, height=0.62, color=colour)
-            if spread:
-                axes.plot([value - spread, value + spread], [place, place], color=COLOURS["ink"], lw=1.2)
-            axes.text(-0.02, place, short(name), transform=axes.get_yaxis_transform(), ha="right", va="center")
-        axes.set_ylim(len(values) - 0.4, -0.6)
-        axes.set_yticks([])
-        axes.grid(visible=False, axis="y")
-        axes.axvline(0, color=COLOURS["soft"], lw=1)
-        axes.locator_params(axis="x", nbins=4)
-        as_percent(axes, x=shares)
-
-    return drawing(draw, x, "", (WIDTH, 64 + 22 * len(values)), room, 44)
-
-
-def beside(
-    name: str, labels: Sequence[str], before: Sequence[float], now: Sequence[float], edges: Sequence[float] = ()
-) -> str:
-    """Shares before, wide and pale, with shares now before them; along a scale if there are `edges` between them."""
-    if edges:
-        return _columns(name, before, now, edges)
-    folded = fold(labels, before, now)
-    room = 12 + LETTER * max(len(short(label)) for label, *_ in folded)
-
-    def draw(axes: "Axes") -> None:
-        for place, (label, old, new) in enumerate(folded):
-            axes.barh(place, old, height=0.78, color=COLOURS["pale"])
-            axes.barh(place, new, height=0.3, color=COLOURS["accent"])
-            axes.text(-0.02, place, short(label), transform=axes.get_yaxis_transform(), ha="right", va="center")
-        axes.set_ylim(len(folded) - 0.4, -0.6)
-        axes.set_xlim(0)
-        axes.set_yticks([])
-        axes.grid(visible=False, axis="y")
-        axes.locator_params(axis="x", nbins=4)
-        as_percent(axes, x=True)
-
-    return drawing(draw, "share of rows", "", (WIDTH, max(120, 60 + 24 * len(folded))), room, 42)
-
-
-def fold(labels: Sequence[str], before: Sequence[float], now: Sequence[float]) -> list[tuple[str, float, float]]:
-    """Labels with their shares; of many, those that matter most, and the rest as one."""
-    all_of_them = list(zip(labels, before, now, strict=True))
-    if len(all_of_them) <= BARS:
-        return all_of_them
-    weight = sorted(all_of_them, key=lambda one: -max(one[1:]))
-    rest = weight[BARS - 1 :]
-    return [*weight[: BARS - 1], (f"{len(rest)} others", sum(one[1] for one in rest), sum(one[2] for one in rest))]
-
-
-def _columns(name: str, before: Sequence[float], now: Sequence[float], edges: Sequence[float]) -> str:
-    def draw(axes: "Axes") -> None:
-        axes.bar(range(len(before)), before, width=0.9, color=COLOURS["pale"])
-        axes.bar(range(len(now)), now, width=0.36, color=COLOURS["accent"])
-        names = [number(edge) for edge in edges]
-        every = math.ceil(LETTER * (1.5 + max(map(len, names))) * len(before) / (WIDTH - 48 - RIGHT))
-        axes.set_xticks([place + 0.5 for place in range(len(edges))][::every], names[::every])
-        axes.set_xlim(-0.6, len(before) - 0.4)
-        axes.set_ylim(0)
-        axes.grid(visible=False, axis="x")
-        axes.locator_params(axis="y", nbins=4)
-        as_percent(axes, y=True)
-
-    return drawing(draw, short(name, 40), "share of rows", (WIDTH, 190), 44)
-
-
 def number(value: float) -> str:
     """A number with the figures that matter."""
     return f"{value:,.0f}" if abs(value) >= 10_000 and abs(value) < 1e9 else f"{value:.4g}"
@@ -254,10 +184,11 @@ def course(
         axes.set_xticks(range(0, len(names), every), list(names)[::every])
         axes.set_xlim(-0.5, len(values) - 0.5)
         axes.margins(y=0.25)
+        axes.set_ylim(min(0, *values))
         axes.grid(visible=False, axis="x")
         axes.locator_params(axis="y", nbins=4)
 
-    return drawing(draw, "", y, (2 * WIDTH, 190), 48, 28)
+    return drawing(draw, "", y, (2 * WIDTH, 190), 48, 28, 30)
 
 
 def dots(axes: "Axes", x: Sequence[float], y: Sequence[float], size: float, colour: str, alpha: float = 1) -> None:

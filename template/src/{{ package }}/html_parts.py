@@ -37,10 +37,12 @@ def key_of(key: Key) -> Node:
     return h.span[h.svg(width="24", height="10", aria_hidden="true")[piece], said_as(key.said)]
 
 
-def table_of(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]], texts: int = 1) -> Node:
+def table_of(
+    title: str, headings: Sequence[str], rows: Sequence[Sequence[object]], texts: int = 1, folded: int = FOLDED
+) -> Node:
     """A table that scrolls on a narrow screen; the first `texts` columns are texts, the others numbers.
 
-    What comes after a screenful or two is folded away.
+    What comes after `folded` rows is folded away.
     """
     sides = ["text" if place < texts else None for place in range(len(headings))]
 
@@ -51,8 +53,8 @@ def table_of(title: str, headings: Sequence[str], rows: Sequence[Sequence[object
             h.table[h.thead[head], h.tbody[body]]
         ]
 
-    rest = rows[FOLDED:]
-    return [part(rows[:FOLDED]), h.details[h.summary[f"{len(rest):,} more"], part(rest)] if rest else None]
+    rest = rows[folded:]
+    return [part(rows[:folded]), h.details[h.summary[f"{len(rest):,} more"], part(rest)] if rest else None]
 
 
 def _cell(value: object) -> Node:

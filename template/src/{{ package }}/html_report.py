@@ -40,18 +40,15 @@ def page(review: Review) -> str:
     """The report as HTML."""
     style = Markup((files(__package__) / "report.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     title = f"{review.settings.data.target}: report on the model"
-    return str(
-        h.html(lang="en")[
-            h.head[
-                h.meta(charset="utf-8"),
-                h.meta(name="viewport", content="width=device-width, initial-scale=1"),
-                h.link(rel="icon", href="data:,"),
-                h.title[clean(title)],
-                h.style[style],
-            ],
-            h.body[_head(review), h.main[data(review), model(review), history(review)], _foot(review)],
-        ]
-    )
+    body = h.body[_head(review), h.main[data(review), model(review), history(review)], _foot(review)]
+    head = h.head[
+        h.meta(charset="utf-8"),
+        h.meta(name="viewport", content="width=device-width, initial-scale=1"),
+        h.link(rel="icon", href="data:,"),
+        h.title[clean(title)],
+        h.style[style],
+    ]
+    return "".join(h.html(lang="en")[head, body].iter_chunks())
 
 
 def _head(review: Review) -> Node:

@@ -4,7 +4,8 @@ import htpy as h
 from htpy import Node
 
 from . import cases, importance
-from .charts import APART, Chart, Key, bars, beside, course, fold, percent
+from .bars import bars, beside, fold
+from .charts import APART, Chart, Key, course, percent
 from .evaluate import BASELINE, HEADINGS, MARGIN
 from .figures import LOSS
 from .history import Run, Watched
@@ -12,7 +13,7 @@ from .html_parts import counted, day, figure_of, key_of, mark, note, said_as, ta
 from .review import Judged, Review, Shares, Table
 
 OPEN, DRAWN = 12, 60  # columns that are drawn for all to see, and at all
-BROKEN, WEIGHED = 30, 15  # rules that are listed; features that are drawn
+BROKEN, WEIGHED, LATEST = 30, 15, 10  # rules that are listed; features that are drawn; runs for all to see
 
 
 def data(review: Review) -> Node:
@@ -215,14 +216,16 @@ def _runs(runs: list[Run]) -> Node:
         )
         for run in reversed(runs)
     ]
-    table = table_of("Runs of the monitor", ("time", "outcome", "what was found", "rows", "version"), rows, texts=3)
-    worst = [run.worst for run in runs]
-    if len(runs) < 2 or not any(worst):
+    headings = ("time", "outcome", "what was found", "rows", "version")
+    table = table_of("Runs of the monitor", headings, rows, texts=3, folded=LATEST)
+    could = [run for run in runs if run.columns]
+    if len(could) < 2:
         return table
+    worst = [run.worst for run in could]
     line = Chart(
         "The column that moved most in each run",
-        f"Line of {len(runs)} runs; in the latest, the column that moved most used {worst[-1]:.0%} of what is allowed.",
-        course(worst, [run.time[5:16].replace("T", " ") for run in runs], [], "divergence, of what is allowed", 1.0),
+        f"Line of {len(could)} runs; in the latest, the column that moved most used {worst[-1]:.0%} of its allowance.",
+        course(worst, [run.time[5:10] for run in could], [], "divergence, as a multiple of what is allowed", 1.0),
         keys=(Key("bad", "allowed", APART),),
     )
     return [figure_of(line, level=None), table]
