@@ -4,18 +4,15 @@ Whatever cannot be had is left out and its reason kept, so that a report can say
 """
 
 import json
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from . import artifact, behavior, cases, figures, history
-from .contract import Contract, read_contract, read_suite
+from .contract import Contract, Suite, read_contract, read_suite
 from .data import load
+from .drift import KL, labels, shares_now, shares_of, with_lengths
 from .evaluate import Evaluation, evaluate
 from .importance import importances
 from .predict import Predictor
@@ -125,7 +122,8 @@ def review(root: Path, store: str) -> Review:
     runs, notes = history.runs(root, store)
     table, values = _table(root)
     judged, predicted = _judged(root, predictor, settings, metrics)
-    shares = _shares(read_suite(folder / "drift.json"), runs[-1] if runs else None, [values, predicted], folder.name)
+    drift, latest = read_suite(folder / "drift.json"), runs[-1] if runs else None
+    shares = _shares(drift, latest, [values, predicted], predictor.contract, folder.name)
     known = history.versions(root / "artifacts", folder.name)
     return Review(
         datetime.now(UTC), folder.name, metrics, settings, predictor.contract, table, judged, shares, known, runs, notes
@@ -210,40 +208,32 @@ def _asked(kind: str, case: behavior.Case, predictor: Predictor, rows: "pd.DataF
 
 
 def _shares(
-    drift: dict[str, Any], run: history.Run | None, tables: "list[pd.DataFrame | None]", version: str
+    drift: Suite, run: history.Run | None, tables: "list[pd.DataFrame | None]", contract: Contract, version: str
 ) -> dict[str, Shares]:
     """Of each column: as the latest run saw it, or as the table in use has it if there was none."""
-    parts = {item["kwargs"]["column"]: item["kwargs"]["partition_object"] for item in drift["expectations"]}
+    parts = {item["kwargs"]["column"]: item["kwargs"] for item in drift["expectations"] if item["type"] == KL}
+    edges = {name: part["partition_object"].get("bins", []) for name, part in parts.items()}
     if run and run.columns:
-        fits = {name: part.get("bins", []) for name, part in parts.items() if run.artifact == version}
+        fits = {name: some for name, some in edges.items() if run.artifact == version}
         return {
-            name: Shares(
-                one.labels, one.before, one.now, edges if len(edges := fits.get(name, [])) + 1 == len(one.now) else []
-            )
+            name: Shares(one.labels, one.before, one.now, _if_even(fits.get(name, []), len(one.now)))
             for name, one in run.columns.items()
             if one.labels and len(one.labels) == len(one.before) == len(one.now)
         }
-    columns = {name: table[name] for table in tables if table is not None for name in parts if name in table}
-    return {name: _spread(parts[name], columns[name]) for name in parts if name in columns}
+    known = [with_lengths(table, contract) for table in tables if table is not None]
+    columns = {name: table[name] for table in known for name in parts if name in table}
+    return {
+        name: Shares(
+            labels(part["partition_object"]),
+            shares_of(part).tolist(),
+            shares_now(columns[name], part).tolist(),
+            edges[name],
+        )
+        for name, part in parts.items()
+        if name in columns and (columns[name].dtype.kind in "fiub" or not edges[name])
+    }
 
 
-def _spread(part: dict[str, Any], values: "pd.Series[Any]") -> Shares:
-    present = values.dropna()
-    total = max(len(present), 1)
-    if "bins" not in part:
-        seen = Counter(present.tolist())
-        return Shares(part["values"], part["weights"], [seen[one] / total for one in part["values"]])
-    below, above = part["tail_weights"]
-    edges, before = part["bins"], [below, *part["weights"], above]
-    numbers = np.asarray(present, dtype=np.float64) if present.dtype.kind in "iuf" else np.array([])
-    now = np.bincount(_bins(numbers, edges), minlength=len(before)) / total
-    labels = [f"under {edges[0]:g}", *(f"{low:g} to {high:g}" for low, high in pairwise(edges))]
-    return Shares([*labels, f"over {edges[-1]:g}"], before, now.tolist(), edges)
-
-
-def _bins(
-    numbers: "np.ndarray[Any, np.dtype[np.float64]]", edges: list[float]
-) -> "np.ndarray[Any, np.dtype[np.int64]]":
-    """The bin of each number; the greatest edge belongs to the last bin between edges, as it did in training."""
-    places = np.searchsorted(edges, numbers, side="right")
-    return np.where(numbers == edges[-1], len(edges) - 1, places).astype(np.int64)
+def _if_even(edges: list[float], bins: int) -> list[float]:
+    """The edges if they are those of so many bins, which documents written by hand may not have."""
+    return edges if len(edges) + 1 == bins else []
