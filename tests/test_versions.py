@@ -92,6 +92,5 @@ def test_mlflow_comes_when_the_settings_ask_for_it(tracked: Path, environment: d
 def test_without_mlflow_a_training_counts_all_the_same(tracked: Path, offline: dict[str, str], tmp_path: Path) -> None:
     nothing = {"UV_CACHE_DIR": str(tmp_path / "cache")}
     said = succeed("make", "train", cwd=tracked, env=offline | nothing)
-    assert "MLflow could not be had." in said
     assert "To get it: uv sync --inexact --group tracking" in said
     assert in_use(tracked)

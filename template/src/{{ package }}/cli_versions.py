@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import versions
+from . import logs, versions
 from .console import console
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,8 @@ def runs(
     found = versions.versions(artifacts)
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False))
+    elif logs.output() == "json":
+        logger.info("The versions of the model.", extra={"versions": [asdict(one) for one in found]})
     elif found:
         from .report import versions_table
 

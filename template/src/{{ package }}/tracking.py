@@ -8,6 +8,7 @@ import importlib
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,7 +57,8 @@ def note(folder: Path, settings: Settings, root: Path) -> None:
         with _quietly():
             _note(folder, settings, root.resolve())
     except Exception as error:  # a server may be away, full, too old, or refuse us
-        logger.warning("%s was not noted in MLflow at %s: %s", folder.name, settings.tracking.uri, _brief(error))
+        where = _brief(settings.tracking.uri)
+        logger.warning("%s was not noted in MLflow at %s: %s", folder.name, where, _brief(error))
 
 
 def _note(folder: Path, settings: Settings, root: Path) -> None:
@@ -127,8 +129,9 @@ def _tags(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "gate", "; ".join(metrics["shortcomings"]) or "passed"
 
 
-def _brief(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+def _brief(said: Exception | str) -> str:
+    """A line without the password that an address may hold."""
+    return re.sub(r"//[^/@ ]*@", "//", " ".join(str(said).split()))[:300] or type(said).__name__
 
 
 @contextmanager

@@ -82,6 +82,8 @@ def rollback(root: Path) -> str:
         InputError: there was none, or it does not work. What was in use still is.
     """
     artifacts = root / "artifacts"
+    if not artifacts.is_dir():
+        raise ArtifactError(f"{artifacts}: there are no versions yet. Make one with: make train")
     with _alone(artifacts) as log:
         now = in_use(artifacts)
         earlier = [version for version in before(history(artifacts), now) if version != now]
