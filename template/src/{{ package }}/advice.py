@@ -140,7 +140,7 @@ def _of_the_monitor(review: Review) -> Iterator[Advice]:
         )
         once = "" if alarm else " It is no alarm yet; see whether the next run says the same."
         yield Advice(why, REMEDIES.get(check, "Look at it.") + once, COMMANDS.get(check, ""), grave=alarm)
-    if run.artifact != review.version:
+    if run.artifact not in ("", review.version):
         yield Advice(f"The latest run of the monitor was about {run.artifact}.", "Run it for this one.", "make monitor")
     elif (days := days_since(run.time, review.when)) > LOOK_AGAIN:
         yield Advice(f"The monitor last ran {days:,.0f} days ago.", "Run it each day.", "make monitor")

@@ -70,7 +70,7 @@ class Run(Document):
     """One run of the monitor."""
 
     time: str
-    artifact: str
+    artifact: Annotated[str, BeforeValidator(lambda value: value or "")]
     outcome: str
     reason: str | None = None
     window: Window = Window()
