@@ -153,7 +153,7 @@ def dashed(dash: str, width: float) -> Any:  # noqa: ANN401 - matplotlib has a t
 
 def percent(share: float) -> str:
     """A share as a person says it."""
-    return f"{share:.1%}" if 0 < abs(share) < 0.1 or 0.995 > share > 0.99 else f"{share:.0%}"
+    return f"{share:.1%}" if 0 < share < 0.0995 or 0.99 < share < 1 else f"{share:.0%}"
 
 
 def as_percent(axis: "Axes", *, x: bool = False, y: bool = False) -> None:

@@ -3,15 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from .evaluate import Evaluation, Scores
 from .settings import InputError
 
 VERSIONS, RUNS = 30, 60  # shown at most, the latest
-Share = Annotated[float, BeforeValidator(lambda value: 0.0 if value is None else value)]
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,14 @@ class Version:
 
 
 class Document(BaseModel):
-    """A part of what the monitor wrote; what is not read here may be there as well."""
+    """A part of what the monitor wrote; more may be there than is read here, and what is null is as if left out."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: object) -> object:
+        return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
 
 
 class Window(Document):
@@ -52,10 +56,10 @@ class Breach(Document):
 class Watched(Document):
     """A column as a run saw it, beside the rows that the model learnt from."""
 
-    divergence: Share = 0.0
-    threshold: Share = 0.0
-    missing: Share = 0.0
-    missing_before: Share = 0.0
+    divergence: float = 0.0
+    threshold: float = 0.0
+    missing: float = 0.0
+    missing_before: float = 0.0
     labels: list[str] = []
     before: list[float] = []
     now: list[float] = []
