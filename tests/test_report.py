@@ -15,7 +15,7 @@ from .conftest import succeed
 from .engine import NEEDS_DEBIAN
 
 pytestmark = [pytest.mark.xdist_group("newborn"), NEEDS_DEBIAN]
-TASKS = ("tabular-classification", "tabular-regression", "text-classification")
+TASKS = ("tabular-classification", "tabular-regression")  # one of texts is drawn by the same modules
 HOSTILE = "<img src=x onerror=alert(1)> عمود 日本 " + "x" * 200
 TEXT, MARK = 4.5, 1.5  # contrast that WCAG 2.2 asks of text (1.4.3); of a pale bar behind one that can be seen
 PAIRS = {("ink", "card"), ("ink", "back"), ("soft", "card"), ("soft", "back"), ("accent", "card"), ("accent", "back")}
@@ -74,7 +74,8 @@ def opened(browser: Browser, project: Path, width: int, scheme: str) -> Browser:
 
 def colours(browser: Browser) -> dict[str, str]:
     names = sorted({name for pair in PAIRS for name in pair} | {"pale"})
-    read = "const style = getComputedStyle(document.documentElement); return arguments[0].map((name) => style.getPropertyValue('--' + name))"
+    read = """const style = getComputedStyle(document.documentElement);
+    return arguments[0].map((name) => style.getPropertyValue("--" + name));"""
     return dict(zip(names, browser.execute_script(read, names), strict=True))
 
 
@@ -105,7 +106,11 @@ def test_it_opens_without_a_fault_asks_for_nothing_and_fits(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_can_be_read(browser: Browser, project: Path, scheme: str) -> None:
     found = colours(opened(browser, project, 1280, scheme))
-    assert {pair: contrast(*(found[name] for name in pair)) for pair in PAIRS if contrast(*(found[name] for name in pair)) < TEXT} == {}
+    assert {
+        pair: contrast(*(found[name] for name in pair))
+        for pair in PAIRS
+        if contrast(*(found[name] for name in pair)) < TEXT
+    } == {}
     assert contrast(found["pale"], found["card"]) > MARK
 
 
@@ -116,7 +121,8 @@ def test_no_name_of_a_chart_is_cut_off(browser: Browser, project: Path) -> None:
           const frame = svg.getBoundingClientRect();
           return [...svg.querySelectorAll("text")].filter((text) => {
             const box = text.getBoundingClientRect();
-            return frame.width && (box.left < frame.left - 2 || box.right > frame.right + 2 || box.top < frame.top - 2 || box.bottom > frame.bottom + 2);
+            const aside = box.left < frame.left - 2 || box.right > frame.right + 2;
+            return frame.width && (aside || box.top < frame.top - 2 || box.bottom > frame.bottom + 2);
           }).map((text) => svg.getAttribute("aria-label").slice(0, 40) + ": " + text.textContent);
         })"""
     )

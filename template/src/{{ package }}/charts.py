@@ -108,7 +108,9 @@ def drawing(
         axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height))
         axes.patch.set_visible(False)
         draw(axes)
-        figure.text((left + width - right) / 2 / width, 6 / height, x, ha="center", color=COLOURS["soft"])
+        half = LETTER * len(x) / 2  # so that a long name does not reach beyond the edge
+        middle = max(half, min((left + width - right) / 2, width - half))
+        figure.text(middle / width, 6 / height, x, ha="center", color=COLOURS["soft"])
         figure.text(0, 1 - 14 / height, y, color=COLOURS["soft"])
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         return _themed(file.getvalue(), width, height)

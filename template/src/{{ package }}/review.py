@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .charts import Chart
 
-FEW = 5_000  # rows, to ask what stays in most of them
+FEW = 2_000  # rows, to ask what stays in most of them
 
 
 @dataclass(frozen=True)
