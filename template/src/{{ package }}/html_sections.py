@@ -155,7 +155,7 @@ def _behaviour(judged: Judged) -> Node:
         for one in sorted(judged.asked, key=lambda one: not one.shortcoming)
     ]
     table = table_of("Behaviour", ("", "case", "kind", "instead")[: len(rows[0])], rows, texts=4)
-    kinds = [h.li[h.b[kind.replace("_", " ")], f": {said.replace('`', '')}"] for kind, said in cases.KINDS.items()]
+    kinds = [h.li[h.b[kind.replace("_", " ")], ": ", told.replace("`", '"')] for kind, told in cases.KINDS.items()]
     said = f"{len(rows) - len(failed)} pass and {len(failed)} {'fails' if len(failed) == 1 else 'fail'}."
     return [
         h.h3["Behaviour"],
