@@ -44,7 +44,8 @@ def main() -> None:
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is not here. Install it: apt-get install wrk")
     stores = {"no records": "off", "no records again": "off", "SQLite": ""}
-    stores |= {"PostgreSQL": url for url in sys.argv[1:2]}
+    if len(sys.argv) > 1:
+        stores["PostgreSQL"] = sys.argv[1]
     with newborn() as project, tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder, started = Path(temporary), []
         subprocess.run(["make", "train"], cwd=project, check=True, capture_output=True)
