@@ -1,7 +1,7 @@
 """Hand records on to the store, beside the requests and never in their way.
 
-A request leaves its records in a queue. Ten times a second one thread makes batches of them, and another one stores
-these, however long that takes; what the store has not confirmed after half a second goes to a file, from which it is
+A request leaves its records in a queue. Four times a second one thread makes batches of them, and another one stores
+these, however long that takes; what the store has not confirmed by the next time goes to a file, from which it is
 replayed. A batch whose confirmation was lost is sent again, and its numbers keep it from being stored twice.
 """
 
@@ -21,8 +21,8 @@ from .spill import Spill
 from .store import Store, StoreError, engine_for
 
 logger = logging.getLogger(__name__)
-PAUSE = 0.1  # seconds between two rounds of batches
-PATIENCE = 0.5  # seconds, after which a batch that the store has not confirmed is spilled
+PAUSE = 0.25  # seconds between two rounds of batches; each makes requests wait a little for the interpreter
+PATIENCE = 0.25  # seconds, after which a batch that the store has not confirmed is spilled
 AGAIN = 0.5  # seconds until a store that failed is tried again
 FAREWELL = 1.0  # seconds that the store has in the end
 MOST = 2**24  # bytes in memory; what comes beyond is dropped
