@@ -73,16 +73,18 @@ def drift(
 
 
 def _can_be_asked(table: "pd.DataFrame", item: Expectation) -> bool:
-    """Whether the column is there and, if numbers are wanted, holds some; what is not is the contract's to say."""
-    name, partition = item["kwargs"]["column"], item["kwargs"].get("partition_object", {})
-    return name in table and (table[name].dtype.kind in "fiub" or "bins" not in partition)
+    """Whether the column holds values, and numbers if those are wanted; what is not so is for other rules to say."""
+    name, partition = item["kwargs"]["column"], item["kwargs"].get("partition_object")
+    if name not in table or partition is None:
+        return name in table
+    return bool(table[name].notna().any()) and (table[name].dtype.kind in "fiub" or "bins" not in partition)
 
 
 def _columns(table: "pd.DataFrame", suite: Suite, limits: dict[str, float]) -> dict[str, dict[str, Any]]:
     found = dict[str, dict[str, Any]]()
     for item in suite["expectations"]:
         name = item["kwargs"]["column"]
-        told = found.setdefault(name, {"divergence": None, "threshold": None, "unseen": None, "labels": []})
+        told = found.setdefault(name, _nothing())
         if item["type"] == PRESENT:
             told["missing"] = float(table[name].isna().mean()) if len(table) else 0.0
             told["missing_before"] = item["meta"]["missing"] / max(item["meta"]["rows"], 1)
@@ -94,6 +96,10 @@ def _columns(table: "pd.DataFrame", suite: Suite, limits: dict[str, float]) -> d
             told |= {"labels": labels(partition), "before": before.tolist(), "now": now.tolist()}
             told["unseen"] = float(now[-1]) if "values" in partition else None
     return found
+
+
+def _nothing() -> dict[str, Any]:
+    return {"divergence": None, "threshold": None, "missing": 0.0, "missing_before": 0.0, "unseen": None, "labels": []}
 
 
 def _moved(name: str, missing: bool, seen: dict[str, Any]) -> Breach:

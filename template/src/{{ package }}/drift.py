@@ -28,9 +28,11 @@ FEW, ATOM = 20, 0.1  # different numbers that get a bin each; share of the rows 
 def drift_suite(reference: "pd.DataFrame", contract: Contract, target: str) -> Suite:
     """Draft the suite over `reference`, shape (n, columns): its features, the truth and what was predicted.
 
-    Of texts it is their length. Each expectation says in its `meta` how many rows it comes from.
+    Of texts it is their length. Each expectation says in its `meta` how many rows it comes from. In production the
+    truth is known for some rows only, so that it is missing says nothing.
     """
     table, items = with_lengths(reference, contract), list[Expectation]()
+    known_later = (target, f"predicted_{target}")
     for column in _watched(contract, target):
         if column.name not in table:
             continue
@@ -39,6 +41,8 @@ def drift_suite(reference: "pd.DataFrame", contract: Contract, target: str) -> S
         if partition is not None:
             kwargs = partition | {LIMITED[KL]: {"$PARAMETER": f"limit_{len(items)}"}}
             items.append(_item(KL, column.name, kwargs, {"rows": present}))
+        if column.name in known_later:
+            continue
         mostly = {LIMITED[PRESENT]: {"$PARAMETER": f"limit_{len(items)}"}}
         items.append(_item(PRESENT, column.name, mostly, {"rows": len(values), "missing": len(values) - present}))
     return {"name": "drift", "expectations": items, "meta": {"rows": len(reference)}}

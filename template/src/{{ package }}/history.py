@@ -74,7 +74,7 @@ class Run(Document):
     """One run of the monitor."""
 
     time: str
-    artifact: Annotated[str, BeforeValidator(lambda value: value or "")]
+    artifact: str = ""  # none where there was none to run
     outcome: str
     reason: str | None = None
     window: Window = Window()
