@@ -70,6 +70,14 @@ class Watched(Document):
         return self.divergence / self.threshold if self.threshold else 0.0
 
 
+class Quality(Document):
+    """The scores that were promised, and those of the answers whose truth is known by now, overall and by slice."""
+
+    promised: Scores
+    live: Scores
+    slices: dict[str, Scores] = {}
+
+
 class Run(Document):
     """One run of the monitor."""
 
@@ -80,6 +88,7 @@ class Run(Document):
     window: Window = Window()
     breaches: list[Breach] = []
     columns: dict[str, Watched] = {}
+    quality: Quality | None = None
 
     @property
     def worst(self) -> float:

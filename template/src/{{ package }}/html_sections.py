@@ -176,6 +176,7 @@ def history(review: Review) -> Node:
         h.h3["Runs of the monitor"],
         [note(said) for said in review.notes],
         _runs(review.runs) if review.runs else note("None is known yet."),
+        _quality(review.latest),
     ]
 
 
@@ -203,6 +204,17 @@ def _versions(review: Review) -> Node:
         note="Each was judged on the test part of its day. The ring marks the version in use.",
     )
     return [figure_of(line, level=None), table]
+
+
+def _quality(run: Run | None) -> Node:
+    if run is None or run.quality is None:
+        return None
+    named = {"as promised": run.quality.promised, "in production": run.quality.live} | run.quality.slices
+    rows = [(name, *scores.figures) for name, scores in named.items()]
+    return [
+        h.h3["Answers of the latest window whose truth is known"],
+        table_of("Quality in production", ("rows", "number", *HEADINGS[1:]), rows),
+    ]
 
 
 def _runs(runs: list[Run]) -> Node:
