@@ -43,8 +43,9 @@ def main(days: int, number: int, folder: Path) -> None:
             every, answers = np.arange(number), predictor.predict(table)
             window = Window(RECORDS, answered, predictor.contract.features, answers, every)
             breaches, _ = watch(window, predictor, artifact, settings)
-            judged = judge(breaches, past, settings.monitor)
-            past.append({"window": {"source": RECORDS, "to": day}, "outcome": FINE, "breaches": judged})
+            hours = {"source": RECORDS, "from": f"2026-11-{day + 1:02}T00:00:00Z", "to": f"2026-11-{day + 1:02}T23:00:00Z"}
+            judged = judge(breaches, hours, artifact.name, past, settings.monitor)
+            past.append({"window": hours, "artifact": artifact.name, "outcome": FINE, "breaches": judged})
             critical = [one for one in judged if one["severity"] == "critical"]
             seen[story].append([one["column"] or one["check"] for one in critical])
             alarms[story].append([one["column"] or one["check"] for one in critical if one["alarm"]])

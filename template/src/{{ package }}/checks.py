@@ -48,10 +48,12 @@ def contract(window: Window, chance: float) -> list[Breach]:
         mostly = item["kwargs"].get("mostly")
         room = {} if mostly is None else {"mostly": 1 - _most(1 - mostly, rows, chance / len(loose))}
         items.append(item | {"kwargs": item["kwargs"] | room})
-    broken = [one for one in check(window.table, window.contract | {"expectations": items}) if not one.passed]
+    found = check(window.table, window.contract | {"expectations": items})
+    pairs = zip(window.contract["expectations"], found, strict=True)
+    broken = [item for item, one in pairs if not one.passed]  # to be said as they stand in the suite
     return [
         Breach("contract", one.column, one.sentence, severity="critical" if one.critical else "warning")
-        for one in broken
+        for one in check(window.table, window.contract | {"expectations": broken})
     ]
 
 
@@ -128,7 +130,7 @@ def refused(window: Window, most: float, chance: float) -> list[Breach]:
             "refused",
             column or None,
             f"{column or 'rows'}: of {rows:,} rows, {worst / rows:.1%} were refused under the rule "
-            f"{max(rules, key=lambda rule: rules[rule])}; more than {limit:.1%} is too many",
+            f"{max(rules, key=lambda rule: rules[rule])}; {most:.1%} may be, and by chance {limit:.1%}",
             worst / rows,
             limit,
         )

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .settings import read_serving
+from .settings import InputError, read_serving
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 def monitor(
     context: typer.Context,
     source: Annotated[Path | None, typer.Argument(help="A CSV file of rows, instead of what the API recorded.")] = None,
-    hours: Annotated[float, typer.Option(min=0.001, help="How far back to look at what was recorded.")] = 1,
+    hours: Annotated[float | None, typer.Option(min=0.001, help="How far back to look; 1 if nothing is said.")] = None,
     last: Annotated[int | None, typer.Option(min=1, help="So many of the last rows instead.")] = None,
     every: Annotated[float | None, typer.Option(min=1, help="Go on for ever, with so many seconds between.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the document of the run.")] = False,
@@ -28,7 +28,9 @@ def monitor(
     from .monitor import EXIT, Asked, repeat, tell
     from .monitor import monitor as run
 
-    asked, store = Asked(source, hours, last), read_serving(os.environ).api_store
+    if sum(given is not None for given in (source, hours, last)) > 1:
+        raise InputError("Rows of a file, of some hours, or the last so many: name one of IN=, --hours and --last.")
+    asked, store = Asked(source, hours or 1, last), read_serving(os.environ).api_store
     if every is not None:
         enough = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -19,6 +19,7 @@ import numpy as np
 from . import artifact, checks
 from .checks import Breach
 from .contract import read_suite
+from .evaluate import ERROR, Scores
 from .predict import Predictor
 from .settings import InputError, Settings, Watching, read_settings
 from .store import Store
@@ -71,9 +72,9 @@ def _run(root: Path, asked: Asked, url: str) -> Document:
         finally:
             store.close()
     breaches, seen = watch(window, predictor, folder, settings)
-    judged = judge(breaches, past, settings.monitor, None if window.until is None else _iso(window.until))
-    outcome = ALARM if any(one["alarm"] for one in judged) else FINE
     rows = {"source": window.source, "from": _iso(window.since), "to": _iso(window.until), "rows": len(window.table)}
+    judged = judge(breaches, rows, folder.name, past, settings.monitor)
+    outcome = ALARM if any(one["alarm"] for one in judged) else FINE
     return _document(folder.name, outcome, rows, breaches=judged, **seen)
 
 
@@ -117,21 +118,39 @@ def watch(window: Window, predictor: Predictor, folder: Path, settings: Settings
 
 
 def judge(
-    breaches: list[Breach], past: list[Document] | None, watching: Watching, until: str | None = None
+    breaches: list[Breach], window: Document, artifact: str, past: list[Document] | None, watching: Watching
 ) -> list[Document]:
-    """Tell alarms from what happened once: a breach must hold in some of the last windows; without a past, at once."""
-    earlier: dict[str, set[tuple[str, str | None]]] = {}
-    for run in past or []:
-        window = run["window"]
-        if run["outcome"] != COULD_NOT_RUN and window["source"] == RECORDS and window["to"] != until:
-            earlier[window["to"]] = {(one["check"], one["column"]) for one in run["breaches"]}
-    others = list(earlier.values())[-(watching.windows - 1) :] if watching.windows > 1 else []
+    """Tell alarms from what happened once: a breach must hold in some of the last windows; without a past, at once.
+
+    Args:
+        breaches: what is not as it was in this window.
+        window: `from` and `to` of its rows, as ISO 8601 has them.
+        artifact: the version that it was held against; what was said of others does not count.
+        past: the documents of earlier runs, oldest first, or None for rows of a file.
+        watching: how many windows count, and in how many a breach must hold.
+    """
+    earlier = _earlier(window, artifact, past or [], watching.windows - 1)
     judged = []
     for one in breaches:
-        seen = 1 + sum((one.check, one.column) in other for other in others)
+        seen = 1 + sum((one.check, one.column) in other for other in earlier)
         alarm = one.severity == "critical" and (past is None or seen >= watching.breaches)
-        judged.append(asdict(one) | {"seen": seen, "alarm": alarm})
+        counted = {"seen": seen, "windows": watching.windows, "needed": watching.breaches}
+        judged.append(asdict(one) | counted | {"alarm": alarm})
     return judged
+
+
+def _earlier(window: Document, artifact: str, past: list[Document], most: int) -> list[set[tuple[str, str | None]]]:
+    """What was broken in windows before this one, the nearest first; those that share half of their time are one."""
+    found: list[set[tuple[str, str | None]]] = []
+    start, room = _epoch(window["from"]), (_epoch(window["to"]) - _epoch(window["from"])) / 2
+    for run in reversed(past):
+        seen = run["window"]
+        if run["outcome"] == COULD_NOT_RUN or seen["source"] != RECORDS or run["artifact"] != artifact:
+            continue
+        if len(found) < most and _epoch(seen["to"]) < start + room:
+            found.append({(one["check"], one["column"]) for one in run["breaches"]})
+            start = _epoch(seen["from"])
+    return found
 
 
 def repeat(once: Callable[[], Document], pause: Callable[[], bool]) -> None:
@@ -143,19 +162,33 @@ def repeat(once: Callable[[], Document], pause: Callable[[], bool]) -> None:
 
 
 def tell(document: Document) -> None:
-    """Say in the log what a run found."""
-    window, source = document["window"], document["window"]["source"]
+    """Say in the log what a run found, and in the end what that means."""
+    window, source, breaches = document["window"], document["window"]["source"], document["breaches"]
     if document["reason"]:
         logger.error("%s: nothing could be found out. %s", source, document["reason"])
         return
-    for one in document["breaches"]:
-        waits = one["severity"] == "critical" and not one["alarm"]
-        said = one["sentence"] + (f" (in {one['seen']} of the last windows: no alarm yet)" if waits else "")
-        logger.log(logging.ERROR if one["alarm"] else logging.WARNING, "%s: %s.", source, said)
-    if document["outcome"] == FINE:
-        but = ", but for what is said above" if document["breaches"] else ""
-        rows = f"{window['rows']:,} rows are like those that {document['artifact']} learnt from"
-        logger.info("%s: %s%s.", source, rows, but)
+    for one in breaches:
+        once = f" (in {one['seen']} of the last {one['windows']} windows; {one['needed']} make an alarm)"
+        said = "" if one["alarm"] else " (a warning)" if one["severity"] == "warning" else once
+        logger.log(logging.ERROR if one["alarm"] else logging.WARNING, "%s: %s%s.", source, one["sentence"], said)
+    rows, model = f"{window['rows']:,} rows", document["artifact"]
+    if alarms := sum(one["alarm"] for one in breaches):
+        logger.error(
+            "%s: alarm, in %s of %s findings on %s. make report says what to do.", source, alarms, len(breaches), rows
+        )
+    elif breaches:
+        logger.info(
+            "%s: no alarm, and %s findings on %s, beside those that %s learnt from.", source, len(breaches), rows, model
+        )
+    else:
+        logger.info("%s: %s are like those that %s learnt from%s.", source, rows, model, _known(document["quality"]))
+
+
+def _known(quality: Document | None) -> str:
+    if quality is None:
+        return ""
+    live, promised = Scores(**quality["live"]), Scores(**quality["promised"])
+    return f"; {ERROR} is {live.error:.4g} on {live.rows:,} whose truth is known, and {promised.error:.4g} was promised"
 
 
 def _note(document: Document, root: Path, url: str) -> None:
@@ -206,3 +239,7 @@ def _refused(window: Window) -> Document | None:
 
 def _iso(moment: float | None) -> str | None:
     return None if moment is None else f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _epoch(moment: str | None) -> float:
+    return 0.0 if moment is None else datetime.fromisoformat(moment).timestamp()
