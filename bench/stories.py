@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from myproj.adopt import adopt
+from myproj.alarms import RECORDS, judge
 from myproj.artifact import current
 from myproj.data import conform
-from myproj.monitor import FINE, RECORDS, judge, watch
+from myproj.monitor import FINE, watch
 from myproj.predict import Predictor
 from myproj.prepare import prepare
 from myproj.settings import read_settings
@@ -40,10 +41,13 @@ def main(days: int, number: int, folder: Path) -> None:
             table = conform(change(table, draw, day - FIRST) if changed else table, predictor.contract)
             answered = table.join(predictor.predict_table(table).iloc[:, :1])
             answered.to_csv(folder / f"{story}-{day:02}.csv", index=False)
-            every, answers = np.arange(number), predictor.predict(table)
-            window = Window(RECORDS, answered, predictor.contract.features, answers, every)
+            window = Window(RECORDS, answered, predictor.contract.features, predictor.predict(table))
             breaches, _ = watch(window, predictor, artifact, settings)
-            hours = {"source": RECORDS, "from": f"2026-11-{day + 1:02}T00:00:00Z", "to": f"2026-11-{day + 1:02}T23:00:00Z"}
+            hours = {
+                "source": RECORDS,
+                "from": f"2026-11-{day + 1:02}T00:00:00Z",
+                "to": f"2026-11-{day + 1:02}T23:00:00Z",
+            }
             judged = judge(breaches, hours, artifact.name, past, settings.monitor)
             past.append({"window": hours, "artifact": artifact.name, "outcome": FINE, "breaches": judged})
             critical = [one for one in judged if one["severity"] == "critical"]

@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .contract import Expectation, Suite
+from .data import with_columns
 from .drift import PRESENT, divergence, labels, limit_of, parameters, shares_now, shares_of, with_lengths
 from .evaluate import ERROR, Scores, evaluate, most_error
 from .predict import Predictor
@@ -144,14 +146,13 @@ def quality(
 ) -> tuple[list[Breach], dict[str, Any] | None]:
     """Where answers whose truth is known by now are worse than `promises`, the metrics of the artifact."""
     target = predictor.target
-    if window.answers is None or window.answered is None or target not in window.table:
+    if window.answers is None or target not in window.table:
         return [], None
-    known = window.table[target].iloc[window.answered].notna().to_numpy()
-    rows = window.table.iloc[window.answered[known]]
-    rows = rows[rows[target].isin(predictor.contract.values(target))] if predictor.contract.values(target) else rows
+    truths, known = _truths(window.table[target], predictor.contract.values(target))
+    rows, answers = with_columns(window.table, {target: truths})[known], window.answers[known]
     if rows.empty:
         return [], None
-    truth, answers = encode(rows[target], predictor.contract), window.answers[known]
+    truth = encode(rows[target], predictor.contract)
     slices = tuple(name for name in gate.slices if name in rows)
     live = evaluate(rows, answers, truth, truth, gate.model_copy(update={"slices": slices}))
     pairs = {"": (live.model, Scores(**promises["model"]))}
@@ -172,14 +173,22 @@ def quality(
     return breaches, found | {"slices": {name: asdict(scores) for name, scores in live.slices.items()}}
 
 
+def _truths(values: "pd.Series[Any]", classes: tuple[str, ...]) -> "tuple[pd.Series[Any], npt.NDArray[np.bool]]":
+    """The truths as they can be scored, and which of them can: known classes or, without classes, finite numbers."""
+    import pandas as pd
+
+    if classes:
+        return values, values.isin(classes).to_numpy()
+    numbers = pd.to_numeric(values, errors="coerce")
+    return numbers, np.isfinite(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
 def skew(window: Window, predictor: Predictor, private: set[str]) -> list[Breach]:
     """Whether rows are answered as they were when they are answered again, from a table and not in a request."""
-    if window.milliseconds is None or window.answers is None or window.answered is None or private:
+    if window.milliseconds is None or window.answers is None or private or window.table.empty:
         return []
-    some = np.linspace(0, len(window.answered) - 1, min(SAMPLE, len(window.answered)), dtype=int)
-    if not len(some):
-        return []
-    again, then = predictor.predict(window.table.iloc[window.answered[some]]), window.answers[some]
+    some = np.linspace(0, len(window.table) - 1, min(SAMPLE, len(window.table)), dtype=int)
+    again, then = predictor.predict(window.table.iloc[some]), window.answers[some]
     off = ~np.isclose(again, then, rtol=SAME, atol=SAME * float(then.std() or 1)).all(axis=1)
     if not off.any():
         return []

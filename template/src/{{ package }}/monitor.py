@@ -6,10 +6,11 @@ before it is an alarm, and the report and Prometheus read the documents as well.
 
 import json
 import logging
+import math
+import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,18 @@ from typing import Any
 import numpy as np
 
 from . import artifact, checks
+from .alarms import COULD_NOT_RUN, RECORDS, Document, judge
 from .checks import Breach
 from .contract import read_suite
 from .evaluate import ERROR, Scores
 from .predict import Predictor
-from .settings import InputError, Settings, Watching, read_settings
+from .settings import InputError, Settings, read_settings
 from .store import Store
 from .window import Window, of_file, of_records
 
 logger = logging.getLogger(__name__)
-Document = dict[str, Any]
-FINE, ALARM, COULD_NOT_RUN = "fine", "alarm", "could not run"
+FINE, ALARM = "fine", "alarm"
 EXIT = {FINE: 0, ALARM: 1, COULD_NOT_RUN: 2}
-RECORDS = "records"
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,14 @@ def monitor(root: Path, asked: Asked, store: str) -> Document:
     started = time.time()
     try:
         document = _run(root, asked, store)
-    except InputError as error:
+    except Exception as error:  # whatever it is, it is no alarm, and the next run may do better
+        if "--debug" in sys.argv:
+            raise
         source = RECORDS if asked.file is None else str(asked.file)
         window = {"source": source, "from": None, "to": None, "rows": 0}
-        document = _document(None, COULD_NOT_RUN, window, reason=str(error))
-    document = {"time": _iso(started)} | document
+        said = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}; --debug shows where."
+        document = _document(None, COULD_NOT_RUN, window, reason=said)
+    document = {"time": _iso(started), **_finite(document)}
     _note(document, root, store)
     return document
 
@@ -58,8 +61,10 @@ def monitor(root: Path, asked: Asked, store: str) -> Document:
 def _run(root: Path, asked: Asked, url: str) -> Document:
     folder = artifact.current(root / "artifacts")
     predictor, settings = Predictor.load(folder), read_settings(folder / "params.yaml")
-    with suppress(InputError):  # an image holds none
-        settings = settings.model_copy(update={"monitor": read_settings(root / "conf" / "params.yaml").monitor})
+    if (params := root / "conf" / "params.yaml").is_file():  # an image holds none
+        private = {"private": settings.monitor.private}  # what is recorded, the artifact says
+        watching = read_settings(params).monitor.model_copy(update=private)
+        settings = settings.model_copy(update={"monitor": watching})
     if asked.file is not None:
         window, past = of_file(asked.file, predictor), None
     else:
@@ -79,17 +84,19 @@ def _run(root: Path, asked: Asked, url: str) -> Document:
 
 
 def _recorded(store: Store, asked: Asked, predictor: Predictor, version: str, settings: Settings) -> Window:
+    """What the model in use answered; other versions may have had another contract."""
     now = time.time()
     since = None if asked.last else now - asked.hours * 3600
-    private = set(settings.monitor.private)
-    window = of_records(store.pieces(since=since, last=asked.last), predictor, version, private)
-    refused = store.refused(since if since is not None else window.since or now, now)
+    pieces = store.pieces(since=since, until=now, last=asked.last, version=version)
+    window = of_records(pieces, predictor, set(settings.monitor.private))
+    since = since if since is not None else window.since or now
+    refused = store.refused(since, now)
     if window.table.empty and not refused.rows:
         raise InputError(
-            'No prediction was recorded in this window. Ask for a longer one, as in OPTIONS="--hours 24", or see '
-            "whether the API records at all: api_records_written_total at its /metrics."
+            f'No answer of {version} was recorded in this window. Ask for a longer one, as in OPTIONS="--hours 24", '
+            "or see whether the API records at all: api_records_written_total at its /metrics."
         )
-    return window.with_refused(refused)
+    return replace(window, refused=refused, since=since, until=now)
 
 
 def watch(window: Window, predictor: Predictor, folder: Path, settings: Settings) -> tuple[list[Breach], Document]:
@@ -115,42 +122,6 @@ def watch(window: Window, predictor: Predictor, folder: Path, settings: Settings
         "latency_ms": _latency(window),
         "refused": _refused(window),
     }
-
-
-def judge(
-    breaches: list[Breach], window: Document, artifact: str, past: list[Document] | None, watching: Watching
-) -> list[Document]:
-    """Tell alarms from what happened once: a breach must hold in some of the last windows; without a past, at once.
-
-    Args:
-        breaches: what is not as it was in this window.
-        window: `from` and `to` of its rows, as ISO 8601 has them.
-        artifact: the version that it was held against; what was said of others does not count.
-        past: the documents of earlier runs, oldest first, or None for rows of a file.
-        watching: how many windows count, and in how many a breach must hold.
-    """
-    earlier = _earlier(window, artifact, past or [], watching.windows - 1)
-    judged = []
-    for one in breaches:
-        seen = 1 + sum((one.check, one.column) in other for other in earlier)
-        alarm = one.severity == "critical" and (past is None or seen >= watching.breaches)
-        counted = {"seen": seen, "windows": watching.windows, "needed": watching.breaches}
-        judged.append(asdict(one) | counted | {"alarm": alarm})
-    return judged
-
-
-def _earlier(window: Document, artifact: str, past: list[Document], most: int) -> list[set[tuple[str, str | None]]]:
-    """What was broken in windows before this one, the nearest first; those that share half of their time are one."""
-    found: list[set[tuple[str, str | None]]] = []
-    start, room = _epoch(window["from"]), (_epoch(window["to"]) - _epoch(window["from"])) / 2
-    for run in reversed(past):
-        seen = run["window"]
-        if run["outcome"] == COULD_NOT_RUN or seen["source"] != RECORDS or run["artifact"] != artifact:
-            continue
-        if len(found) < most and _epoch(seen["to"]) < start + room:
-            found.append({(one["check"], one["column"]) for one in run["breaches"]})
-            start = _epoch(seen["from"])
-    return found
 
 
 def repeat(once: Callable[[], Document], pause: Callable[[], bool]) -> None:
@@ -241,5 +212,9 @@ def _iso(moment: float | None) -> str | None:
     return None if moment is None else f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _epoch(moment: str | None) -> float:
-    return 0.0 if moment is None else datetime.fromisoformat(moment).timestamp()
+def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON, of which infinite numbers are no part
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -98,8 +98,10 @@ class Store:
         names = Recorded.__dataclass_fields__
         return Recorded(**{name: [value for piece in pieces for value in getattr(piece, name)] for name in names})
 
-    def pieces(self, *, since: float | None = None, last: int | None = None) -> Iterator[Recorded]:
-        """The same in pieces, so that a million rows need no large memory.
+    def pieces(
+        self, *, since: float | None = None, until: float | None = None, last: int | None = None, version: str = ""
+    ) -> Iterator[Recorded]:
+        """The same in pieces, so that a million rows need no large memory; of one `version` if it is named.
 
         Raises:
             StoreError: the store cannot be read.
@@ -112,11 +114,12 @@ class Store:
         with said_plainly(self._engine), self._engine.connect() as connection:
             if connection.scalar(select(FEEDBACK.c.number).limit(1)) is None:
                 truth = null()  # which spares a look for each row
-            query = select(*told, truth.label("truth")).order_by(*order)
-            if since is not None:
-                query = query.where(PREDICTIONS.c.time >= since)
+            wanted = [PREDICTIONS.c.time >= since] if since is not None else []
+            wanted += [PREDICTIONS.c.time <= until] if until is not None else []
+            wanted += [PREDICTIONS.c.version == version] if version else []
+            query = select(*told, truth.label("truth")).where(*wanted).order_by(*order)
             if last is not None:
-                backwards = select(*order).order_by(*(key.desc() for key in order))
+                backwards = select(*order).where(*wanted).order_by(*(key.desc() for key in order))
                 first = connection.execute(backwards.offset(last - 1).limit(1)).first()
                 query = query if first is None else query.where(tuple_(*order) >= tuple_(*first))
             for rows in connection.execution_options(stream_results=True).execute(query).partitions(AT_ONCE):
@@ -154,7 +157,7 @@ class Store:
         Raises:
             StoreError: the store cannot be read.
         """
-        query = select(RUNS.c.document).order_by(RUNS.c.time.desc(), RUNS.c.number.desc()).limit(last)
+        query = select(RUNS.c.document).order_by(RUNS.c.number.desc()).limit(last)
         with said_plainly(self._engine), self._engine.connect() as connection:
             return [json.loads(document) for document in connection.scalars(query)][::-1]
 
@@ -168,9 +171,11 @@ class Store:
         for table in METADATA.tables.values():
             keys, when = list(table.primary_key), table.c.time
             with said_plainly(self._engine), self._engine.begin() as connection:
-                beyond = connection.scalar(select(when).order_by(when.desc()).offset(rows).limit(1))
-                latest = max(time.time() - days * 86_400, beyond or 0)
-                some = select(*keys).where(when <= latest).order_by(when).limit(STEP)
+                newest = select(when, *keys).order_by(when.desc(), *(key.desc() for key in keys))
+                beyond = connection.execute(newest.offset(rows).limit(1)).first()
+                old = when < time.time() - days * 86_400
+                old = old if beyond is None else old | (tuple_(when, *keys) <= tuple_(*beyond))
+                some = select(*keys).where(old).order_by(when).limit(STEP)
                 gone = connection.execute(delete(table).where(tuple_(*keys).in_(some))).rowcount
             left = left or gone == STEP
         return left

@@ -110,11 +110,13 @@ def in_use(artifacts: Path) -> str | None:
 def history(artifacts: Path) -> list[Change]:
     """The lines of the log, oldest first; one that a kill or a full disk cut is left out."""
     found = []
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         for line in (artifacts / LOG).read_text(encoding="utf-8", errors="replace").splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 entry = json.loads(line)
-                found.append(Change(str(entry["time"]), str(entry["version"]), str(entry["by"]), entry.get("from")))
+                names = (entry["version"], entry.get("from") or entry["version"])
+                if all(re.fullmatch(NAME, name, re.ASCII) for name in names):
+                    found.append(Change(str(entry["time"]), str(entry["version"]), str(entry["by"]), entry.get("from")))
     return found
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,25 +24,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Window:
-    """Rows of late: `table`, shape (n, columns), holds their features and, if it is known, the truth.
+    """Rows of late: `table`, shape (n, columns), holds their features, what was predicted and, if known, the truth.
 
-    `answers`, shape (k, answers), are those of the k rows in `answered` (positions) that the model in use gave; there
-    are none where a table breaks its contract. `milliseconds`, `since` and `until` (epoch) are known of records only.
+    `answers`, shape (n, answers), are those of the model in use; there are none where a table breaks its contract.
+    `milliseconds`, `since` and `until` (epoch), and what was `refused` meanwhile, are known of records only.
     """
 
     source: str
     table: "pd.DataFrame"
     contract: Suite  # what it is held against
     answers: Answers | None = None
-    answered: npt.NDArray[np.intp] | None = None
     milliseconds: npt.NDArray[np.float64] | None = None
     since: float | None = None
     until: float | None = None
     refused: "Refused | None" = None
-
-    def with_refused(self, refused: "Refused") -> "Window":
-        """The same window, with what the contract kept out of it."""
-        return replace(self, refused=refused)
 
 
 def of_file(path: Path, predictor: Predictor) -> Window:
@@ -54,42 +49,32 @@ def of_file(path: Path, predictor: Predictor) -> Window:
     table, suite = load(path, predictor.contract), predictor.contract.features
     if any(finding.critical and not finding.passed for finding in check(table, suite)):
         return Window(str(path), table, suite)
-    answers, every = predictor.predict(table), np.arange(len(table))
-    return Window(str(path), _with_predictions(table, answers, every, predictor), suite, answers, every)
+    answers = predictor.predict(table)
+    return Window(str(path), _with_predictions(table, answers, predictor), suite, answers)
 
 
-def of_records(records: "Iterable[Recorded]", predictor: Predictor, version: str, private: set[str]) -> Window:
+def of_records(records: "Iterable[Recorded]", predictor: Predictor, private: set[str]) -> Window:
     """What the API recorded, a piece at a time; columns in `private` were not recorded as they were."""
+    import pandas as pd
+
     contract, parts, said, given = predictor.contract, list["pd.DataFrame"](), list[Answers](), list[Any]()
     names = [column.name for column in contract.columns if column.name not in private]
-    times, milliseconds, versions = list[float](), list[float](), list[str]()
+    times, milliseconds = list[float](), list[float]()
     for record in records:
-        rows, outputs = _parsed(record.features), _parsed(record.output)
+        rows = _parsed(record.features)
         parts.append(_table({name: [row.get(name) for row in rows] for name in names}, contract))
-        mine = [one for one, by in zip(outputs, record.version, strict=True) if by == version]
-        said.append(heard(mine, predictor.answers))
+        said.append(heard(_parsed(record.output), predictor.answers))
         given += [None if truth is None else json.loads(truth) for truth in record.truth]
         times += record.time
         milliseconds += record.milliseconds
-        versions += record.version
-    import pandas as pd
-
     table = pd.concat(parts, ignore_index=True) if parts else _table({name: [] for name in names}, contract)
     if any(truth is not None for truth in given):
         truth = _table({predictor.target: given}, contract)
         table = with_columns(table, {predictor.target: truth[predictor.target]})
-    answered = np.flatnonzero(np.array(versions, dtype=object) == version)
     answers = np.concatenate(said) if said else heard([], predictor.answers)
-    return Window(
-        "records",
-        _with_predictions(table, answers, answered, predictor),
-        _without(contract.features, private),
-        answers,
-        answered,
-        np.array(milliseconds),
-        min(times, default=None),
-        max(times, default=None),
-    )
+    known = _with_predictions(table, answers, predictor)
+    since, until, suite = min(times, default=None), max(times, default=None), _without(contract.features, private)
+    return Window("records", known, suite, answers, np.array(milliseconds), since, until)
 
 
 def _parsed(objects: list[str]) -> list[dict[str, Any]]:
@@ -105,11 +90,10 @@ def _table(columns: dict[str, list[Any]], contract: Contract) -> "pd.DataFrame":
     return conform(pd.DataFrame({name: pd.Series(columns[name], dtype=types[name]) for name in columns}), contract)
 
 
-def _with_predictions(
-    table: "pd.DataFrame", answers: Answers, answered: npt.NDArray[np.intp], predictor: Predictor
-) -> "pd.DataFrame":
-    predicted = told(answers, predictor.answers, predictor.target, table.index[answered])
-    return table.join(predicted.iloc[:, :1])
+def _with_predictions(table: "pd.DataFrame", answers: Answers, predictor: Predictor) -> "pd.DataFrame":
+    """`table` with what was predicted; a file that `make predict` wrote has such columns already."""
+    predicted = told(answers, predictor.answers, predictor.target, table.index)
+    return with_columns(table, {str(predicted.columns[0]): predicted.iloc[:, 0]})
 
 
 def _without(suite: Suite, private: set[str]) -> Suite:
