@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .charts import COLOURS, LETTER, RIGHT, WIDTH, as_percent, drawing, number, short
+from .charts import COLOURS, LETTER, RIGHT, WIDTH, as_percent, drawing, short
+from .wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -154,8 +154,8 @@ def dashed(dash: str, width: float) -> Any:  # noqa: ANN401 - matplotlib has a t
 
 
 def percent(share: float) -> str:
-    """A share as a person says it."""
-    return f"{share:.1%}" if 0 < share < 0.0995 or 0.99 < share < 1 else f"{share:.0%}"
+    """A share as it stands among others: all with as many figures."""
+    return f"{share:.1%}"
 
 
 def as_percent(axis: "Axes", *, x: bool = False, y: bool = False) -> None:
@@ -163,11 +163,6 @@ def as_percent(axis: "Axes", *, x: bool = False, y: bool = False) -> None:
     for wanted, one in ((x, axis.xaxis), (y, axis.yaxis)):
         if wanted:
             one.set_major_formatter(lambda share, _: f"{share:.0%}")
-
-
-def number(value: float) -> str:
-    """A number with the figures that matter."""
-    return f"{value:,.0f}" if abs(value) >= 10_000 and abs(value) < 1e9 else f"{value:.4g}"
 
 
 def course(

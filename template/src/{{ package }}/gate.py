@@ -18,6 +18,7 @@ from .predict import Predictor
 from .prepare import Prepared
 from .settings import Gate, InputError, Settings, read_settings
 from .target import sound
+from .wording import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,7 @@ class Duel:
         how = f"{abs(self.worse):.1%} {'more' if self.worse > 0 else 'less'} than"
         unfair = "" if self.fair else ", which may have learnt from some of these rows, as it dealt them otherwise"
         same = "the same as" if abs(self.worse) < ALIKE else how
-        return f"on the same rows its {LOSS} is {same} the {self.scores.loss:.4g} of {self.version}{unfair}"
+        return f"on the same rows its {LOSS} is {same} the {number(self.scores.loss)} of {self.version}{unfair}"
 
     def shortcomings(self, gate: Gate) -> list[str]:
         """Say it if the new model is worse than `gate` accepts and than chance explains."""

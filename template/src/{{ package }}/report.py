@@ -14,6 +14,7 @@ from .evaluate import BASELINE, HEADINGS, Evaluation, Scores
 from .settings import Settings, read_settings
 from .target import described
 from .validate import Finding, check
+from .wording import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +135,7 @@ def _typical(column: "pd.Series[Any]") -> str:
         return ""
     if present.dtype.kind == "f":
         low, middle, high = present.quantile([0.05, 0.5, 0.95])
-        return f"{middle:.4g}, nine of ten from {low:.4g} to {high:.4g}"
+        return f"{number(middle)}, nine of ten from {number(low)} to {number(high)}"
     shares = present.value_counts(normalize=True).head(3)
     if shares.iloc[0] * len(present) < 2:
         return "all different"  # so each names a record, which is nobody's business

@@ -77,6 +77,11 @@ def rule(item: Expectation) -> str:
     return f"{kind.removeprefix('expect_column_').removeprefix('expect_').replace('_', ' ')} ({others}){share}"
 
 
+def number(value: float, figures: int = 4) -> str:
+    """A number as a person writes it, with as many figures or, where more stand before the point, with all of those."""
+    return f"{value:,.0f}" if 10**figures - 0.5 <= abs(value) < 1e15 else f"{value:,.{figures}g}"
+
+
 def _examples(seen: dict[str, Any]) -> str:
     """Some of the values that broke a rule, with their rows counted from 1."""
     values, places = seen.get("partial_unexpected_list", []), seen.get("partial_unexpected_index_list") or []
