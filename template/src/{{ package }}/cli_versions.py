@@ -26,7 +26,8 @@ def runs(
     elif found:
         from .report import versions_table
 
-        console().print(versions_table(found))
+        shown = console()
+        shown.print(versions_table(found, shown))
     else:
         logger.info("%s: there are no versions yet. Make one with: make train", artifacts)
     if found and not any(one.in_use for one in found):

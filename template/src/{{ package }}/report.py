@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .versions import Version
 
 SHOWN = 60  # columns
+ROOMY = 1_000  # letters in a line, more than any table has
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
@@ -70,22 +72,38 @@ def proof_table(proofs: "list[Proof]") -> Table:
     return table
 
 
-def versions_table(versions: "list[Version]") -> Table:
-    """One line for each version: its scores on its own test part, what it is from, and whether it is or was in use."""
-    table = Table("version", "made", box=box.SIMPLE, pad_edge=False, collapse_padding=True)
-    table.columns[0].no_wrap = True
-    for heading in HEADINGS:
-        table.add_column(heading, justify="right")
-    for heading in ("data", "commit", "gate", "in use"):
-        table.add_column(heading)
+def versions_table(versions: "list[Version]", console: Console) -> Table:
+    """One line for each version: its scores on its own test part, what it is from, and whether it is or was in use.
+
+    Columns that the console has no room for are left out, and said to be.
+    """
+    headings = ["version", "made", *HEADINGS, "data", "commit", "gate", "in use"]
+    left_out: list[str] = []
+    for name in (None, "commit", "data", *HEADINGS[:1:-1], "made", HEADINGS[0], "gate", HEADINGS[1]):
+        left_out += [name] if name else []
+        table = _versions(versions, [heading for heading in headings if heading not in left_out])
+        if console.measure(table, options=console.options.update(width=ROOMY)).maximum <= console.width:
+            break
+    faults = [f"{one.version}: {one.fault}" for one in versions if one.fault]
+    if left_out:
+        faults.append(f"No room for: {', '.join(left_out)}. A wider window or OPTIONS=--json shows all.")
+    table.caption, table.caption_justify = escape("\n".join(faults)) or None, "left"
+    return table
+
+
+def _versions(versions: "list[Version]", headings: list[str]) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in HEADINGS else "left", no_wrap=True)
     for one in versions:
-        if one.fault:
-            table.add_row(escape(one.version), *[""] * (len(HEADINGS) + 3), escape(one.fault), style="dim")
-            continue
-        passed = f"fell short ({len(one.shortcomings)})" if one.shortcomings else "passed"
-        used = "yes" if one.in_use else f"until {_moment(one.until)[5:]}" if one.until else ""
-        figures = f"{sum(one.rows.values()):,}", *Scores(**one.scores).figures[1:]
-        table.add_row(one.version, _moment(one.created), *figures, one.data[:8], _commit(one.commit), passed, used)
+        cells = {"version": escape(one.version), "gate": "damaged"}
+        if not one.fault:
+            passed = f"fell short ({len(one.shortcomings)})" if one.shortcomings else "passed"
+            used = "yes" if one.in_use else f"until {_moment(one.until)[5:]}" if one.until else ""
+            figures = f"{sum(one.rows.values()):,}", *Scores(**one.scores).figures[1:]
+            cells |= dict(zip(HEADINGS, figures, strict=True)) | {"made": _moment(one.created), "data": one.data[:8]}
+            cells |= {"commit": _commit(one.commit), "gate": passed, "in use": used}
+        table.add_row(*[cells.get(heading, "") for heading in headings], style="dim" if one.fault else None)
     return table
 
 
