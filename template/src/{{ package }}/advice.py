@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .review import Judged, Review, Table, days_since
+from .wording import shortened
 
 LOOK_AGAIN = 7  # days after which a run of the monitor says little of today
 NAMED = 5  # columns or slices in a sentence
@@ -17,6 +18,7 @@ REMEDIES = {
     "staleness": "The model is old: add recent rows to the table, and train.",
     "latency": "It answers too slowly: give it more room, or look at what sends so much.",
 }
+MERE = " It is a warning, which never becomes an alarm."
 COMMANDS = {"drift": "make train", "quality": "make train", "staleness": "make train", "contract": "make test-data"}
 
 
@@ -43,8 +45,11 @@ def verdict(review: Review, advices: list[Advice]) -> str:
         if isinstance(review.judged, Judged)
         else ""
     )
-    if review.latest is None:
+    if review.watched is None:
         return f"It passes its gate{saved}; how it does in production is not known yet."
+    if pending := review.watched.pending:
+        things = "one thing that is" if pending == 1 else f"{pending} things that are"
+        return f"It may need attention: the latest run of the monitor found {things} no alarm yet."
     return f"It is well: it passes its gate{saved}, and the latest run of the monitor raised no alarm."
 
 
@@ -90,7 +95,7 @@ def _of_the_model(review: Review) -> Iterator[Advice]:
     if evaluation.saved < gate.margin:
         yield Advice(
             "The model does not pass its gate any more.",
-            evaluation.shortcomings(gate)[0] + ".",
+            shortened(evaluation.shortcomings(gate)[:1], ""),
             "make train",
             grave=True,
         )
@@ -117,39 +122,45 @@ def _of_the_model(review: Review) -> Iterator[Advice]:
 
 
 def _of_the_monitor(review: Review) -> Iterator[Advice]:
-    run = review.latest
-    if run is None:
+    latest, run = review.latest, review.watched
+    if latest is None:
         yield Advice(
             "The monitor has not run yet, so nobody knows whether the world is still as it was in training.",
             "Serve it, which records its answers, and run the monitor each day; or give it recent rows in a file.",
             "make monitor IN=recent.csv",
         )
         return
-    if run.outcome == "could not run":
-        yield Advice("The latest run of the monitor could not run.", run.reason or "", "make monitor", grave=True)
+    if not latest.artifact and days_since(latest.time, review.when) < review.age:
+        yield Advice("The monitor could not tell when it last ran.", latest.reason or "", "make monitor")
+    elif run is None:
+        about = latest.artifact or "an earlier version"
+        yield Advice(f"The latest run of the monitor was about {about}.", "Run it for this one.", "make monitor")
+    if run is None:
+        return
     for check in dict.fromkeys(breach.check for breach in run.breaches):
         breaches = [breach for breach in run.breaches if breach.check == check]
         if check == "staleness" and review.age > review.settings.monitor.stale_days:
             continue
         names = [breach.column for breach in breaches if breach.column]
-        alarm = any(breach.alarm and breach.severity == "critical" for breach in breaches)
+        alarm, warning = any(one.alarm for one in breaches), not any(one.may_alarm for one in breaches)
         why = (
             f"{_few(names)} moved."
             if check == "drift" and names
             else "; ".join(one.sentence for one in breaches[:3]).rstrip(".") + "."
         )
-        once = "" if alarm else " It is no alarm yet; see whether the next run says the same."
+        once = "" if alarm else MERE if warning else " It is no alarm yet; see whether the next run says the same."
         yield Advice(why, REMEDIES.get(check, "Look at it.") + once, COMMANDS.get(check, ""), grave=alarm)
-    if run.artifact not in ("", review.version):
-        yield Advice(f"The latest run of the monitor was about {run.artifact}.", "Run it for this one.", "make monitor")
-    elif (days := days_since(run.time, review.when)) > LOOK_AGAIN:
+    if (days := days_since(run.time, review.when)) > LOOK_AGAIN:
         yield Advice(f"The monitor last ran {days:,.0f} days ago.", "Run it each day.", "make monitor")
 
 
 def _of_the_versions(review: Review) -> Iterator[Advice]:
     later = [one for one in review.versions if one.name > review.version]
     if later and later[-1].shortcomings:
-        yield Advice(f"{later[-1].name} is newer and not in use.", f"{'; '.join(later[-1].shortcomings)}.", "make runs")
+        card = f"artifacts/{later[-1].name}/MODEL_CARD.md"
+        yield Advice(
+            f"{later[-1].name} is newer and not in use.", shortened(later[-1].shortcomings, card), "make runs"
+        )
 
 
 def _few(names: list[str]) -> str:

@@ -52,6 +52,11 @@ class Breach(Document):
     severity: str = "critical"
     alarm: bool = False
 
+    @property
+    def may_alarm(self) -> bool:
+        """Whether it is an alarm, or one in the making; a warning is neither."""
+        return self.severity != "warning"
+
 
 class Watched(Document):
     """A column as a run saw it, beside the rows that the model learnt from."""
@@ -89,6 +94,17 @@ class Run(Document):
     breaches: list[Breach] = []
     columns: dict[str, Watched] = {}
     quality: Quality | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many things it found that become alarms if the next run finds them too."""
+        return sum(breach.may_alarm and not breach.alarm for breach in self.breaches)
+
+    @property
+    def said(self) -> str:
+        """What came of it, in a few words."""
+        things = "1 thing was not as it was" if self.pending == 1 else f"{self.pending} things were not as they were"
+        return f"{self.outcome}, but {things}" if self.outcome == "fine" and self.pending else self.outcome
 
     @property
     def worst(self) -> float:

@@ -59,7 +59,7 @@ def _head(review: Review) -> Node:
         "Version in use": h.code[review.version],
         "Trained": f"{day(metrics['created'])}, {ago(review.age)}",
         "On": [h.code[said_as(review.settings.data.path)], f", {metrics['rows']['train']:,} rows to learn from"],
-        "Watched": f"{day(run.time)}: {run.outcome}, {run.window.rows:,} rows" if run else "not yet",
+        "Watched": f"{day(run.time)}: {run.said}; {run.window.rows:,} rows" if run else "not yet",
     }
     return h.header[
         h.p(".kind")["Report on the model"],

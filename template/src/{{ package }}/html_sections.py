@@ -221,7 +221,7 @@ def _runs(runs: list[Run]) -> Node:
     rows = [
         (
             h.span(".day")[day(run.time)],
-            mark(run.outcome, bad=True) if run.outcome != "fine" else "fine",
+            mark(run.said, bad=True) if run.outcome != "fine" else run.said,
             run.reason or "; ".join(breach.sentence for breach in run.breaches[:3]) or "nothing is broken",
             run.window.rows,
             h.code[run.artifact[-8:]],

@@ -75,11 +75,11 @@ def proof_table(proofs: "list[Proof]") -> Table:
 def versions_table(versions: "list[Version]", console: Console) -> Table:
     """One line for each version: its scores on its own test part, what it is from, and whether it is or was in use.
 
-    Columns that the console has no room for are left out, and said to be.
+    Columns that the console has no room for are left out, and said to be; when one was made stands in its name too.
     """
     headings = ["version", "made", *HEADINGS, "data", "commit", "gate", "in use"]
     left_out: list[str] = []
-    for name in (None, "commit", "data", *HEADINGS[:1:-1], "made", HEADINGS[0], "gate", HEADINGS[1]):
+    for name in (None, "commit", "data", "made", *HEADINGS[:1:-1], HEADINGS[0], "gate", HEADINGS[1]):
         left_out += [name] if name else []
         table = _versions(versions, [heading for heading in headings if heading not in left_out])
         if console.measure(table, options=console.options.update(width=ROOMY)).maximum <= console.width:

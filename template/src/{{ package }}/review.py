@@ -96,6 +96,11 @@ class Review:
         return self.runs[-1] if self.runs else None
 
     @property
+    def watched(self) -> history.Run | None:
+        """The latest run of the monitor that was about the model in use; one that could not run is about none."""
+        return next((run for run in reversed(self.runs) if run.artifact == self.version), None)
+
+    @property
     def age(self) -> float:
         """Days since the training of the model in use; 0 if it does not say."""
         return days_since(self.metrics["created"], self.when)

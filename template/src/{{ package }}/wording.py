@@ -27,6 +27,7 @@ BOUNDED = {
     "expect_column_proportion_of_unique_values_to_be_between": "the share of different values must be {}",
 }
 SHOWN, LONGEST = 3, 60  # examples; characters of each
+FIRST = 2  # shortcomings in a message
 
 
 def sentence(item: Expectation, result: dict[str, Any] | None, table: "pd.DataFrame") -> str:
@@ -75,6 +76,12 @@ def rule(item: Expectation) -> str:
         return RULES[kind].format(**shown) + share
     others = ", ".join(f"{name} {_plain(value)}" for name, value in shown.items() if name not in ("column", "mostly"))
     return f"{kind.removeprefix('expect_column_').removeprefix('expect_').replace('_', ' ')} ({others}){share}"
+
+
+def shortened(said: list[str], rest: str) -> str:
+    """The first of what is said as sentences of their own, and where the rest stands."""
+    more = [f"And {len(said) - FIRST:,} more: {rest}"] if len(said) > FIRST else []
+    return " ".join(f"{one[:1].upper()}{one[1:].rstrip('.')}." for one in said[:FIRST] + more)
 
 
 def number(value: float, figures: int = 4) -> str:
