@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from .records import Batch, Entry, Records, batches
 from .settings import Serving
 from .spill import Spill
-from .store import Store, StoreError, engine_for
+from .store import Store, StoreError, StoreRemovedError, engine_for
 
 logger = logging.getLogger(__name__)
 PAUSE = 0.25  # seconds between two rounds of batches; each makes requests wait a little for the interpreter
@@ -159,6 +159,9 @@ class Recorder:
                 self._store = self._store or Store.open(self._serving.api_store, self._root)
                 self._round(self._store)
                 self._note("store")
+            except StoreRemovedError as removed:  # what was not confirmed is sent to the next
+                logger.warning("%s; recording goes on in a new one.", removed)
+                self._let_go_of_store()
             except Exception as error:  # whatever is wrong with the store, requests go on
                 self._note("store", f"{error} Until then, records wait in {self._serving.api_spill}/.")
                 self._let_go_of_store()
@@ -178,6 +181,7 @@ class Recorder:
 
     def _round(self, store: Store) -> None:
         """Store what waits in memory, then what waits in files; when there is time, look after the rest."""
+        store.refuse_if_removed()
         while batch := self._next():
             self._send(store, batch.line)
             self._let_go(batch)

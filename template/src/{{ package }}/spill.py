@@ -13,6 +13,7 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 LARGEST = 2**30  # bytes of one file; a store that is away for days must not fill the disk
+AT_ONCE = 2**16  # bytes that are read at once
 
 
 class SpillError(OSError):
@@ -37,16 +38,12 @@ class Spill:
             OSError: it cannot be written.
         """
         with self._lock:
-            if self._own < 0:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self._own = _made(self._path)
+            self._open()
             size = os.fstat(self._own).st_size
             if size + len(line) >= LARGEST:
                 raise SpillError(f"{self._path} holds {LARGEST:,} bytes already")
             try:
-                rest = memoryview(line)
-                while rest:
-                    rest = rest[os.write(self._own, rest) :]
+                _write(self._own, line)
             except OSError:
                 os.ftruncate(self._own, size)
                 raise
@@ -83,10 +80,31 @@ class Spill:
         with self._lock:
             if self._own >= 0 and os.fstat(self._own).st_size == 0:
                 self._path.unlink(missing_ok=True)
+            elif self._own >= 0:
+                with suppress(OSError):
+                    self._open()
             for descriptor in (self._own, self._left):
                 if descriptor >= 0:
                     os.close(descriptor)
             self._own = self._left = -1
+
+    def _open(self) -> None:
+        """Make the own file; if somebody removed it, go on in a new one with what the store has not confirmed."""
+        if self._own >= 0 and _is_at(self._own, self._path):
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        made = _made(self._path)
+        if self._own >= 0:
+            try:
+                for start in range(self._read, os.fstat(self._own).st_size, AT_ONCE):
+                    _write(made, os.pread(self._own, AT_ONCE, start))
+            except OSError:
+                self._path.unlink()
+                os.close(made)
+                raise
+            os.close(self._own)
+            logger.warning("%s was removed; recording goes on in a new one.", self._path)
+        self._own, self._read = made, 0
 
     def _find(self) -> None:
         """Take over a file whose process is gone."""
@@ -119,10 +137,23 @@ def _made(path: Path) -> int:
         os.close(descriptor)
 
 
-def _line(descriptor: int, start: int, at_once: int = 2**16) -> bytes:
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether it is this file that lies at `path`."""
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    return False
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _line(descriptor: int, start: int) -> bytes:
     """The line that begins at `start`; without its end if the file ends before."""
     line = b""
-    while part := os.pread(descriptor, at_once, start + len(line)):
+    while part := os.pread(descriptor, AT_ONCE, start + len(line)):
         end = part.find(b"\n")
         if end >= 0:
             return line + part[: end + 1]

@@ -32,6 +32,10 @@ class StoreError(InputError):
     """A store that cannot be had."""
 
 
+class StoreRemovedError(StoreError):
+    """The file of a store is not the one that was opened."""
+
+
 @dataclass(frozen=True)
 class Recorded:
     """Rows that were answered, oldest first, one list a column; `truth` is the latest that was told of a row."""
@@ -59,6 +63,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._file = _file(engine)
         self._inserts = {name: insertion(table, engine.dialect.name) for name, table in METADATA.tables.items()}
 
     @classmethod
@@ -77,7 +82,7 @@ class Store:
                 METADATA.create_all(engine)
             except SQLAlchemyError:
                 METADATA.create_all(engine)  # another process may have made them at the same time
-        return cls(engine)
+            return cls(engine)
 
     def add(self, table: str, rows: str) -> int:
         """Add `rows`, a JSON array of arrays, unless they are there already; returns how many were not.
@@ -86,7 +91,22 @@ class Store:
             StoreError: the store cannot be reached, or refuses them.
         """
         with said_plainly(self._engine), self._engine.begin() as connection:
-            return connection.execute(self._inserts[table], {"rows": rows}).rowcount
+            added = connection.execute(self._inserts[table], {"rows": rows}).rowcount
+        self.refuse_if_removed()
+        return added
+
+    def refuse_if_removed(self) -> None:
+        """Look whether the file is still the one that was opened: SQLite would go on in one that nobody finds.
+
+        Raises:
+            StoreRemovedError: it is another, or none.
+        """
+        try:
+            same = _file(self._engine) == self._file
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise StoreRemovedError(f"{self._engine.url.database} was removed")
 
     def recorded(self, *, since: float | None = None, last: int | None = None) -> Recorded:
         """The rows answered from `since` on, or the `last` so many of them.
@@ -212,6 +232,14 @@ def _begin_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - w
     """Let one write while others read, and leave it to the system when what was written reaches the disk."""
     for pragma in ("journal_mode = WAL", "synchronous = NORMAL"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _file(engine: Engine) -> tuple[int, int] | None:
+    """What tells the file of an SQLite store from any other; None for a store that is no file."""
+    if engine.dialect.name != "sqlite":
+        return None
+    found = Path(str(engine.url.database)).stat()
+    return found.st_dev, found.st_ino
 
 
 @contextmanager
