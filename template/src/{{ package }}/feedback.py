@@ -5,6 +5,7 @@ from typing import Any
 from .contract import COLUMNS, TYPE, Contract
 from .request import NOT_NULL, Refusal, Rules
 from .target import TYPE as TARGET_TYPE
+from .target import truths
 
 LONGEST_ID, MOST_ROWS = 64, 2**31 - 1  # characters; more than any request had
 KEYS = {"request_id", "row", "truth"}
@@ -15,21 +16,21 @@ ASKED = {
 
 
 class Truths:
-    """Reads what is told about the target, under the rules that the training table was held against."""
+    """Reads what is told about the target: any truth that the answers can be compared with, even one never seen."""
 
     def __init__(self, contract: Contract, target: str) -> None:
-        """Take the rules about `target` from `dataset.json`.
+        """Take from the contract what a truth about `target` may be.
 
         Raises:
-            ContractError: one of them cannot be asked.
+            ContractError: it does not say so.
         """
-        about = [item for item in contract.dataset["expectations"] if item["kwargs"].get("column") == target]
-        always = [
+        asked = [
             {"type": COLUMNS, "kwargs": {"column_set": [target]}},
             {"type": TYPE, "kwargs": {"column": target, "type_": TARGET_TYPE}},
             {"type": NOT_NULL, "kwargs": {"column": target}},
+            *truths(contract, target),
         ]
-        suite = {"name": "dataset", "expectations": [*always, *(item for item in about if item["type"] != NOT_NULL)]}
+        suite = {"name": "truths", "expectations": asked}
         self._target, self._rules = target, Rules(Contract(suite, contract.dataset))
 
     def refusals(self, told: list[Any]) -> list[Refusal]:
