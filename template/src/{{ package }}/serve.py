@@ -21,6 +21,7 @@ from .monitor_series import MonitorSeries
 from .predictions import Predictions
 from .recorder import Recorder
 from .settings import InputError, Serving, read_serving
+from .versions import revision
 
 
 def build(root: Path, serving: Serving) -> tuple[FastAPI, Lifecycle]:
@@ -91,14 +92,14 @@ def build(root: Path, serving: Serving) -> tuple[FastAPI, Lifecycle]:
 
 
 def _about(root: Path) -> dict[str, str]:
-    """Name and version of the project, the commit that an image was made of, and the template's version."""
+    """Name and version of the project, the commit of its code or image, and the template's version."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     answers = root / ".copier-answers.yml"
     made_of: dict[str, Any] = yaml.safe_load(answers.read_text(encoding="utf-8")) if answers.is_file() else {}
     return {
         "name": str(project["name"]),
         "version": str(project["version"]),
-        "commit": os.environ.get("COMMIT", "unknown"),
+        "commit": revision(root) or "unknown",
         "template": str(made_of.get("_commit", "unknown")),
     }
 
