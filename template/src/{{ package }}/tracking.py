@@ -9,10 +9,13 @@ import json
 import logging
 import os
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from .artifact import FILES
 from .settings import Settings, Tracking
@@ -22,6 +25,8 @@ SMALL = 2**20  # bytes of a file, at most, to be noted
 AT_ONCE = {"metrics": 1000, "params": 100, "tags": 100}  # what a server takes in one request
 LONGEST = 5000  # signs of a value
 SQLITE = "sqlite:///"
+PORTS = {"http": 80, "https": 443}
+PATIENCE = 3  # seconds for a server to take a connection; MLflow itself would try for more than a minute
 # A server that is away shall not hold up a training for minutes, and nothing is told to anybody else.
 MANNERS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -53,11 +58,13 @@ def is_ready(tracking: Tracking) -> bool:
 
 def note(folder: Path, settings: Settings, root: Path) -> None:
     """Note the training that left the artifact in `folder`."""
+    where = _brief(settings.tracking.uri)
+    logger.info("Noting it in MLflow at %s …", where)
     try:
+        _refuse_what_is_away(settings.tracking.uri)
         with _quietly():
             _note(folder, settings, root.resolve())
     except Exception as error:  # a server may be away, full, too old, or refuse us
-        where = _brief(settings.tracking.uri)
         logger.warning("%s was not noted in MLflow at %s: %s", folder.name, where, _brief(error))
 
 
@@ -90,6 +97,20 @@ def _note(folder: Path, settings: Settings, root: Path) -> None:
             client.set_terminated(run, "FAILED")
         raise
     client.set_terminated(run)
+
+
+def _refuse_what_is_away(uri: str) -> None:
+    """Try whether the server at `uri` can be reached, if it is one and no proxy stands before it.
+
+    Raises:
+        OSError: it cannot.
+    """
+    asked = urlsplit(uri)
+    if asked.scheme not in PORTS or not asked.hostname:
+        return
+    if asked.scheme in getproxies() and not proxy_bypass(asked.hostname):
+        return
+    socket.create_connection((asked.hostname, asked.port or PORTS[asked.scheme]), PATIENCE).close()
 
 
 def _place(uri: str, root: Path) -> str:
