@@ -158,9 +158,7 @@ def _of_the_versions(review: Review) -> Iterator[Advice]:
     later = [one for one in review.versions if one.name > review.version]
     if later and later[-1].shortcomings:
         card = f"artifacts/{later[-1].name}/MODEL_CARD.md"
-        yield Advice(
-            f"{later[-1].name} is newer and not in use.", shortened(later[-1].shortcomings, card), "make runs"
-        )
+        yield Advice(f"{later[-1].name} is newer and not in use.", shortened(later[-1].shortcomings, card), "make runs")
 
 
 def _few(names: list[str]) -> str:

@@ -20,6 +20,7 @@ from .cli_watch import monitor, report
 from .console import console, show
 from .settings import InputError, read_serving, read_settings
 from .transaction import finish
+from .wording import shortened
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 logger = logging.getLogger(__name__)
@@ -48,9 +49,9 @@ def train(context: typer.Context) -> None:
         logger.info("The new model and the one in use: %s.", outcome.duel.sentence)
     if outcome.shortcomings:
         logger.error(
-            "%s is kept, and not put in use: %s. To put it in use all the same: make promote VERSION=%s",
+            "%s is kept, and not put in use. %s To put it in use all the same: make promote VERSION=%s",
             outcome.folder,
-            "; ".join(outcome.shortcomings),
+            shortened(outcome.shortcomings, f"{outcome.folder}/MODEL_CARD.md"),
             outcome.folder.name,
         )
         raise typer.Exit(1)

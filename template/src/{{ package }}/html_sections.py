@@ -11,6 +11,7 @@ from .figures import LOSS
 from .history import Run, Watched
 from .html_parts import counted, day, figure_of, key_of, mark, note, said_as, table_of
 from .review import Judged, Review, Shares, Table
+from .wording import number
 
 OPEN, DRAWN = 12, 60  # columns that are drawn for all to see, and at all
 BROKEN, WEIGHED, LATEST = 30, 15, 10  # rules that are listed; features that are drawn; runs for all to see
@@ -129,10 +130,10 @@ def _importance(found: list[tuple[str, float, float]]) -> Node:
     some = f" Drawn are the first {WEIGHED} of {len(found)}." if len(found) > WEIGHED else ""
     chart = Chart(
         importance.TITLE,
-        f"Bar chart: the loss rises most, by {found[0][1]:.3f}, without {found[0][0]}.",
+        f"Bar chart: the loss rises most, by {number(round(found[0][1], 4))}, without {found[0][0]}.",
         bars(found[:WEIGHED], f"rise of the {LOSS}"),
         ("without", "rise of the loss", "spread"),
-        [(name, f"{risen:.4f}", f"{spread:.4f}") for name, risen, spread in found],
+        [(name, number(round(risen, 4)), number(round(spread, 4))) for name, risen, spread in found],
         note=f"{importance.ABOUT}{some}",
     )
     return figure_of(chart)

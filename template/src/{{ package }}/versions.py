@@ -19,6 +19,7 @@ from typing import IO, Any, Literal
 
 from .artifact import ArtifactError, put_in_use, refuse_what_is_incomplete
 from .settings import InputError, read_settings
+from .wording import shortened
 
 logger = logging.getLogger(__name__)
 LOG, NAME = "promotions.jsonl", r"\w[\w.-]{0,99}"
@@ -192,7 +193,7 @@ def _warn(root: Path, version: str) -> None:
     """Repeat what speaks against a version; a person has decided, and should know."""
     folder = root / "artifacts" / version
     if shortcomings := _read(folder, True, None).shortcomings:
-        logger.warning("%s did not pass the gate: %s.", version, "; ".join(shortcomings))
+        logger.warning("%s did not pass the gate. %s", version, shortened(shortcomings, f"{folder}/MODEL_CARD.md"))
     with contextlib.suppress(InputError):
         target, wanted = (
             read_settings(path).data.target for path in (folder / "params.yaml", root / "conf/params.yaml")
