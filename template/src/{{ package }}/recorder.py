@@ -206,7 +206,8 @@ class Recorder:
         try:
             self.written += store.add(table, rows)
         except (StoreError, KeyError) as error:
-            if (number := _whole(rows)) and not isinstance(error.__cause__, DataError | IntegrityError):
+            never = isinstance(error, KeyError) or isinstance(error.__cause__, DataError | IntegrityError)
+            if (number := _whole(rows)) and not never:
                 raise
             self._unfit += number or 1
             logger.error("A batch is left out, since the store refuses it: %s", error)

@@ -7,7 +7,7 @@ which Python does nothing, so requests that are answered meanwhile do not wait f
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,8 +19,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from .settings import InputError
 from .tables import FEEDBACK, METADATA, PREDICTIONS, REFUSALS, RUNS, insertion
 
-AT_ONCE = 20_000  # rows that are read at once
-STEP = 5_000  # old rows that are deleted at once, so that nobody waits long for it
+AT_ONCE, STEP = 20_000, 5_000  # rows that are read, and old ones that are deleted, at once, so that nobody waits long
 PATIENCE = 5  # seconds for another process that writes to the same SQLite file
 DRIVERS = {"sqlite": "pysqlite", "postgresql": "psycopg"}
 # A server that is gone without a word is noticed: seconds, but for the last, which are milliseconds.
@@ -101,12 +100,10 @@ class Store:
         Raises:
             StoreRemovedError: it is another, or none.
         """
-        try:
-            same = _file(self._engine) == self._file
-        except FileNotFoundError:
-            same = False
-        if not same:
-            raise StoreRemovedError(f"{self._engine.url.database} was removed")
+        with suppress(FileNotFoundError):
+            if _file(self._engine) == self._file:
+                return
+        raise StoreRemovedError(f"{self._engine.url.database} was removed")
 
     def recorded(self, *, since: float | None = None, last: int | None = None) -> Recorded:
         """The rows answered from `since` on, or the `last` so many of them.
