@@ -55,7 +55,7 @@ def test_a_model_that_is_worse_or_misbehaves_stays_out_of_use_until_a_person_dec
     assert re.search(
         rf"its log loss is \d+\.\d% more than the 0\.02886 of {good}, and 2.0% more is accepted", answer.stderr
     )
-    assert 'behaviour "a typical Adelie": it answers Adelie' in answer.stderr
+    assert 'Behaviour "a typical Adelie": it answers Adelie' in answer.stderr
     assert in_use(twin) == good
     (overrule,) = re.findall(r"make promote VERSION=(\S+)", answer.stderr)
     assert "did not pass the gate" in succeed("make", "promote", f"VERSION={overrule}", cwd=twin, env=offline)
