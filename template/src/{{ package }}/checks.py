@@ -21,6 +21,7 @@ from .settings import Gate
 from .target import encode
 from .validate import check
 from .window import Window
+from .wording import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,9 +166,9 @@ def quality(
     for name, (now, before) in pairs.items():
         limit = max(before.error + least, most_error(before, now.rows, chance / len(pairs)))
         if now.error > limit:
-            said = f"{ERROR}{f' where {name}' if name else ''} is {now.error:.4g} on {now.rows:,} rows"
+            said = f"{ERROR}{f' where {name}' if name else ''} is {number(now.error)} on {now.rows:,} rows"
             breaches.append(
-                Breach("quality", name or None, f"{said}; {before.error:.4g} was promised", now.error, limit)
+                Breach("quality", name or None, f"{said}; {number(before.error)} was promised", now.error, limit)
             )
     found = {"promised": promises["model"], "live": asdict(live.model)}
     return breaches, found | {"slices": {name: asdict(scores) for name, scores in live.slices.items()}}

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from .contract import Column, Contract, Expectation, Suite
 from .data import with_columns
+from .wording import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +158,7 @@ def labels(partition: dict[str, Any]) -> list[str]:
     """What the bins of a partition are called, in the order of `shares_of`."""
     if "values" in partition:
         return [*partition["values"], "unknown"]
-    edges = [f"{edge:.4g}" for edge in partition["bins"]]
+    edges = [number(edge) for edge in partition["bins"]]
     between = [f"{low} to {high}" for low, high in pairwise(edges)]
     return [f"under {edges[0]}", *between, f"over {edges[-1]}"]
 

@@ -26,6 +26,7 @@ from .predict import Predictor
 from .settings import InputError, Settings, read_settings
 from .store import Store
 from .window import Window, of_file, of_records
+from .wording import number
 
 logger = logging.getLogger(__name__)
 FINE, ALARM = "fine", "alarm"
@@ -159,7 +160,8 @@ def _known(quality: Document | None) -> str:
     if quality is None:
         return ""
     live, promised = Scores(**quality["live"]), Scores(**quality["promised"])
-    return f"; {ERROR} is {live.error:.4g} on {live.rows:,} whose truth is known, and {promised.error:.4g} was promised"
+    known = f"; {ERROR} is {number(live.error)} on {live.rows:,} whose truth is known"
+    return f"{known}, and {number(promised.error)} was promised"
 
 
 def _note(document: Document, root: Path, url: str) -> None:
