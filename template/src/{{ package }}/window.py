@@ -1,5 +1,6 @@
 """The rows that a run of the monitor looks at: what was recorded of late, or a table in a file."""
 
+import gc
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -60,13 +61,17 @@ def of_records(records: "Iterable[Recorded]", predictor: Predictor, private: set
     contract, parts, said, given = predictor.contract, list["pd.DataFrame"](), list[Answers](), list[Any]()
     names = [column.name for column in contract.columns if column.name not in private]
     times, milliseconds = list[float](), list[float]()
-    for record in records:
-        rows = _parsed(record.features)
-        parts.append(_table({name: [row.get(name) for row in rows] for name in names}, contract))
-        said.append(heard(_parsed(record.output), predictor.answers))
-        given += [None if truth is None else json.loads(truth) for truth in record.truth]
-        times += record.time
-        milliseconds += record.milliseconds
+    gc.disable()  # of so many rows none refers to itself, and to look for it takes a seventh of the time
+    try:
+        for record in records:
+            rows = _parsed(record.features)
+            parts.append(_table({name: [row.get(name) for row in rows] for name in names}, contract))
+            said.append(heard(_parsed(record.output), predictor.answers))
+            given += [None if truth is None else json.loads(truth) for truth in record.truth]
+            times += record.time
+            milliseconds += record.milliseconds
+    finally:
+        gc.enable()
     table = pd.concat(parts, ignore_index=True) if parts else _table({name: [] for name in names}, contract)
     if any(truth is not None for truth in given):
         truth = _table({predictor.target: given}, contract)
