@@ -108,7 +108,7 @@ def test_the_six_have_the_same_tests_where_the_meaning_is_the_same(render: Rende
     different = {
         path: sorted(set.union(*some) - set.intersection(*some) - OWN) for path, some in named.items() if len(some) == 6
     }
-    of_one_kind = {f"tests/code/test_{name}.py" for name in ("evaluate", "features", "model", "target")}
+    of_one_kind = {f"tests/code/test_{name}.py" for name in ("evaluate", "features", "figures", "model", "target")}
     assert {path: names for path, names in different.items() if names and path not in of_one_kind} == {}
     assert {path for path, some in named.items() if len(some) < 6} == {"tests/code/test_changes.py"}
 

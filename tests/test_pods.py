@@ -140,4 +140,4 @@ def test_the_jobs_read_and_write_the_tables_of_their_volume(
     (tables / "recent.csv").write_text("\n".join([header, *rows[:100]]), encoding="utf-8")
     code, said = run_job(podman, of_kind(objects, "CronJob", "-monitor"), "alarming")
     assert code == 1
-    assert "predicted_species: its distribution must stay" in said
+    assert "predicted_species: it is spread unlike the rows that the model learnt from" in said

@@ -195,9 +195,8 @@ def _warn(root: Path, version: str) -> None:
     if shortcomings := _read(folder, True, None).shortcomings:
         logger.warning("%s did not pass the gate. %s", version, shortened(shortcomings, f"{folder}/MODEL_CARD.md"))
     with contextlib.suppress(InputError):
-        target, wanted = (
-            read_settings(path).data.target for path in (folder / "params.yaml", root / "conf/params.yaml")
-        )
+        paths = (folder / "params.yaml", root / "conf" / "params.yaml")
+        target, wanted = (read_settings(path).data.target for path in paths)
         if target != wanted:
             logger.warning("%s predicts %s, and conf/params.yaml is about %s.", version, target, wanted)
 
