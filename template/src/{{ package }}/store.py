@@ -5,6 +5,7 @@ which Python does nothing, so requests that are answered meanwhile do not wait f
 """
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +14,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Engine, create_engine, delete, event, func, insert, make_url, null, select, tuple_
+from sqlalchemy import (
+    Engine,
+    Index,
+    Table,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    inspect,
+    make_url,
+    null,
+    select,
+    tuple_,
+)
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from .settings import InputError
@@ -76,11 +91,7 @@ class Store:
         with said_plainly(engine):
             if engine.dialect.name == "sqlite":
                 Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
-            engine.connect().close()
-            try:
-                METADATA.create_all(engine)
-            except SQLAlchemyError:
-                METADATA.create_all(engine)  # another process may have made them at the same time
+            _make_tables(engine)
             return cls(engine)
 
     def add(self, table: str, rows: str) -> int:
@@ -225,10 +236,53 @@ def engine_for(url: str, root: Path) -> Engine:
     return engine
 
 
-def _begin_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - whatever the driver calls a connection
-    """Let one write while others read, and leave it to the system when what was written reaches the disk."""
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL"):
-        connection.execute(f"PRAGMA {pragma}").close()
+def _begin_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    """Let one write while others read, and leave it to the system when what was written reaches the disk.
+
+    SQLite does not wait for another process that turns write-ahead logging on at the same moment, so this does.
+    """
+    limit = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > limit:
+                raise
+            time.sleep(0.01)
+    connection.execute("PRAGMA synchronous = NORMAL").close()
+
+
+def _make_tables(engine: Engine) -> None:
+    """Make the tables and indexes that are missing, which another process may be making at the same moment.
+
+    Raises:
+        SQLAlchemyError: something cannot be made, and nobody else made anything either.
+    """
+    missing = _missing(engine)
+    while missing:
+        failure: SQLAlchemyError | None = None
+        for item in missing.values():
+            try:
+                item.create(engine, checkfirst=True)
+            except SQLAlchemyError as error:
+                failure = error
+        before, missing = missing, _missing(engine)
+        if failure and before.keys() == missing.keys():
+            raise failure
+
+
+def _missing(engine: Engine) -> dict[str, Table | Index]:
+    """The tables and indexes that are not there, by their names; a table is made with its indexes."""
+    inspector = inspect(engine)
+    absent: dict[str, Table | Index] = {}
+    for table in METADATA.sorted_tables:
+        if not inspector.has_table(table.name):
+            absent[table.name] = table
+            continue
+        there = {index["name"] for index in inspector.get_indexes(table.name)}
+        absent |= {str(index.name): index for index in table.indexes if index.name not in there}
+    return absent
 
 
 def _file(engine: Engine) -> tuple[int, int] | None:
