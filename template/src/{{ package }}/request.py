@@ -1,7 +1,8 @@
-"""Hold the rows of a request against `features.json`, with the verdict of Great Expectations on a table of them.
+"""Hold each row of a request against `features.json`, with the verdict of Great Expectations on a table of that row.
 
 Great Expectations needs milliseconds and pandas for one row, and a request has microseconds, so the rules about single
-values are read from the suite once and applied here. Those about a whole table are for training and for `monitor.py`.
+values are read from the suite once and applied here. Each row is judged by itself, so a rule that lets some rows off
+(`mostly`) lets none off here; that, and rules about a whole table, are for training and for `monitor.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -100,42 +101,36 @@ class Rules:
         return True
 
     def _refusals(self, rows: Sequence[object]) -> Iterator[Refusal]:
-        shapeless = list(islice(self._shapes(rows), MOST_REFUSALS))
-        yield from shapeless
-        if shapeless:
-            return
-        for column in self.columns:
-            values = [row[column.name] for row in rows]  # type: ignore[index] # _shapes has seen that it is a mapping
-            yield from self._column(column.name, values)
-
-    def _shapes(self, rows: Sequence[object]) -> Iterator[Refusal]:
-        """Whether there are enough rows, and each has the columns of the contract and no others."""
         if not self._enough(len(rows)):
             yield Refusal(None, None, _rule(self._rows), len(rows), f"{rule(self._rows)}; there are {len(rows)}")
         for number, row in enumerate(rows, start=1):
             if not isinstance(row, dict):
                 yield Refusal(number, None, "row", _shown(row), "a row is an object of columns and their values")
-                continue
-            for name in self._names:
-                if name not in row:
-                    said = f"{name}: the column is missing; where its value is not known, send null"
-                    yield Refusal(number, name, "columns_to_match_set", None, said)
-            for name in (name for name in row if name not in self._known):
-                said = f"{_shown(name)}: the contract knows no such column; known are {', '.join(self._names)}"
-                yield Refusal(number, None, "columns_to_match_set", _shown(name), said)
+            elif misshapen := list(islice(self._shape(number, row), MOST_REFUSALS)):
+                yield from misshapen
+            else:
+                for column in self.columns:
+                    yield from self._value(number, column.name, row[column.name])
 
-    def _column(self, name: str, values: list[Any]) -> Iterator[Refusal]:
-        present = [(number, value) for number, value in enumerate(values, start=1) if value is not None]
-        if odd := [(number, value) for number, value in present if not self._is_of_type[name](value)]:
-            yield from _broken(name, self._type_rules[name], odd)
-            return
-        if name in self._required and len(present) < len(values):
-            absent = [(number, None) for number, value in enumerate(values, start=1) if value is None]
-            for item in self._required[name]:
-                yield from _unless_mostly(name, item, absent, len(values))
-        for item, asked in self._wanted[name]:
-            if odd := [(number, value) for number, value in present if not asked(value)]:
-                yield from _unless_mostly(name, item, odd, len(present))
+    def _shape(self, number: int, row: Row) -> Iterator[Refusal]:
+        """Whether a row has the columns of the contract and no others."""
+        for name in self._names:
+            if name not in row:
+                said = f"{name}: the column is missing; where its value is not known, send null"
+                yield Refusal(number, name, "columns_to_match_set", None, said)
+        for name in (name for name in row if name not in self._known):
+            said = f"{_shown(name)}: the contract knows no such column; known are {', '.join(self._names)}"
+            yield Refusal(number, None, "columns_to_match_set", _shown(name), said)
+
+    def _value(self, number: int, name: str, value: object) -> Iterator[Refusal]:
+        if value is None:
+            broken = self._required.get(name, [])
+        elif not self._is_of_type[name](value):
+            broken = [self._type_rules[name]]
+        else:
+            broken = [item for item, asked in self._wanted[name] if not asked(value)]
+        for item in broken:
+            yield Refusal(number, name, _rule(item), _shown(value), f"{name}: {_asked_of_a_value(item)}")
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of a row (JSON Schema 2020-12), for the documentation and for the page."""
@@ -201,17 +196,11 @@ def _described(item: Expectation) -> dict[str, Any]:
     return {names[name]: kwargs[name] for name in names if kwargs.get(name) is not None}
 
 
-def _unless_mostly(name: str, item: Expectation, odd: list[tuple[int, Any]], of: int) -> Iterator[Refusal]:
-    """The refusals of a rule, unless enough values keep it."""
-    if (of - len(odd)) / of < item["kwargs"].get("mostly", 1):
-        yield from _broken(name, item, odd)
-
-
-def _broken(name: str, item: Expectation, odd: list[tuple[int, Any]]) -> Iterator[Refusal]:
-    asked = {key: value for key, value in item["kwargs"].items() if key != "mostly"}  # a value is no share of rows
-    said = TYPES.get(asked["type_"], "it must be a number") if item["type"] == TYPE else rule(item | {"kwargs": asked})
-    for number, value in odd:
-        yield Refusal(number, name, _rule(item), _shown(value), f"{name}: {said}")
+def _asked_of_a_value(item: Expectation) -> str:
+    if item["type"] == TYPE:
+        return TYPES.get(item["kwargs"]["type_"], "it must be a number")
+    kwargs = {key: value for key, value in item["kwargs"].items() if key != "mostly"}  # a value is no share of rows
+    return rule(item | {"kwargs": kwargs})
 
 
 def _rule(item: Expectation) -> str:
