@@ -1,9 +1,12 @@
 """Make a table ready to learn from: load it, hold it against the contract, deal it into parts, encode them."""
 
 import hashlib
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from . import target as aim
 from .contract import Contract
@@ -62,6 +65,26 @@ def prepare(settings: Settings, contract: Contract, root: Path) -> Prepared:
     truth = {name: aim.encode(part[target], contract) for name, part in vars(parts).items()}
     aim.refuse_what_was_not_dealt(truth["train"], contract, target, source)
     return Prepared(parts, features, truth, contract, aim.answers(contract, target), digest)
+
+
+def batch_to_overfit(features: Matrix, truth: Truth, rows: int) -> tuple[Matrix, Truth]:
+    """At most so many `rows` that a model can learn by heart: no two have equal features, and targets differ.
+
+    Targets take turns, the rarest first, so that a table of few distinct rows gives a batch of several classes, too.
+    """
+    group = np.unique(features, axis=0, return_inverse=True)[1].tolist()
+    targets, counts = np.unique(truth, return_counts=True)
+    spread = np.linspace(0, len(targets) - 1, min(rows, len(targets))).astype(int)
+    rarest_first = targets[spread[np.argsort(counts[spread], kind="stable")]]
+    waiting = deque(iter(np.flatnonzero(truth == value).tolist()) for value in rarest_first)
+    taken: dict[int, int] = {}
+    while waiting and len(taken) < rows:
+        candidates = waiting.popleft()
+        if (row := next((row for row in candidates if group[row] not in taken), None)) is not None:
+            taken[group[row]] = row
+            waiting.append(candidates)
+    chosen = sorted(taken.values())
+    return features[chosen], truth[chosen]
 
 
 def refuse_settings_that_do_not_fit(settings: Settings, contract: Contract) -> None:
