@@ -1,13 +1,15 @@
 """Whatever a person answers, the project is valid or the answer is refused in a sentence."""
 
 import json
+import re
+import shutil
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
-from .conftest import ROOT, Render, succeed
+from .conftest import ROOT, Render, commit, succeed
 
 HARD_NAMES = [
     'The "best" model',
@@ -145,3 +147,14 @@ def test_every_question_has_a_help_text_and_a_default() -> None:
         if not name.startswith("_"):
             assert question["help"].endswith(("?", ".")), name
             assert "default" in question, name
+
+
+def test_a_package_called_like_a_folder_that_git_ignores_is_committed_whole(render: Render) -> None:
+    project = render(package="predictions")
+    ignored = (project / ".gitignore").read_text(encoding="utf-8")
+    for name in re.findall(r"^/?([a-z]+)/$", ignored, flags=re.MULTILINE):
+        shutil.copytree(project / "src" / "predictions", project / "src" / name, dirs_exist_ok=True)
+    there = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
+    succeed("git", "init", "--quiet", cwd=project)
+    commit(project, "feat: begin")
+    assert set(succeed("git", "ls-files", cwd=project).split()) == there
