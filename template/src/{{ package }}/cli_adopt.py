@@ -86,7 +86,17 @@ def prove(
             advance(len(proofs), None)
     console().print(proof_table(proofs))
     planted = [proof for proof in proofs if proof.caught_by is not None]
-    if missed := [proof.fault for proof in planted if not proof.caught_by]:
+    missed = [proof.fault for proof in planted if not proof.caught_by]
+    crashed = [proof.fault for proof in proofs if proof.crash is not None]
+    if missed:
         logger.error("%s of %s planted faults were missed: %s.", len(missed), len(planted), ", ".join(missed))
+    if crashed:
+        logger.error(
+            "%s could not be planted, so no test was tried with them: %s. The code that they change is not what they "
+            "expect; adapt them in sabotage.py or faults.py.",
+            len(crashed),
+            ", ".join(crashed),
+        )
+    if missed or crashed:
         raise typer.Exit(1)
     logger.info("All %s planted faults were caught.", len(planted))

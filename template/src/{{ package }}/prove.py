@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from . import data as loading
 from .contract import read_contract
 from .data import conform, load
-from .faults import Scene, shuffled_labels
-from .sabotage import SABOTAGES, replace
+from .faults import Plant, Scene, shuffled_labels
+from .sabotage import SABOTAGES, described, replace
 from .settings import InputError, read_settings
 from .target_faults import BEYOND_THE_SUITES, FOR_THE_SUITES
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pytest
 
+# Plants a fault until the patch is undone; what goes wrong in the fault itself is added to the list.
+Planting = Callable[["pytest.MonkeyPatch", list[str]], None]
 SHOWN = 60  # characters of an error
 PARTS = ("data", "code", "model")
 CONTRACT, TRAINING = "tests/data/test_contract.py", "tests/model/test_training.py"
@@ -33,12 +35,17 @@ CONTRACT, TRAINING = "tests/data/test_contract.py", "tests/model/test_training.p
 
 @dataclass(frozen=True)
 class Proof:
-    """What became of one fault: `caught_by` names a test, is empty if none noticed, and None if it does not apply."""
+    """What became of one fault.
+
+    `caught_by` names a test, is empty if none noticed, and None if the fault was not planted: it does not apply to this
+    table or, if there is a `crash`, it raised that exception itself.
+    """
 
     fault: str
     place: str
     caught_by: str | None
     seconds: float
+    crash: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,13 +55,14 @@ class Attempt:
     fault: str
     place: str
     tests: tuple[str, ...]
-    plant: "Callable[[pytest.MonkeyPatch], None] | None"
+    plant: "Planting | None"
 
 
 @dataclass(eq=False)
 class Watcher:
-    """A plugin of pytest that remembers what went red, and what only warned."""
+    """A plugin of pytest that remembers what went red, what only warned, and `crashes` of the planted fault itself."""
 
+    crashes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -90,8 +98,7 @@ def attempts(root: Path, parts: tuple[str, ...]) -> Iterator[Attempt]:
         table = load(root / settings.data.path, contract)
         for fault in (*FOR_THE_SUITES, *BEYOND_THE_SUITES):
             tests = (TRAINING if fault is shuffled_labels else CONTRACT,)
-            broken = fault(table, scene)
-            plant = None if broken is None else _loaded_as(broken)
+            plant = _broken_by(fault, table, scene)
             yield Attempt(fault.__name__.replace("_", " "), settings.data.path.name, tests, plant)
     for one in SABOTAGES:
         if one.part in parts:
@@ -107,8 +114,18 @@ def needed(parts: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(tests))
 
 
-def _loaded_as(broken: "pd.DataFrame") -> "Callable[[pytest.MonkeyPatch], None]":
-    return lambda patch: replace(patch, loading, "load", lambda _load, _path, contract: conform(broken, contract))
+def _broken_by(fault: Plant, table: "pd.DataFrame", scene: Scene) -> Planting | None:
+    """What lets `table` be loaded with `fault`; None where it does not apply."""
+    try:
+        broken = fault(table, scene)
+    except Exception as error:  # of whatever kind: it is the fault that is wrong, and not the table
+        crash = described(error)
+        return lambda _patch, crashes: crashes.append(crash)
+    if broken is None:
+        return None
+    return lambda patch, crashes: replace(
+        patch, loading, "load", lambda _load, _path, contract: conform(broken, contract), crashes
+    )
 
 
 def prove(root: Path, parts: tuple[str, ...] = PARTS) -> Iterator[Proof]:
@@ -127,8 +144,19 @@ def prove(root: Path, parts: tuple[str, ...] = PARTS) -> Iterator[Proof]:
         )
     for one in attempts(root, parts):
         started = time.perf_counter()
-        caught_by = None if one.plant is None else _noticed(run(root, one.tests, one.plant), before)
-        yield Proof(one.fault, one.place, caught_by, time.perf_counter() - started)
+        caught_by = crash = None
+        if one.plant is not None:
+            after = run(root, one.tests, one.plant)
+            crash = after.crashes[0] if after.crashes else None
+            caught_by = None if crash else _noticed(after, before)
+        yield Proof(one.fault, one.place, caught_by, time.perf_counter() - started, crash)
+
+
+def _plant(plant: Planting, patch: "pytest.MonkeyPatch", watcher: Watcher) -> None:
+    try:
+        plant(patch, watcher.crashes)
+    except Exception as error:  # what it wants to change is not there, for instance
+        watcher.crashes.append(described(error))
 
 
 def _noticed(after: Watcher, before: Watcher) -> str:
@@ -138,8 +166,10 @@ def _noticed(after: Watcher, before: Watcher) -> str:
     return new[0] if new else ""
 
 
-def run(root: Path, tests: Sequence[str], plant: "Callable[[pytest.MonkeyPatch], None] | None" = None) -> Watcher:
+def run(root: Path, tests: Sequence[str], plant: Planting | None = None) -> Watcher:
     """Run `tests` of the project in `root` with a fault planted, up to the first failure, and give what was noticed.
+
+    A fault that cannot be planted ends in a crash, and no test is run.
 
     Raises:
         InputError: pytest or the tests are not there.
@@ -158,7 +188,9 @@ def run(root: Path, tests: Sequence[str], plant: "Callable[[pytest.MonkeyPatch],
         contextlib.redirect_stderr(silence),
     ):
         if plant:
-            plant(patch)
+            _plant(plant, patch, watcher)
+        if watcher.crashes:
+            return watcher
         code = pytest.main([*options, *(str(root / test) for test in tests)], plugins=[watcher])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
         raise InputError(f"tests/: pytest cannot run ({silence.getvalue().strip()[-500:]}). Mend that first.")

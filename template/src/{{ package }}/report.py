@@ -66,8 +66,13 @@ def proof_table(proofs: "list[Proof]") -> Table:
     table = Table("fault", "planted in", "caught by", box=box.SIMPLE)
     table.add_column("seconds", justify="right")
     for proof in proofs:
-        caught = "does not apply here" if proof.caught_by is None else proof.caught_by or "nothing: MISSED"
-        style = "dim" if proof.caught_by is None else "bold red" if not proof.caught_by else None
+        style: str | None
+        if proof.crash is not None:
+            caught, style = f"could not be planted ({proof.crash})", "bold red"
+        elif proof.caught_by is None:
+            caught, style = "does not apply here", "dim"
+        else:
+            caught, style = proof.caught_by or "nothing: MISSED", None if proof.caught_by else "bold red"
         table.add_row(escape(proof.fault), escape(proof.place), escape(caught), f"{proof.seconds:.1f}", style=style)
     return table
 

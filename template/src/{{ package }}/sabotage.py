@@ -4,6 +4,7 @@ Each changes what one function does, wherever it is called, and names the tests 
 """
 
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -41,17 +42,32 @@ class Sabotage:
         """Where it is planted."""
         return f"{self.owner.__name__.rpartition('.')[2]}.{self.name}"
 
-    def plant(self, patch: "pytest.MonkeyPatch") -> None:
-        """Plant it until `patch` is undone."""
-        replace(patch, self.owner, self.name, self.change)
+    def plant(self, patch: "pytest.MonkeyPatch", crashes: list[str]) -> None:
+        """Plant it until `patch` is undone; what goes wrong in the fault itself is added to `crashes`."""
+        replace(patch, self.owner, self.name, self.change, crashes)
 
 
-def replace(patch: "pytest.MonkeyPatch", owner: "type | ModuleType", name: str, change: Callable[..., Any]) -> None:
-    """Let `change` stand for a method of a class, or for a function in every module of the package that imported it."""
+def replace(
+    patch: "pytest.MonkeyPatch",
+    owner: "type | ModuleType",
+    name: str,
+    change: Callable[..., Any],
+    crashes: list[str],
+) -> None:
+    """Let `change` stand for a method of a class, or for a function in every module of the package that imported it.
+
+    An exception of `change` itself is added to `crashes`: a test that fails by it has noticed nothing. One that comes
+    out of the code that it calls is not.
+    """
     original, package = getattr(owner, name), __name__.partition(".")[0]
 
     def changed(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - any function
-        return change(original, *given, **named)
+        try:
+            return change(original, *given, **named)
+        except Exception as error:
+            if _is_of_the_fault(error):
+                crashes.append(described(error))
+            raise
 
     if isinstance(owner, type):
         patch.setattr(owner, name, changed)
@@ -59,6 +75,18 @@ def replace(patch: "pytest.MonkeyPatch", owner: "type | ModuleType", name: str, 
     for where, module in list(sys.modules.items()):
         if where.partition(".")[0] == package and getattr(module, name, None) is original:
             patch.setattr(module, name, changed)
+
+
+def _is_of_the_fault(error: Exception) -> bool:
+    """Whether no code that a fault was planted into takes part in `error`."""
+    package = __name__.partition(".")[0]
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return all(name == __name__ or name.partition(".")[0] != package for name in modules)
+
+
+def described(error: Exception) -> str:
+    """An exception in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _without_missing(encode: Callable[..., Any], self: Encoder, rows: Any) -> Any:  # noqa: ANN401
@@ -97,7 +125,7 @@ def _one_step(_: Callable[..., Any], self: Model, train: Any, *_validation: Any)
 
 
 def _learn_nothing(begin: Callable[..., Any], self: Model, parameters: Any, *given: Any) -> None:  # noqa: ANN401
-    begin(self, parameters | {"learning_rate": 1e-9}, *given)
+    begin(self, parameters | {"learning_rate": parameters["learning_rate"] * 1e-9}, *given)
 
 
 def _learn_noise(fit: Callable[..., Any], self: Model, train: Any, validation: Any, after: Any) -> Any:  # noqa: ANN401
