@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from .artifact import ArtifactError, current
 from .feedback import Truths
+from .http_limits import LimitedHttpProtocol
 from .predict import Predictor
 from .request import Rules, example
 from .settings import InputError, Serving, read_settings
@@ -163,6 +164,7 @@ def run(app: ASGIApp, lifecycle: Lifecycle, serving: Serving) -> None:
     """
     config = uvicorn.Config(
         app,
+        http=LimitedHttpProtocol,
         log_config=None,
         access_log=False,  # the proxy in front keeps one; /metrics counts
         server_header=False,
