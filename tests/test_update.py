@@ -1,12 +1,16 @@
 """An update keeps the machinery current, merges edits of it, and never touches what is the user's."""
 
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from copier import run_copy, run_update
 
 from .conftest import command, commit, succeed
+from .environments import lend
 
 THEIRS = (
     "README.md",
@@ -100,6 +104,60 @@ def test_a_conflict_is_marked(template: Path, project: Path) -> None:
     assert "# a line of the new release" in text
 
 
+@pytest.fixture
+def updatable(project: Path, newborn: Path, tmp_path: Path) -> Path:
+    """The project with an environment, so that `make update` can be typed, in a folder of a larger repository."""
+    succeed("git", "init", "--quiet", "larger repository", cwd=tmp_path)
+    larger = tmp_path / "larger repository" / "myproj"
+    shutil.copytree(project, larger, ignore=shutil.ignore_patterns(".git"))
+    commit(larger.parent, "feat: begin")
+    return lend(newborn / ".venv", larger)
+
+
+def test_make_update_names_what_changed_and_what_conflicts(
+    template: Path, updatable: Path, environment: dict[str, str]
+) -> None:
+    append(updatable / "hooks" / "artifacts.py", "# an edit of the user's")
+    commit(updatable, "feat: edit")
+    release(template)
+    answer = command("make", "update", cwd=updatable, env=environment)
+    assert answer.returncode != 0
+    said = dict(re.findall(r"^  (\w+) +(\S+)$", answer.stdout, flags=re.MULTILINE)[::-1])
+    assert said == {"changed": ".copier-answers.yml", "CONFLICT": "hooks/artifacts.py"}
+    assert "Makefile" in answer.stdout
+    assert "v0.1.0 → v0.2.0" in answer.stdout
+    assert "<<<<<<<" in answer.stderr
+    refused = command(".venv/bin/check-merge-conflict", "--assume-in-merge", "hooks/artifacts.py", cwd=updatable)
+    assert refused.returncode != 0
+
+
+def test_make_update_without_a_conflict_ends_well(template: Path, updatable: Path, environment: dict[str, str]) -> None:
+    assert "Nothing is new." in succeed("make", "update", cwd=updatable, env=environment)
+    release(template)
+    assert "make test, and commit" in succeed("make", "update", cwd=updatable, env=environment)
+    answer = command("make", "update", cwd=updatable, env=environment)
+    assert answer.returncode != 0
+    assert "not committed" in answer.stderr
+
+
+def test_a_template_that_moved_is_said_in_a_sentence(
+    template: Path, updatable: Path, environment: dict[str, str]
+) -> None:
+    template.rename(template.with_name("moved"))
+    answer = command("make", "update", cwd=updatable, env=environment)
+    assert answer.returncode != 0
+    assert len([line for line in answer.stderr.splitlines() if not line.startswith("make")]) == 1
+    assert str(template) in answer.stderr
+    assert "_src_path in .copier-answers.yml" in answer.stderr
+
+
+def test_every_file_is_looked_at_for_marks_of_a_conflict(updatable: Path) -> None:
+    hooks = yaml.safe_load((updatable / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    (hook,) = [hook for hook in hooks if "check-merge-conflict" in hook["entry"]]
+    assert not {"exclude", "files"} & set(hook)
+    assert "--assume-in-merge" in hook["entry"]  # git is in no merge after an update
+
+
 def test_an_answer_can_be_changed_later(project: Path, template: Path) -> None:
     release(template)
     update(project, data={"python_version": "3.13", "license": "Apache-2.0"})
@@ -113,7 +171,7 @@ def test_the_tests_of_an_updated_project_pass(
 ) -> None:
     release(template)
     update(project)
-    (project / ".venv").symlink_to(newborn / ".venv")
+    lend(newborn / ".venv", project)
     assert " passed" in succeed(".venv/bin/python", "-m", "pytest", cwd=project, env=offline | {"PYTHONPATH": "src"})
     assert "newest" in succeed("make", "newest", cwd=project, env=offline)
 
