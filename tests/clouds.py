@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from .conftest import ROOT
+from .environments import lend
 
 PACKAGES = ["a", "customer_churn", "a" * 30, "a2345678901234567890123456_89"]
 TAG = "0.1.0-3f2a9c1b0d4e-20261122T160054182736-63de8fce"
@@ -90,8 +91,5 @@ def stop(said):
 
 
 def ready(project: Path, newborn: Path) -> Path:
-    """Give `project` the environment of the newborn, and let make see that it is new enough."""
-    (project / ".venv").symlink_to(newborn / ".venv")
-    for name in ("pyproject.toml", ".python-version"):
-        os.utime(project / name, (1, 1))
-    return project
+    """Give `project` an environment that the newborn lends."""
+    return lend(newborn / ".venv", project)

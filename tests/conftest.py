@@ -13,6 +13,7 @@ import pytest
 from copier import run_copy
 
 from .engine import Engine, engine
+from .environments import lend, of_this_run, once
 
 ROOT = Path(__file__).parents[1]
 Render = Callable[..., Path]
@@ -51,6 +52,8 @@ def left_over(project: Path) -> list[Path]:
 @pytest.fixture(scope="session", autouse=True)
 def _git_knows_who_commits(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Settings of git for the tests alone, so that they pass on a machine that has none."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:  # a hook names its repository in them
+        del os.environ[name]
     config = tmp_path_factory.mktemp("git") / "config"
     config.write_text("[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n", encoding="utf-8")
     os.environ["GIT_CONFIG_GLOBAL"] = str(config)
@@ -94,25 +97,51 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def newborn(snapshot: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+def lender(
+    snapshot: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]
+) -> Callable[[str], Path]:
+    """A project of a framework, whose environment has all that any of its projects imports; made once a run."""
+    from .pairs import PAIRS, born
+
+    shared = of_this_run(tmp_path_factory.getbasetemp()) / "lent environments"
+
+    def of(framework: str) -> Path:
+        def make(folder: Path) -> None:
+            project = born(next(pair for pair in PAIRS if pair.framework == framework), snapshot, folder, environment)
+            more = ("regex", "types-regex", "pytest-xdist", "pytest-randomly")
+            succeed("uv", "pip", "install", "--quiet", "--python", ".venv", *more, cwd=project, env=environment)
+
+        return once(shared / framework, make) / "myproj"
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def newborn(snapshot: Path, lender: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default project with its environment and hooks, committed; not to be changed. Its path has a space."""
     project = tmp_path_factory.mktemp("new born") / "myproj"
     run_copy(str(snapshot), project, defaults=True, quiet=True)
     succeed("git", "init", "--quiet", cwd=project)
-    succeed("make", "setup", cwd=project, env=environment)
-    commit(project, "feat: begin with the example")
+    shutil.copy(lender("scikit-learn") / "uv.lock", project)
+    lend(lender("scikit-learn") / ".venv", project)
+    succeed("make", "setup", cwd=project)
+    commit(project, "feat: begin with the example", "--no-verify")
     return project
 
 
 @pytest.fixture
 def twin(newborn: Path, tmp_path: Path) -> Path:
-    """A clone of the newborn, with its hooks and its environment, to be changed at will."""
-    project = tmp_path / "twin"
-    succeed("git", "clone", "--quiet", newborn, project, cwd=tmp_path)
-    shutil.copytree(newborn / ".git" / "hooks", project / ".git" / "hooks", dirs_exist_ok=True)
-    (project / ".venv").symlink_to(newborn / ".venv")
-    (project / ".git" / "info" / "exclude").write_text(".venv\n", encoding="utf-8")
-    return project
+    """A clone of the newborn, with its hooks and an environment, to be changed at will."""
+    return clone(newborn, tmp_path / "twin")
+
+
+def clone(project: Path, goal: Path) -> Path:
+    """A clone of `project`, with its hooks, and with an environment that is lent by that of `project`."""
+    succeed("git", "clone", "--quiet", project, goal, cwd=goal.parent)
+    lend(project / ".venv", goal)
+    for hook in (project / ".git" / "hooks").iterdir():
+        shutil.copy(hook, goal / ".git" / "hooks")  # newer than the environment, so make has nothing left to do
+    return goal
 
 
 @pytest.fixture
@@ -132,11 +161,15 @@ def docker() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def contained(snapshot: Path, tmp_path_factory: pytest.TempPathFactory, person: dict[str, str]) -> Path:
+def contained(
+    snapshot: Path, lender: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory, person: dict[str, str]
+) -> Path:
     """A trained project on the Python that the stand-in image has; not to be changed."""
     project = tmp_path_factory.mktemp("contained") / "myproj"
     run_copy(str(snapshot), project, data=CONTAINED, defaults=True, quiet=True)
     succeed("git", "init", "--quiet", cwd=project)
+    shutil.copy(lender("scikit-learn") / "uv.lock", project)
+    lend(lender("scikit-learn") / ".venv", project)
     succeed("make", "train", cwd=project, env=person)
     commit(project, "feat: begin with the example")
     succeed("chmod", "--recursive", "go-rwx", "src", "conf", "pyproject.toml", cwd=project)  # as a strict umask does

@@ -68,4 +68,4 @@ def install_torch(project: Path, environment: dict[str, str]) -> None:
     rest = ("--editable", ".", "--group", "dev")
     succeed("uv", "pip", "install", "--quiet", "--python", ".venv", *rest, cwd=project, env=environment)
     succeed("uv", "lock", "--quiet", "--python", PYTHON, cwd=project, env=environment)
-    (project / ".venv" / "ready").touch()
+    (project / ".venv" / "ready").write_text(f"{project.resolve()}\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from .conftest import succeed
+from .conftest import clone, succeed
 
 SECRETS = {"github.token": "token-5f", "secrets.COSIGN_KEY": "key-5f", "secrets.COSIGN_PASSWORD": "pass-5f"}
 RECORDER = """#!/bin/sh
@@ -82,12 +82,7 @@ class Runner:
         }
 
     def checkout(self, name: str) -> Path:
-        goal = self.folder / name
-        succeed("git", "clone", "--quiet", self.newborn, goal, cwd=self.folder)
-        (goal / ".venv").symlink_to(self.newborn / ".venv")
-        (goal / ".git" / "info" / "exclude").write_text(".venv\n", encoding="utf-8")
-        (goal / ".venv" / "ready").touch()  # the clone's files are newer
-        return goal
+        return clone(self.newborn, self.folder / name)
 
     def bash(self, text: str, folder: Path, **variables: str) -> str:
         shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")

@@ -12,7 +12,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 from load import free_port
 
-from .conftest import Render, command, succeed
+from .conftest import Render, clone, command, succeed
 from .engine import NEEDS_DEBIAN, Engine
 
 pytestmark = [pytest.mark.xdist_group("containers"), NEEDS_DEBIAN]
@@ -199,9 +199,6 @@ def test_what_is_started_besides_is_said_in_words(
 
 
 def test_without_a_model_there_is_no_image(project: Path, person: dict[str, str], tmp_path: Path) -> None:
-    succeed("git", "clone", "--quiet", project, "twin", cwd=tmp_path)
-    (tmp_path / "twin" / ".venv").symlink_to(project / ".venv")
-    (project / ".venv" / "ready").touch()  # the clone's files are newer
-    said = command("make", "image", cwd=tmp_path / "twin", env=person)
+    said = command("make", "image", cwd=clone(project, tmp_path / "twin"), env=person)
     assert "make train" in said.stderr
     assert said.returncode != 0

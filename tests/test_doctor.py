@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from .conftest import Render, command
+from .environments import lend
 
 FOLDERS = ["kubernetes", "cloud-run", "app-runner", "jenkins-x"]
 
@@ -13,7 +14,7 @@ FOLDERS = ["kubernetes", "cloud-run", "app-runner", "jenkins-x"]
 @pytest.fixture
 def project(render: Render, newborn: Path) -> Path:
     project = render()
-    (project / ".venv").symlink_to(newborn / ".venv")
+    lend(newborn / ".venv", project)
     (project / "deploy" / "cloud").mkdir()
     return project
 

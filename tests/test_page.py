@@ -19,6 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from .browser import Browser, chromium
 from .conftest import succeed
 from .engine import NEEDS_DEBIAN
+from .environments import lend
 
 pytestmark = [pytest.mark.xdist_group("newborn"), NEEDS_DEBIAN]
 NAME = """<img src=x onerror=alert(1)> 'a' "größe" {{ x }}"""
@@ -65,7 +66,7 @@ def projects(snapshot: Path, newborn: Path, tmp_path_factory: pytest.TempPathFac
     for task in ("tabular-classification", "tabular-regression"):
         project = tmp_path_factory.mktemp(task) / "myproj"
         run_copy(str(snapshot), project, data={"task": task}, defaults=True, quiet=True)
-        (project / ".venv").symlink_to(newborn / ".venv")
+        lend(newborn / ".venv", project)
         env = os.environ | {"PYTHONPATH": f"{project}/src"}
         succeed(".venv/bin/python", "-m", "myproj", "train", cwd=project, env=env)
         made.append(project)

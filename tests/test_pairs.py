@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .conftest import ROOT, Render, command, commit, succeed
+from .conftest import ROOT, Render, clone, command, commit, succeed
 from .pairs import PAIRS, Pair, born
 
 EACH = [pytest.param(pair, id=str(pair), marks=pytest.mark.xdist_group(str(pair))) for pair in PAIRS]
@@ -29,14 +29,6 @@ def of(snapshot: Path, tmp_path_factory: pytest.TempPathFactory, environment: di
         return made[pair]
 
     return newborn
-
-
-def copy(project: Path, goal: Path) -> Path:
-    succeed("git", "clone", "--quiet", project, goal, cwd=goal.parent)
-    (goal / ".venv").symlink_to(project / ".venv")
-    (goal / ".git" / "info" / "exclude").write_text(".venv\n", encoding="utf-8")
-    (goal / ".venv" / "ready").touch()  # the clone's files are newer
-    return goal
 
 
 @pytest.mark.parametrize("pair", EACH)
@@ -68,7 +60,7 @@ def test_every_hook_lets_a_newborn_pass(of: Callable[[Pair], Path], offline: dic
 def test_training_beats_the_baseline_by_the_margin(
     of: Callable[[Pair], Path], offline: dict[str, str], tmp_path: Path, pair: Pair
 ) -> None:
-    project = copy(of(pair), tmp_path / "twin")
+    project = clone(of(pair), tmp_path / "twin")
     said = succeed("make", "train", cwd=project, env=offline)
     assert "is in use." in said
     version = (project / "artifacts" / "current").read_text(encoding="utf-8").strip()
@@ -85,7 +77,7 @@ def test_training_beats_the_baseline_by_the_margin(
 def test_the_example_is_what_adopt_makes_of_it(
     of: Callable[[Pair], Path], offline: dict[str, str], tmp_path: Path, pair: Pair
 ) -> None:
-    project = copy(of(pair), tmp_path / "twin")
+    project = clone(of(pair), tmp_path / "twin")
     succeed("make", "adopt", f"DATA={pair.table}", f"TARGET={pair.target}", cwd=project, env=offline)
     assert succeed("git", "status", "--porcelain", cwd=project) == ""
 
@@ -153,7 +145,7 @@ REFUSED = {
 def test_another_table_is_adopted_and_what_does_not_fit_is_refused(
     of: Callable[[Pair], Path], offline: dict[str, str], tmp_path: Path, pair: Pair
 ) -> None:
-    project = copy(of(pair), tmp_path / "twin")
+    project = clone(of(pair), tmp_path / "twin")
     table, target, said = REFUSED[pair.task]
     (tmp_path / "refused.csv").write_text(table(), encoding="utf-8")
     answer = command("make", "adopt", f"DATA={tmp_path / 'refused.csv'}", f"TARGET={target}", cwd=project, env=offline)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from .conftest import Render, left_over, succeed
+from .environments import lend
 from .test_hooks import hook
 
 TOOLS = Path(sys.executable).parent
@@ -58,8 +59,7 @@ def test_a_project_with_all_of_them_is_committed_clean(
 ) -> None:
     project = render(deploy=[*PLACES], ci=ci)
     succeed("git", "init", "--quiet", cwd=project)
-    (project / ".git" / "info" / "exclude").write_text(".venv\n", encoding="utf-8")
-    (project / ".venv").symlink_to(newborn / ".venv")
+    lend(newborn / ".venv", project)
     succeed("git", "add", "--all", cwd=project)
     said = succeed(".venv/bin/pre-commit", "run", "--all-files", cwd=project, env=offline)
     assert "Failed" not in said

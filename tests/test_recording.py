@@ -18,6 +18,7 @@ from load import free_port, served
 
 from .conftest import succeed
 from .engine import NEEDS_DEBIAN
+from .environments import lend
 from .postgres import Postgres, postgres
 
 pytestmark = [pytest.mark.xdist_group("newborn"), NEEDS_DEBIAN]
@@ -110,7 +111,7 @@ class Api:
 def trained(newborn: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
     project = tmp_path_factory.mktemp("recorded") / "myproj"
     shutil.copytree(newborn, project, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
-    (project / ".venv").symlink_to(newborn / ".venv")
+    lend(newborn / ".venv", project)
     succeed("make", "train", cwd=project, env=environment)
     return project
 

@@ -13,6 +13,7 @@ from copier import run_copy
 from .browser import Browser, chromium
 from .conftest import succeed
 from .engine import NEEDS_DEBIAN
+from .environments import lend
 
 pytestmark = [pytest.mark.xdist_group("newborn"), NEEDS_DEBIAN]
 TASKS = ("tabular-classification", "tabular-regression")  # one of texts is drawn by the same modules
@@ -36,7 +37,7 @@ def project(
     """A project with a model in use and a run of the monitor about a column with a hostile name."""
     made: Path = tmp_path_factory.mktemp(request.param) / "myproj"
     run_copy(str(snapshot), made, data={"task": request.param}, defaults=True, quiet=True)
-    (made / ".venv").symlink_to(newborn / ".venv")
+    lend(newborn / ".venv", made)
     env = os.environ | {"PYTHONPATH": f"{made}/src", "API_STORE": "off"}
     succeed(".venv/bin/python", "-m", "myproj", "train", cwd=made, env=env)
     version = (made / "artifacts" / "current").read_text(encoding="utf-8").strip()

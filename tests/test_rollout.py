@@ -13,6 +13,7 @@ import pytest
 from copier import run_copy
 
 from .conftest import command, commit, succeed
+from .environments import lend
 
 TAGS = [f"0.1.{number}-3f2a9c1b0d4e-20261122T160054182736-63de8fce" for number in range(3)]
 BAD_TAGS = ["", "latest", "main", "1", "0.1", "0.1.0-abc-dirty", "0.1.0-uncommitted-x", "a tag", "-x", "0.0.0-none-yet"]
@@ -82,7 +83,6 @@ class Ship:
 def shipped(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = tmp_path_factory.mktemp("shipped") / "myproj"
     run_copy(str(snapshot), project, data={"deploy": ["kubernetes"], "ci": "none"}, defaults=True, quiet=True)
-    (project / ".venv").symlink_to(Path(sys.executable).parents[1])  # all that is needed of it is PyYAML
     succeed("git", "init", "--quiet", cwd=project)
     succeed("git", "config", "core.hooksPath", "/dev/null", cwd=project)
     commit(project, "feat: begin")
@@ -91,7 +91,8 @@ def shipped(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def within(folder: Path, project: Path, environment: dict[str, str]) -> Ship:
     """A copy of a project and of its cluster, if it has one, in `folder`."""
-    shutil.copytree(project, folder / "my proj", symlinks=True)
+    shutil.copytree(project, folder / "my proj", symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    lend(Path(sys.executable).parents[1], folder / "my proj")  # all that is needed of it is PyYAML
     tools, cluster, last = folder / "tools", folder / "cluster.json", project.parent / "cluster.json"
     tools.mkdir()
     fake = Path(__file__).with_name("fake_kubectl.py")

@@ -1,9 +1,7 @@
 """A newborn keeps a history of its models: they are trained, shown, chosen and taken back by typing `make`."""
 
 import json
-import os
 import re
-import shutil
 import sqlite3
 from pathlib import Path
 
@@ -65,11 +63,8 @@ def test_a_model_that_is_worse_or_misbehaves_stays_out_of_use_until_a_person_dec
 
 
 @pytest.fixture
-def tracked(twin: Path, newborn: Path) -> Path:
-    """A twin whose settings ask for MLflow, with an environment of its own, so that no other gets what is fetched."""
-    (twin / ".venv").unlink()
-    shutil.copytree(newborn / ".venv", twin / ".venv", symlinks=True, copy_function=os.link)
-    (twin / ".venv" / "ready").touch()
+def tracked(twin: Path) -> Path:
+    """A twin whose settings ask for MLflow."""
     with (twin / "conf" / "params.yaml").open("a", encoding="utf-8") as params:
         params.write("\ntracking:\n  mlflow: true\n")
     commit(twin, "feat: note trainings")

@@ -1,0 +1,66 @@
+"""Environments for generated projects: one a framework, installed once a run, and lent to as many projects as need one.
+
+What is lent is a virtual environment of the project's own, made in milliseconds: its `src` comes first on the path, and
+behind it the packages of the lender. Another project's `.venv` as a symbolic link would run that project's code.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def lend(lender: Path, project: Path) -> Path:
+    """Make `.venv` of `project` out of the environment `lender`; to make it is as if `make setup` had made it."""
+    own, project = project / ".venv", project.resolve()
+    packages = next(lender.glob("lib/python3*/site-packages"))
+    shutil.rmtree(own, ignore_errors=True)
+    (own / "bin").mkdir(parents=True)
+    for program in (lender / "bin").iterdir():
+        _lend_program(program, own / "bin" / program.name, {str(lender): str(project / ".venv")})
+    shutil.copy(lender / "pyvenv.cfg", own)
+    (own / packages.relative_to(lender)).mkdir(parents=True)
+    path = f"{project / 'src'}\nimport site; site.addsitedir({str(packages)!r})\n"
+    (own / packages.relative_to(lender) / "lent.pth").write_text(path, encoding="utf-8")
+    (own / "ready").write_text(f"{project}\n", encoding="utf-8")
+    return project
+
+
+def _lend_program(program: Path, goal: Path, paths: dict[str, str]) -> None:
+    if program.is_symlink():
+        goal.symlink_to(program.readlink())
+    elif program.read_bytes()[:2] == b"#!":
+        text = program.read_text(encoding="utf-8")
+        for old, new in paths.items():
+            text = text.replace(old, new)
+        goal.write_text(text, encoding="utf-8")
+        shutil.copymode(program, goal)
+    else:
+        goal.symlink_to(program)
+
+
+def once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """`folder`, which `make` fills the first time that any worker of this run asks for it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    done = folder.with_name(f"{folder.name}.done")
+    with locked(folder.with_name(f"{folder.name}.lock")):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            done.touch()
+    return folder
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other process of the tests is in a block with this lock."""
+    with path.open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def of_this_run(base: Path) -> Path:
+    """A folder that all workers of a run share, from a worker's `tmp_path_factory.getbasetemp()`."""
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
