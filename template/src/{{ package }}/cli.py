@@ -33,9 +33,25 @@ def start(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001 - for main
 ) -> None:
     """Train, evaluate and use the model of this project."""
+    refuse_code_of_another_folder(root)
     finish(root)
     logs.configure(root)
     context.obj = root
+
+
+def refuse_code_of_another_folder(root: Path) -> None:
+    """See that what runs is the source of the project in `root`, if it has any.
+
+    Raises:
+        InputError: it is that of another folder, as in an environment that was copied.
+    """
+    running = Path(__file__).parent
+    source = root / "src" / running.name
+    if source.is_dir() and not source.samefile(running):
+        raise InputError(
+            f"{source}: this is not the code that runs, since the environment was made for {running}. Make one for this "
+            "folder with: make setup"
+        )
 
 
 @app.command()
