@@ -11,14 +11,49 @@ from pathlib import Path
 
 import pytest
 from copier import run_copy
+from xdist.scheduler import LoadScopeScheduling
 
 from .engine import Engine, engine
 from .environments import lend, of_this_run, once
 
 ROOT = Path(__file__).parents[1]
+MARKS = {"lender": "project", "docker": "docker", "browser": "browser"}  # of tests that use a fixture
 Render = Callable[..., Path]
 CACHE = Path.home() / ".cache" / "mltemplate"
 CONTAINED = {"python_version": "3.11", "deploy": ["kubernetes"]}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the expensive fixtures that they use, and begin with the longest groups."""
+    for item in items:
+        for fixture, mark in MARKS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
+    items.sort(key=lambda item: LONGEST.get(group(item.nodeid), len(LONGEST)))
+
+
+# Files that share what is expensive to make are a group, and so is any other file; one worker runs all tests of a group.
+GROUPS = {"test_containers": "docker", "test_pods": "docker"}
+LONGEST = {name: place for place, name in enumerate(("docker",))}  # they begin, so that no worker is left with one
+
+
+def group(nodeid: str) -> str:
+    """The group of a test."""
+    file = nodeid.partition("::")[0]
+    return GROUPS.get(Path(file).stem, file)
+
+
+class GroupScheduling(LoadScopeScheduling):
+    """Sends all tests of a group to one worker; `--dist loadgroup` does not, with pytest 9 (pytest-xdist 1386)."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GroupScheduling:
+    """Distribute tests by group."""
+    return GroupScheduling(config, log)
 
 
 def command(*words: str | Path, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

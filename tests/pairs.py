@@ -45,6 +45,10 @@ PAIRS = [
 ]
 
 
+# Each task and each framework once; what the others would only repeat is for `make test-slow`.
+FEW = [PAIRS[0], PAIRS[3], PAIRS[4]]
+
+
 def born(pair: Pair, snapshot: Path, folder: Path, environment: dict[str, str]) -> Path:
     """A project of this pair with its environment and hooks, committed."""
     project = folder / "myproj"

@@ -79,12 +79,11 @@ def adopt(project: Path, env: dict[str, str], *words: str) -> str:
     ("table", "target", "features"),
     [
         (orders, "Storniert", ["Größe", "Preis", "Farbe", "Geschenk"]),
-        (machines, "state", ["heat", "speed", "shift"]),
-        (patients, "outcome", ["ward", "pain", "self"]),
+        pytest.param(machines, "state", ["heat", "speed", "shift"], marks=pytest.mark.slow),
+        pytest.param(patients, "outcome", ["ward", "pain", "self"], marks=pytest.mark.slow),
     ],
     ids=["orders", "machines", "patients"],
 )
-@pytest.mark.xdist_group("adopted")
 def test_an_adopted_table_is_green_and_every_fault_is_caught(
     twin: Path, offline: dict[str, str], table: Callable[[Path], str], target: str, features: list[str]
 ) -> None:
@@ -103,7 +102,6 @@ def test_an_adopted_table_is_green_and_every_fault_is_caught(
     assert "planted faults were caught." in proved
 
 
-@pytest.mark.xdist_group("newborn")
 def test_a_fault_that_nothing_notices_fails_the_proof(twin: Path, offline: dict[str, str]) -> None:
     path = twin / "expectations" / "dataset.json"
     suite = json.loads(path.read_text(encoding="utf-8"))
@@ -116,7 +114,6 @@ def test_a_fault_that_nothing_notices_fails_the_proof(twin: Path, offline: dict[
     assert "lost class" in answer.stderr
 
 
-@pytest.mark.xdist_group("newborn")
 def test_a_proof_needs_green_tests_first(twin: Path, offline: dict[str, str]) -> None:
     test = twin / "tests" / "code" / "test_split.py"
     test.write_text(
@@ -148,7 +145,6 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-@pytest.mark.xdist_group("newborn")
 def test_what_cannot_be_adopted_is_refused_in_one_paragraph(
     twin: Path, offline: dict[str, str], tmp_path: Path, name: str
 ) -> None:
@@ -164,7 +160,6 @@ def test_what_cannot_be_adopted_is_refused_in_one_paragraph(
     assert succeed("git", "status", "--porcelain", cwd=twin) == ""
 
 
-@pytest.mark.xdist_group("newborn")
 def test_a_leak_can_be_wanted_from_the_start(twin: Path, offline: dict[str, str], tmp_path: Path) -> None:
     lines = [f"{'oak' if number % 2 else 'birch'},{number % 2},{number * 7919 % 997}" for number in range(200)]
     (tmp_path / "trees.csv").write_text("\n".join(["tree,bark,noise", *lines]), encoding="utf-8")
@@ -174,12 +169,10 @@ def test_a_leak_can_be_wanted_from_the_start(twin: Path, offline: dict[str, str]
     assert "trusted: [bark]" in (twin / "conf" / "params.yaml").read_text(encoding="utf-8")
 
 
-@pytest.mark.xdist_group("newborn")
 def test_names_are_asked_for(newborn: Path, offline: dict[str, str]) -> None:
     assert "DATA=my.csv TARGET=label" in command("make", "adopt", cwd=newborn, env=offline).stderr
 
 
-@pytest.mark.xdist_group("newborn")
 def test_ctrl_c_leaves_the_project_as_it_was(twin: Path, offline: dict[str, str], tmp_path: Path) -> None:
     line = [".venv/bin/python", "-m", "myproj", "adopt", "--yes", "--", str(tmp_path / orders(tmp_path)), "Storniert"]
     adopting = subprocess.Popen(line, cwd=twin, env=offline, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -189,7 +182,7 @@ def test_ctrl_c_leaves_the_project_as_it_was(twin: Path, offline: dict[str, str]
     said = adopting.communicate()[1]
     assert adopting.returncode == 130, said
     assert said.splitlines()[-1] == "Stopped. The project is as it was."
-    assert succeed("git", "status", "--porcelain", "--ignored", cwd=twin).split() == ["!!", ".venv", "!!", "logs/"]
+    assert succeed("git", "status", "--porcelain", "--ignored", cwd=twin).split() == ["!!", ".venv/", "!!", "logs/"]
 
 
 def state(project: Path) -> dict[str, bytes]:
@@ -200,9 +193,9 @@ def state(project: Path) -> dict[str, bytes]:
     return {path.relative_to(project).as_posix(): path.read_bytes() for path in files}
 
 
-@pytest.mark.xdist_group("adopted")
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_kill_at_any_moment_leaves_the_project_old_or_new(
-    twin: Path, offline: dict[str, str], tmp_path: Path
+    twin: Path, offline: dict[str, str], tmp_path: Path, kills: int
 ) -> None:
     table = tmp_path / orders(tmp_path)
     line = [".venv/bin/python", "-m", "myproj", "adopt", "--yes", "--", str(table), "Storniert"]
@@ -211,7 +204,7 @@ def test_a_kill_at_any_moment_leaves_the_project_old_or_new(
     succeed(*line, cwd=twin, env=offline)
     whole, new = time.monotonic() - started, state(twin)
     assert old != new
-    for moment in range(20):
+    for moment in range(kills):
         succeed("git", "checkout", "--quiet", "--", ".", cwd=twin)
         succeed("git", "clean", "--quiet", "--force", "data", cwd=twin)
         shutil.rmtree(twin / "artifacts", ignore_errors=True)

@@ -204,7 +204,6 @@ print(*(family.name for family in registry.collect()))
 SUFFIXES = re.compile(r"_(total|bucket|count|sum)$")
 
 
-@pytest.mark.xdist_group("newborn")
 def test_alerts_and_panels_ask_for_series_that_there_are(newborn: Path) -> None:
     said = succeed(
         newborn / ".venv" / "bin" / "python", "-c", SERIES, cwd=newborn, env=os.environ | {"PYTHONPATH": "src"}

@@ -132,12 +132,16 @@ PUBLISHED = [
 ]
 
 
-@pytest.mark.xdist_group("newborn")
-def test_github_tests_a_commit_and_releases_its_tag(newborn: Path, offline: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["make test-data", pytest.param("make test", marks=pytest.mark.slow)])
+def test_github_tests_a_commit_and_releases_its_tag(
+    newborn: Path, offline: dict[str, str], tmp_path: Path, target: str
+) -> None:
     runner = Runner(tmp_path, newborn, offline, ("docker", "trivy", "cosign", "gh", "python3"))
     test, release = (workflow(newborn, name) for name in ("test", "release"))
     assert test["defaults"] == release["defaults"] == {"run": {"shell": "bash"}}
     tested = runner.checkout("tested")
+    (step,) = [step for step in test["jobs"]["test"]["steps"] if step.get("run") == "make test"]
+    step["run"] = target
     runner.github(test["jobs"]["test"], tested)
     page = (tmp_path / "page").read_text("utf-8")
     assert page.startswith("# ")
@@ -160,7 +164,6 @@ def test_github_tests_a_commit_and_releases_its_tag(newborn: Path, offline: dict
     assert (tmp_path / "record.stdin").read_text("utf-8").strip() == SECRETS["github.token"]
 
 
-@pytest.mark.xdist_group("newborn")
 def test_gitlab_does_the_same(newborn: Path, render: Render, offline: dict[str, str], tmp_path: Path) -> None:
     """Its targets are those of GitHub, which were run above, so the slow ones are not run again."""
     jobs = gitlab(render(ci="gitlab"))

@@ -12,8 +12,6 @@ from .conftest import command, succeed
 from .test_app_runner_release import ARN, AWS
 from .test_cloud_run_release import GCLOUD
 
-pytestmark = pytest.mark.xdist_group("newborn")
-
 
 @dataclass(frozen=True)
 class Cloud:

@@ -6,8 +6,6 @@ import pytest
 
 from .conftest import command, succeed
 
-pytestmark = pytest.mark.xdist_group("newborn")
-
 
 @pytest.mark.parametrize(
     ("file", "content", "said"),

@@ -15,7 +15,7 @@ from load import free_port
 from .conftest import Render, clone, command, succeed
 from .engine import NEEDS_DEBIAN, Engine
 
-pytestmark = [pytest.mark.xdist_group("containers"), NEEDS_DEBIAN]
+pytestmark = NEEDS_DEBIAN
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
 ROW |= {"body_mass_g": 5400.0, "sex": None}
 LINES = "{extends: default, rules: {line-length: {max: 120}, document-start: disable, braces: disable}}"

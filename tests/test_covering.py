@@ -9,7 +9,6 @@ import yaml
 from allpairspy import AllPairs
 
 from .conftest import ROOT, Render, left_over, succeed
-from .pairs import PAIRS, born
 
 QUESTIONS = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
 
@@ -31,40 +30,15 @@ ASKED = {
 ROWS = [dict(zip(ASKED, row, strict=True)) for row in AllPairs(list(ASKED.values()))]
 
 
-@pytest.fixture(scope="session")
-def tools(
-    snapshot: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]
-) -> Callable[[str], Path]:
-    """The programs of an environment that has all that projects of a framework import, with the text task's besides."""
-    made: dict[str, Path] = {}
-
-    def folder(framework: str) -> Path:
-        if framework not in made:
-            pair = next(one for one in PAIRS if one.framework == framework)
-            project = born(pair, snapshot, tmp_path_factory.mktemp(framework), environment)
-            texts = ("uv", "pip", "install", "--quiet", "--python", ".venv", "regex", "types-regex")
-            succeed(*texts, cwd=project, env=environment)
-            made[framework] = project / ".venv" / "bin"
-        return made[framework]
-
-    return folder
-
-
-@pytest.mark.parametrize(
-    "answers",
-    [
-        pytest.param(row, id=str(place), marks=pytest.mark.xdist_group(row["framework"]))
-        for place, row in enumerate(ROWS)
-    ],
-)
+@pytest.mark.parametrize("answers", ROWS, ids=map(str, range(len(ROWS))))
 def test_a_project_of_these_answers_is_whole(
     render: Render,
-    tools: Callable[[str], Path],
+    lender: Callable[[str], Path],
     offline: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
     answers: dict[str, str | list[str]],
 ) -> None:
-    project, programs = render(**answers), tools(answers["framework"])
+    project, programs = render(**answers), lender(str(answers["framework"])) / ".venv" / "bin"
     assert left_over(project) == []
     succeed(programs / "ruff", "format", "--check", cwd=project)
     succeed(programs / "ruff", "check", cwd=project)

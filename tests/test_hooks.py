@@ -193,7 +193,6 @@ def test_each_kind_has_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ]
 
 
-@pytest.mark.xdist_group("newborn")
 @pytest.mark.parametrize("name", ["artifacts", "expectations", "python_pin"])
 def test_a_hook_passes_on_the_newborn_without_a_word_and_quickly(newborn: Path, name: str) -> None:
     """Quick means: within the time of a dozen starts of Python, a ratio that holds on a slow machine too."""

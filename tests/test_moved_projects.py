@@ -7,7 +7,6 @@ import pytest
 
 from .conftest import command, commit, lend, succeed
 
-pytestmark = pytest.mark.xdist_group("newborn")
 WHOSE = "import {package}, pathlib; print(pathlib.Path({package}.__file__).parents[2])".format(package="myproj")
 
 

@@ -21,7 +21,7 @@ from .conftest import succeed
 from .engine import NEEDS_DEBIAN
 from .environments import lend
 
-pytestmark = [pytest.mark.xdist_group("newborn"), NEEDS_DEBIAN]
+pytestmark = NEEDS_DEBIAN
 NAME = """<img src=x onerror=alert(1)> 'a' "größe" {{ x }}"""
 CLASSES = {f"class <b>{number}</b>": 2 ** -(number + 1.0) for number in range(1000)}
 ASKED = {

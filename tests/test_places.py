@@ -52,7 +52,6 @@ def test_every_yaml_and_json_file_can_be_read_and_names_images_that_stay(render:
         assert image_tags.faults(path) == []
 
 
-@pytest.mark.xdist_group("newborn")
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 def test_a_project_with_all_of_them_is_committed_clean(
     render: Render, newborn: Path, offline: dict[str, str], ci: str

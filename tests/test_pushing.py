@@ -9,7 +9,6 @@ import pytest
 from .conftest import Render, command, commit
 from .pipeline import SECRETS, Runner, calls, gitlab, stand_ins, workflow
 
-pytestmark = pytest.mark.xdist_group("newborn")
 Make = Callable[..., tuple[int, str, list[str]]]
 
 

@@ -21,7 +21,7 @@ from .engine import NEEDS_DEBIAN
 from .environments import lend
 from .postgres import Postgres, postgres
 
-pytestmark = [pytest.mark.xdist_group("newborn"), NEEDS_DEBIAN]
+pytestmark = NEEDS_DEBIAN
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
 BODY = json.dumps(ROW | {"body_mass_g": 5400.0, "sex": None})
 OUTAGE = float(os.environ.get("OUTAGE", "3"))  # seconds

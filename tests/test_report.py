@@ -15,7 +15,7 @@ from .conftest import succeed
 from .engine import NEEDS_DEBIAN
 from .environments import lend
 
-pytestmark = [pytest.mark.xdist_group("newborn"), NEEDS_DEBIAN]
+pytestmark = NEEDS_DEBIAN
 TASKS = ("tabular-classification", "tabular-regression")  # one of texts is drawn by the same modules
 HOSTILE = "<img src=x onerror=alert(1)> عمود 日本 " + "x" * 200
 TEXT, MARK = 4.5, 1.5  # contrast that WCAG 2.2 asks of text (1.4.3); of a pale bar behind one that can be seen

@@ -16,7 +16,7 @@ from roll_over import roll_over
 from .conftest import command, succeed
 from .engine import NEEDS_DEBIAN, install
 
-pytestmark = [pytest.mark.xdist_group("newborn"), NEEDS_DEBIAN]
+pytestmark = NEEDS_DEBIAN
 # 413 answers more rows than the schema allows, which Schemathesis does not expect of itself.
 REFUSALS = "[checks.negative_data_rejection]\nexpected-statuses = [400, 413, 415, 422]\n"
 

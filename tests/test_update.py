@@ -165,14 +165,14 @@ def test_an_answer_can_be_changed_later(project: Path, template: Path) -> None:
     assert "Apache License" in read(project, "LICENSE")
 
 
-@pytest.mark.xdist_group("newborn")
+@pytest.mark.parametrize("tests", [("tests/data", "tests/model"), pytest.param(("tests",), marks=pytest.mark.slow)])
 def test_the_tests_of_an_updated_project_pass(
-    template: Path, project: Path, newborn: Path, offline: dict[str, str]
+    template: Path, project: Path, newborn: Path, offline: dict[str, str], tests: tuple[str, ...]
 ) -> None:
     release(template)
     update(project)
     lend(newborn / ".venv", project)
-    assert " passed" in succeed(".venv/bin/python", "-m", "pytest", cwd=project, env=offline | {"PYTHONPATH": "src"})
+    assert " passed" in succeed(".venv/bin/python", "-m", "pytest", *tests, cwd=project, env=offline)
     assert "newest" in succeed("make", "newest", cwd=project, env=offline)
 
 

@@ -9,8 +9,6 @@ import pytest
 
 from .conftest import command, commit, succeed
 
-pytestmark = pytest.mark.xdist_group("newborn")
-
 
 def in_use(project: Path) -> str:
     return (project / "artifacts" / "current").read_text(encoding="utf-8").strip()

@@ -49,8 +49,8 @@ def refuse_code_of_another_folder(root: Path) -> None:
     source = root / "src" / running.name
     if source.is_dir() and not source.samefile(running):
         raise InputError(
-            f"{source}: this is not the code that runs, since the environment was made for {running}. Make one for this "
-            "folder with: make setup"
+            f"{source}: this is not the code that runs, since the environment was made for {running}. Make one for "
+            "this folder with: make setup"
         )
 
 
