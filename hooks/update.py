@@ -1,6 +1,6 @@
 """Bring what a later template has better, and end with what changed, what conflicts and what to do.
 
-Exit codes: 0 done, 1 done with conflicts, 2 not done, in which case nothing was changed.
+Exit codes: 0 done, 1 done with conflicts, 2 not done.
 """
 
 import re
@@ -12,49 +12,54 @@ from pathlib import Path
 ANSWERS = Path(".copier-answers.yml")
 COPIER = ("uv", "tool", "run", "--quiet", "copier", "update", "--defaults", "--conflict", "inline")
 KINDS = {"A": "new", "?": "new", "D": "removed", "M": "changed", "U": "CONFLICT"}
-MARKERS = re.compile(rb"^(<{7} before updating|>{7} after updating)\r?$", flags=re.MULTILINE)
+MARKS = re.compile(rb"^(<{7} before updating|>{7} after updating)\r?$", flags=re.MULTILINE)
+
+
+class NotDoneError(Exception):
+    """Why there is no update, in a sentence."""
 
 
 def update(options: list[str]) -> int:
-    """Update the project in this folder with `options` of Copier; returns the exit code."""
+    """Update the project in this folder with `options` of Copier; returns the exit code.
+
+    Raises:
+        NotDoneError: it could not be updated.
+    """
     source, before = _answer("_src_path"), _answer("_commit")
-    if changes := _git("status", "--porcelain", "--untracked-files=no").strip():
-        return _stop(
-            f"Some files have changes that are not committed ({changes.split()[1]}, for one). Commit them first."
-        )
-    done = subprocess.run([*COPIER, *options], capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+    if changed := changes():
+        name = next(iter(changed.values()))[0]
+        raise NotDoneError(f"There are changes that are not committed, {name} for one. Commit or stash them first.")
+    done = _run(*COPIER, *options)
     if done.returncode != 0:
+        left = "It had begun: look at git status." if changes() else "Nothing was changed."
         reason = _reason(done.stdout + done.stderr)
-        return _stop(f"The template at {source} could not be used ({reason}). See _src_path in {ANSWERS}.")
-    found = changes_by_kind()
-    after = _answer("_commit")
+        raise NotDoneError(f"Copier ended with: {reason}. The template is {source}, by _src_path in {ANSWERS}. {left}")
+    found, after = changes(), _answer("_commit")
     print(f"{source}: {before} → {after}" if after != before else f"{source}: {after}, as before")
     for kind in ("new", "changed", "removed", "CONFLICT"):
-        for name in found[kind]:
+        for name in found.get(kind, ()):
             print(f"  {kind:10}{name}")
-    if found["CONFLICT"]:
+    if "CONFLICT" in found:
         print(
             "Your edits and the template's touch the same lines. Where <<<<<<< and >>>>>>> stand in these files, keep "
             "what is right, take out the marks, and git add the file. Then: make test, and commit.",
             file=sys.stderr,
         )
         return 1
-    print("Look at git diff. Then: make test, and commit." if any(found.values()) else "Nothing is new.")
+    print("Look at git diff. Then: make test, and commit." if found else "Nothing is new.")
     return 0
 
 
-def changes_by_kind() -> dict[str, list[str]]:
-    """The files that differ from the last commit; one with markers of a conflict is a conflict."""
-    found: dict[str, list[str]] = defaultdict(list)
+def changes() -> dict[str, list[str]]:
+    """The files of this folder that differ from the last commit, by what became of them."""
     folder = _git("rev-parse", "--show-prefix").strip()  # of the repository, in which the project may be one of several
     listed = _git("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--", ".")
+    found: dict[str, list[str]] = defaultdict(list)
     for entry in filter(None, listed.split("\0")):
         codes, name = entry[:2].strip(), entry[3:].removeprefix(folder)
-        kind = KINDS["U" if "U" in codes or codes == "AA" else codes[0]]
-        if Path(name).is_file() and MARKERS.search(Path(name).read_bytes()):
-            kind = "CONFLICT"
-        found[kind].append(name)
-    return found
+        marked = Path(name).is_file() and MARKS.search(Path(name).read_bytes())
+        found["CONFLICT" if marked or "U" in codes or codes == "AA" else KINDS.get(codes[0], "changed")].append(name)
+    return dict(found)
 
 
 def _answer(name: str) -> str:
@@ -64,20 +69,28 @@ def _answer(name: str) -> str:
 
 
 def _git(*words: str) -> str:
-    return subprocess.run(("git", *words), capture_output=True, text=True, check=True).stdout  # noqa: S603, S607
+    done = _run("git", *words)
+    if done.returncode != 0:
+        raise NotDoneError(f"git {words[0]} failed ({_reason(done.stderr).removeprefix('fatal: ')}).")
+    return done.stdout
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
 
 
 def _reason(said: str) -> str:
     """The line of what a program printed that tells why it ended: the last one that is no part of a traceback."""
     lines = [line.rstrip() for line in said.splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith((" ", "Traceback", "│"))]
-    return told[-1].rstrip(".") if told else "copier did not say why"
-
-
-def _stop(message: str) -> int:
-    print(f"{message} Nothing was changed.", file=sys.stderr)
-    return 2
+    return told[-1].rstrip(".") if told else "no word"
 
 
 if __name__ == "__main__":
-    sys.exit(update(sys.argv[1:]))
+    try:
+        sys.exit(update(sys.argv[1:]))
+    except NotDoneError as why:
+        print(why, file=sys.stderr)
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}. It is needed to update the project.", file=sys.stderr)
+    sys.exit(2)

@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.get(group(item.nodeid), len(LONGEST)))
 
 
-# Files that share what is expensive to make are a group, and so is any other file; one worker runs all tests of a group.
+# Files that share what is expensive to make are a group, and so is any other file; one worker runs all of a group.
 GROUPS = {"test_containers": "docker", "test_pods": "docker"}
 LONGEST = {name: place for place, name in enumerate(("docker",))}  # they begin, so that no worker is left with one
 

@@ -99,7 +99,7 @@ def project(rendered: Path, tmp_path: Path) -> Path:
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
     python.chmod(0o755)
-    (project / ".venv" / "ready").touch()
+    (project / ".venv" / "ready").write_text(f"{project.resolve()}\n", encoding="utf-8")
     return project
 
 

@@ -9,6 +9,15 @@ from .conftest import command, commit, lend, succeed
 
 WHOSE = "import {package}, pathlib; print(pathlib.Path({package}.__file__).parents[2])".format(package="myproj")
 
+NAMED = """import os
+
+BEFORE_ANY_FIXTURE = [name for name in os.environ if name.startswith("GIT_")]
+
+
+def test_the_hook_names_no_repository():
+    assert BEFORE_ANY_FIXTURE == []
+"""
+
 
 def test_a_copy_runs_its_own_code_and_a_moved_project_runs(twin: Path, tmp_path: Path, offline: dict[str, str]) -> None:
     for name, carry in (("a copy", shutil.copytree), ("moved", shutil.move)):
@@ -36,6 +45,7 @@ def remote(twin: Path, tmp_path: Path) -> Path:
     succeed("git", "init", "--quiet", "--bare", tmp_path / "remote", cwd=tmp_path)
     for test in set((twin / "tests" / "code").glob("test_*.py")) - set(calls_git(twin)):
         test.unlink()
+    (twin / "tests" / "code" / "test_named.py").write_text(NAMED, encoding="utf-8")
     commit(twin, "test: leave what calls git", "--no-verify")
     return tmp_path / "remote"
 
@@ -103,7 +113,8 @@ def test_where_hooks_cannot_be_installed_tests_run_and_one_sentence_says_why(
     assert answer.returncode == 0, answer.stderr
     assert " passed" in answer.stdout
     (said,) = answer.stderr.splitlines()
-    assert said.startswith("Git hooks are not installed (")
+    assert said.startswith("Git hooks are not installed: ")
+    assert "File exists" in said
     assert "make setup" in said
 
 
@@ -115,3 +126,12 @@ def test_a_repository_of_somebody_else_is_explained(twin: Path, offline: dict[st
     (said,) = answer.stderr.splitlines()
     assert "dubious ownership" in said
     assert f"git config --global --add safe.directory {twin}" in said
+
+
+def test_a_hook_of_the_user_s_is_left_alone_and_named(twin: Path, offline: dict[str, str]) -> None:
+    hook = twin / ".git" / "hooks" / "pre-push"
+    hook.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    (twin / ".venv" / "ready").touch()
+    assert "pre-push is there already" in command("make", "setup", cwd=twin, env=offline).stderr
+    assert hook.read_text(encoding="utf-8") == "#!/bin/sh\nexit 0\n"
+    assert command("make", "setup", cwd=twin, env=offline).stderr == ""

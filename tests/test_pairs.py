@@ -13,7 +13,7 @@ from .conftest import Render, clone, command, commit, succeed
 from .environments import lend
 from .pairs import FEW, PAIRS, PYTHON, Pair
 
-HOSTILE = {"LOG_FORMAT": "json", "TERM": "dumb", "FORCE_COLOR": "1", "PORT": "1", "API_KEYS": "x", "COLUMNS": "30"}
+HOSTILE = {"LOG_FORMAT": "json", "TERM": "dumb", "FORCE_COLOR": "1", "PORT": "1", "API_KEYS": "x", "LC_ALL": "C"}
 
 
 def each(often: list[Pair]) -> list[object]:

@@ -127,17 +127,29 @@ def test_make_update_names_what_changed_and_what_conflicts(
     assert "Makefile" in answer.stdout
     assert "v0.1.0 → v0.2.0" in answer.stdout
     assert "<<<<<<<" in answer.stderr
-    refused = command(".venv/bin/check-merge-conflict", "--assume-in-merge", "hooks/artifacts.py", cwd=updatable)
+    succeed("git", "add", "--all", cwd=updatable)
+    refused = command(".venv/bin/pre-commit", "run", "merge-conflict", cwd=updatable)
     assert refused.returncode != 0
+    assert "hooks/artifacts.py" in refused.stdout
 
 
 def test_make_update_without_a_conflict_ends_well(template: Path, updatable: Path, environment: dict[str, str]) -> None:
     assert "Nothing is new." in succeed("make", "update", cwd=updatable, env=environment)
     release(template)
     assert "make test, and commit" in succeed("make", "update", cwd=updatable, env=environment)
+
+
+@pytest.mark.parametrize("name", ["Makefile", "new.ipynb"])
+def test_make_update_wants_a_clean_folder_of_the_project_alone(
+    updatable: Path, environment: dict[str, str], name: str
+) -> None:
+    append(updatable / name, "# not committed")
     answer = command("make", "update", cwd=updatable, env=environment)
     assert answer.returncode != 0
-    assert "not committed" in answer.stderr
+    assert f"not committed, {name} for one" in answer.stderr
+    succeed("git", "stash", "--include-untracked", cwd=updatable)
+    (updatable.parent / "beside").touch()
+    assert "Nothing is new." in succeed("make", "update", cwd=updatable, env=environment)
 
 
 def test_a_template_that_moved_is_said_in_a_sentence(
@@ -153,9 +165,8 @@ def test_a_template_that_moved_is_said_in_a_sentence(
 
 def test_every_file_is_looked_at_for_marks_of_a_conflict(updatable: Path) -> None:
     hooks = yaml.safe_load((updatable / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
-    (hook,) = [hook for hook in hooks if "check-merge-conflict" in hook["entry"]]
+    (hook,) = [hook for hook in hooks if hook["id"] == "merge-conflict"]
     assert not {"exclude", "files"} & set(hook)
-    assert "--assume-in-merge" in hook["entry"]  # git is in no merge after an update
 
 
 def test_an_answer_can_be_changed_later(project: Path, template: Path) -> None:

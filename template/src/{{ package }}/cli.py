@@ -33,9 +33,9 @@ def start(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001 - for main
 ) -> None:
     """Train, evaluate and use the model of this project."""
+    logs.configure(root)
     refuse_code_of_another_folder(root)
     finish(root)
-    logs.configure(root)
     context.obj = root
 
 

@@ -181,12 +181,14 @@ def run(root: Path, tests: Sequence[str], plant: Planting | None = None) -> Watc
     if absent := [test for test in tests if not (root / test).exists()]:
         raise InputError(f"{root / absent[0]}: there are no such tests. Restore them with: git checkout -- tests")
     watcher, silence = Watcher(), io.StringIO()
-    options = ["-x", "--rootdir", str(root), "-c", str(root / "pyproject.toml"), "-p", "no:cacheprovider"]
+    options = ["-x", "--rootdir", str(root), "-c", str(root / "pyproject.toml")]
+    options += ["-p", "no:cacheprovider", "-p", "no:randomly"]
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.redirect_stdout(silence),
         contextlib.redirect_stderr(silence),
     ):
+        patch.delenv("PYTEST_ADDOPTS", raising=False)  # workers would not know of the fault
         if plant:
             _plant(plant, patch, watcher)
         if watcher.crashes:

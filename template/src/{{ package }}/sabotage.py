@@ -98,13 +98,13 @@ def _split_by_place(_: Callable[..., Any], table: Any, shares: Any, key: Any = N
     return Split(table.iloc[:first], table.iloc[first:second], table.iloc[second:])
 
 
-def _split_off_by_one(split: Callable[..., Split], *given: Any) -> Split:  # noqa: ANN401
-    parts = split(*given)
+def _split_off_by_one(split: Callable[..., Split], *given: Any, **named: Any) -> Split:  # noqa: ANN401
+    parts = split(*given, **named)
     return Split(parts.train, parts.validation, parts.test.iloc[1:])
 
 
-def _train_rows_in_test(split: Callable[..., Split], *given: Any) -> Split:  # noqa: ANN401
-    parts = split(*given)
+def _train_rows_in_test(split: Callable[..., Split], *given: Any, **named: Any) -> Split:  # noqa: ANN401
+    parts = split(*given, **named)
     return Split(parts.train, parts.validation, parts.train)
 
 
