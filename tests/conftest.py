@@ -109,13 +109,28 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return goal
 
 
+@pytest.fixture(scope="session")
+def rendered(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
+    """The template, rendered with defaults and with the answers that are given, without trust; not to be changed."""
+    made: dict[tuple[str, str], Path] = {}
+
+    def write(name: str, **answers: object) -> Path:
+        asked = (name, repr(sorted(answers.items())))
+        if asked not in made:
+            project = tmp_path_factory.mktemp("rendered") / name
+            run_copy(str(snapshot), project, data=answers, defaults=True, quiet=True)
+            made[asked] = project
+        return made[asked]
+
+    return write
+
+
 @pytest.fixture
-def render(snapshot: Path, tmp_path: Path) -> Render:
-    """Render the template with default settings, without trust, and with the answers that are given."""
+def render(rendered: Render, tmp_path: Path) -> Render:
+    """The same as a copy, to be changed at will."""
 
     def write(name: str = "myproj", **answers: object) -> Path:
-        run_copy(str(snapshot), tmp_path / name, data=answers, defaults=True, quiet=True)
-        return tmp_path / name
+        return Path(shutil.copytree(rendered(name, **answers), tmp_path / name, symlinks=True))
 
     return write
 

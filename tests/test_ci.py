@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import io
 import re
+import shutil
 import sys
 import tarfile
 from pathlib import Path
@@ -33,8 +34,9 @@ def project(request: pytest.FixtureRequest, render: Render) -> Path:
     return render(ci=request.param)
 
 
-def test_the_workflows_are_sound_and_safe(render: Render) -> None:
-    project = render(ci="github")
+@pytest.mark.parametrize("whose", ["the template's", "a project's"])
+def test_the_workflows_are_sound_and_safe(render: Render, snapshot: Path, tmp_path: Path, whose: str) -> None:
+    project = render(ci="github") if whose == "a project's" else shutil.copytree(snapshot, tmp_path / "template")
     folder = project / ".github" / "workflows"
     files = sorted(folder.iterdir())
     succeed(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files, cwd=project)

@@ -14,25 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import (
-    Engine,
-    Index,
-    Table,
-    create_engine,
-    delete,
-    event,
-    func,
-    insert,
-    inspect,
-    make_url,
-    null,
-    select,
-    tuple_,
-)
+from sqlalchemy import Engine, create_engine, delete, event, func, insert, make_url, null, select, tuple_
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from .settings import InputError
-from .tables import FEEDBACK, METADATA, PREDICTIONS, REFUSALS, RUNS, insertion
+from .tables import FEEDBACK, METADATA, PREDICTIONS, REFUSALS, RUNS, insertion, make_missing
 
 AT_ONCE, STEP = 20_000, 5_000  # rows that are read, and old ones that are deleted, at once, so that nobody waits long
 PATIENCE = 5  # seconds for another process that writes to the same SQLite file
@@ -91,7 +77,7 @@ class Store:
         with said_plainly(engine):
             if engine.dialect.name == "sqlite":
                 Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
-            _make_tables(engine)
+            make_missing(engine)
             return cls(engine)
 
     def add(self, table: str, rows: str) -> int:
@@ -251,40 +237,6 @@ def _begin_sqlite(connection: sqlite3.Connection, _record: object) -> None:
                 raise
             time.sleep(0.01)
     connection.execute("PRAGMA synchronous = NORMAL").close()
-
-
-def _make_tables(engine: Engine) -> None:
-    """Make the tables and indexes that are missing, which another process may be making at the same moment.
-
-    Raises:
-        SQLAlchemyError: something cannot be made, and nobody else made anything either.
-    """
-    missing = _missing(engine)
-    while missing:
-        failure: SQLAlchemyError | None = None
-        for item in missing.values():
-            try:
-                item.create(engine, checkfirst=True)
-            except SQLAlchemyError as error:
-                failure = error
-        before, missing = missing, _missing(engine)
-        if failure and before.keys() == missing.keys():
-            if any(isinstance(item, Table) for item in missing.values()):
-                raise failure
-            return  # without an index it is slower, and whose tables they are may forbid it
-
-
-def _missing(engine: Engine) -> dict[str, Table | Index]:
-    """The tables and indexes that are not there, by their names; a table is made with its indexes."""
-    inspector = inspect(engine)
-    absent: dict[str, Table | Index] = {}
-    for table in METADATA.sorted_tables:
-        if not inspector.has_table(table.name):
-            absent[table.name] = table
-            continue
-        there = {index["name"] for index in inspector.get_indexes(table.name)}
-        absent |= {str(index.name): index for index in table.indexes if index.name not in there}
-    return absent
 
 
 def _file(engine: Engine) -> tuple[int, int] | None:

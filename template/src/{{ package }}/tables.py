@@ -1,4 +1,4 @@
-"""The tables of the store, and how a batch of rows enters one."""
+"""The tables of the store, how they are made, and how a batch of rows enters one."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Double,
+    Engine,
     Index,
     Insert,
     Integer,
@@ -17,10 +18,12 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
+    inspect,
     select,
     true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 
 METADATA = MetaData()
 
@@ -69,3 +72,37 @@ def insertion(table: Table, dialect: str) -> Insert:
     taken = select(*values).where(true())  # SQLite cannot tell ON CONFLICT from a join without a WHERE
     statement: Insert = new.from_select(table.columns.keys(), taken).on_conflict_do_nothing()
     return statement.execution_options(preserve_rowcount=True)
+
+
+def make_missing(engine: Engine) -> None:
+    """Make the tables and indexes that are missing, which another process may be making at the same moment.
+
+    Raises:
+        SQLAlchemyError: something cannot be made, and nobody else made anything either.
+    """
+    missing = _missing(engine)
+    while missing:
+        failure: SQLAlchemyError | None = None
+        for item in missing.values():
+            try:
+                item.create(engine, checkfirst=True)
+            except SQLAlchemyError as error:
+                failure = error
+        before, missing = missing, _missing(engine)
+        if failure and before.keys() == missing.keys():
+            if any(isinstance(item, Table) for item in missing.values()):
+                raise failure
+            return  # without an index it is slower, and whose tables they are may forbid it
+
+
+def _missing(engine: Engine) -> dict[str, Table | Index]:
+    """The tables and indexes that are not there, by their names; a table is made with its indexes."""
+    inspector = inspect(engine)
+    absent: dict[str, Table | Index] = {}
+    for table in METADATA.sorted_tables:
+        if not inspector.has_table(table.name):
+            absent[table.name] = table
+            continue
+        there = {index["name"] for index in inspector.get_indexes(table.name)}
+        absent |= {str(index.name): index for index in table.indexes if index.name not in there}
+    return absent
