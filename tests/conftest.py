@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,12 @@ def left_over(project: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard() -> None:
+    """Whoever starts the tests in the background has them, and all that they start, ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _git_knows_who_commits(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Settings of git for the tests alone, so that they pass on a machine that has none."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:  # a hook names its repository in them
@@ -143,7 +150,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ours = str(Path(sys.executable).parent)
     path = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != ours]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VIRTUAL_ENV", "MAKE"))}
-    return kept | {"PATH": os.pathsep.join([str(tools), *path])}
+    types = {"MYPY_CACHE_DIR": str(tmp_path_factory.mktemp("types"))}  # projects differ in little, and types take long
+    return kept | types | {"PATH": os.pathsep.join([str(tools), *path])}
 
 
 @pytest.fixture(scope="session")

@@ -161,7 +161,7 @@ def test_without_uv_it_is_installed_into_the_project(render: Render, environment
     succeed("make", "setup", cwd=project, env=environment | {"PATH": path})
     assert (project / ".uv" / "bin" / "uv").is_file()
     assert (project / ".git" / "hooks" / "pre-commit").is_file()
-    commit(project, "feat: begin")
+    commit(project, "feat: begin", "--no-verify")
     assert succeed("git", "status", "--porcelain", cwd=project) == ""
 
 

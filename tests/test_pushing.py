@@ -160,7 +160,7 @@ def test_nothing_comes_after_a_gate_that_is_shut(
     runner = Runner(tmp_path, newborn, offline, ("docker", "trivy", "cosign", "python3"))
     runner.environment["FAILS"] = fails
     published = runner.checkout("published")
-    for name, text in (("artifacts/v1/model", ""), ("artifacts/current", "v1"), ("model/build/summary.md", "# x")):
+    for name, text in (("artifacts/v1/model", ""), ("artifacts/current", "v1"), ("build/summary.md", "# x")):
         for folder in (tmp_path / "model", published):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
