@@ -117,7 +117,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def rendered(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
+def rendered_once(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
     """The template, rendered with defaults and with the answers that are given, without trust; not to be changed."""
     made: dict[tuple[str, str], Path] = {}
 
@@ -133,11 +133,11 @@ def rendered(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Render
 
 
 @pytest.fixture
-def render(rendered: Render, tmp_path: Path) -> Render:
+def render(rendered_once: Render, tmp_path: Path) -> Render:
     """The same as a copy, to be changed at will."""
 
     def write(name: str = "myproj", **answers: object) -> Path:
-        return Path(shutil.copytree(rendered(name, **answers), tmp_path / name, symlinks=True))
+        return Path(shutil.copytree(rendered_once(name, **answers), tmp_path / name, symlinks=True))
 
     return write
 
