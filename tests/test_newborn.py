@@ -144,6 +144,7 @@ def test_the_logs_of_a_container_are_json(twin: Path, offline: dict[str, str]) -
     assert not (twin / "logs").exists()
 
 
+@pytest.mark.project
 @pytest.mark.parametrize("version", [pytest.param("3.11", marks=pytest.mark.slow), "3.13"])
 def test_it_works_with_each_python(render: Render, environment: dict[str, str], version: str) -> None:
     project = render(python_version=version)
@@ -152,6 +153,7 @@ def test_it_works_with_each_python(render: Render, environment: dict[str, str], 
     assert f"Python {version}." in succeed(project / ".venv" / "bin" / "python", "--version", cwd=project)
 
 
+@pytest.mark.project
 def test_without_uv_it_is_installed_into_the_project(render: Render, environment: dict[str, str]) -> None:
     project = render()
     path = os.pathsep.join(environment["PATH"].split(os.pathsep)[1:])
@@ -165,6 +167,7 @@ def test_without_uv_it_is_installed_into_the_project(render: Render, environment
     assert succeed("git", "status", "--porcelain", cwd=project) == ""
 
 
+@pytest.mark.project
 def test_where_the_wanted_python_is_not_to_be_had_another_is_taken(render: Render, offline: dict[str, str]) -> None:
     """Without network and pyenv, only the system's Python is left."""
     project = render(python_version="3.13")
@@ -176,6 +179,7 @@ def test_where_the_wanted_python_is_not_to_be_had_another_is_taken(render: Rende
     assert "uv python install 3.13" in lines[0]
 
 
+@pytest.mark.project
 def test_a_broken_environment_is_made_anew(render: Render, environment: dict[str, str]) -> None:
     project = render()
     (project / ".venv").mkdir()

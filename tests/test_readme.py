@@ -31,6 +31,7 @@ def person(tmp_path: Path, snapshot: Path, environment: dict[str, str]) -> dict[
     }
 
 
+@pytest.mark.project
 def test_the_two_commands_lead_to_green_tests(person: dict[str, str], tmp_path: Path) -> None:
     first, second = commands()
     shell = pexpect.spawn("bash", ["-c", first], cwd=tmp_path, env=person, encoding="utf-8", timeout=120)

@@ -187,6 +187,7 @@ def test_the_tests_of_an_updated_project_pass(
     assert "newest" in succeed("make", "newest", cwd=project, env=offline)
 
 
+@pytest.mark.project
 def test_the_newest_template_is_shown_beside_the_project(
     template: Path, project: Path, environment: dict[str, str]
 ) -> None:

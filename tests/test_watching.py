@@ -8,6 +8,7 @@ import pytest
 
 from .conftest import ROOT
 
+pytestmark = pytest.mark.project
 Stories = dict[str, list[list[str]]]
 
 
