@@ -10,13 +10,13 @@ help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1 \2/p' Makefile | while read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
 
 test: .venv/ready  ## Test the template, each mechanism once: what CI runs
-	@$(PYTHON) -m pytest -n 2 -m "not slow"
+	@$(PYTHON) -m pytest -n 2 -m "not slow" --durations=20
 
 test-fast: .venv/ready  ## Test what needs no environment of a generated project, no container and no browser
 	@$(PYTHON) -m pytest -n 2 -m "not slow and not project and not docker and not browser"
 
 test-slow: .venv/ready  ## Test what multiplies: all kinds of projects with all faults, long loads, many kills
-	@$(PYTHON) -m pytest -n 2 -m slow
+	@$(PYTHON) -m pytest -n 2 -m slow --durations=20
 
 style: .venv/ready  ## Format the code and mend what can be mended
 	@$(PYTHON) -m ruff format --quiet
