@@ -4,7 +4,6 @@ Public images cannot be pulled everywhere, and nobody's own engine should be fil
 names and have this machine's certificates and package index, so that a project's Dockerfile builds unedited.
 """
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .environments import locked
 
 Answer = subprocess.CompletedProcess[str]
 WITHOUT = "MLTEMPLATE_WITHOUT_DEBIAN"
@@ -102,7 +103,7 @@ def install(*packages: str) -> None:
     """Install those of Debian's packages that are missing."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise EngineError(f"{' '.join(packages)}: only root on Debian can install this; be root, or {LEAVE_OUT}.")
-    with _alone(Path(tempfile.gettempdir()) / "mltemplate-install.lock"):
+    with locked(Path(tempfile.gettempdir()) / "mltemplate-install.lock"):
         query = ("dpkg-query", "--show", "--showformat=${db:Status-Status}")
         missing = [name for name in packages if _run(*query, name, check=False).stdout != "installed"]
         env = {name: value for name, value in os.environ.items() if name != "APT_CONFIG"}
@@ -182,7 +183,7 @@ def _fill(client: Engine, context: Path, cache: Path) -> None:
     key = hashlib.sha256(repr((platform.machine(), INSTALL, STAND_INS)).encode()).hexdigest()[:16]
     kept = cache / f"stand-ins-{key}.tar"
     cache.mkdir(parents=True, exist_ok=True)
-    with _alone(cache / "lock"):
+    with locked(cache / "lock"):
         if kept.is_file():
             client.docker("load", "--input", kept)
         else:
@@ -233,14 +234,6 @@ def _run(*words: str | Path, check: bool = True, remedy: str = "", **options: An
 
 def _without_docker(person: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in person.items() if not name.startswith(("DOCKER_", "COMPOSE_", "BUILDKIT_"))}
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process of the tests is in a block with this lock."""
-    with lock.open("w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _unmount(*folders: Path) -> None:
