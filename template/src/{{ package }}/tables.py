@@ -89,8 +89,8 @@ def make_missing(engine: Engine) -> None:
             except SQLAlchemyError as error:
                 failure = error
         before, missing = missing, _missing(engine)
-        if failure and before.keys() == missing.keys():
-            if any(isinstance(item, Table) for item in missing.values()):
+        if before.keys() == missing.keys():
+            if failure and any(isinstance(item, Table) for item in missing.values()):
                 raise failure
             return  # without an index it is slower, and whose tables they are may forbid it
 
