@@ -23,11 +23,9 @@ REFUSED = [
     "a b",
     "0.0.0-none-yet",
 ]
-SOURCE = next((ROOT / "template" / "src").iterdir())
-PATHS = set(re.findall(r'@app\.get\("([^"]+)"', (SOURCE / "serve.py").read_text("utf-8")))
-SETTINGS = {
-    name.upper() for name in re.findall(r"^    (api_\w+|port):", (SOURCE / "settings.py").read_text("utf-8"), re.M)
-}
+KIT = ROOT / "template" / "packages" / "mlkeel" / "mlkeel"
+PATHS = set(re.findall(r'@app\.get\("([^"]+)"', (KIT / "serve" / "app.py").read_text("utf-8")))
+SETTINGS = {name.upper() for name in re.findall(r"^    (api_\w+|port):", (KIT / "config.py").read_text("utf-8"), re.M)}
 DOCKERFILE = (ROOT / "template" / "deploy" / "docker" / "Dockerfile.jinja").read_text("utf-8")
 PORT = int(re.search(r"\bPORT=(\d+)", DOCKERFILE)[1])
 

@@ -36,12 +36,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 # Files that share what is expensive to make are a group, and so is any other file; one worker runs all of a group.
 GROUPS = {"test_containers": "docker", "test_pods": "docker"}
+ALONE = {"test_other_kinds", "test_mutants"}  # each of these runs other tests, and shares nothing with the next
 LONGEST = {name: place for place, name in enumerate(("docker",))}  # they begin, so that no worker is left with one
 
 
 def group(nodeid: str) -> str:
     """The group of a test."""
     file = nodeid.partition("::")[0]
+    if Path(file).stem in ALONE:
+        return nodeid
     return GROUPS.get(Path(file).stem, file)
 
 

@@ -1,7 +1,8 @@
 """Environments for generated projects: one a framework, installed once a run, and lent to as many projects as need one.
 
-What is lent is a virtual environment of the project's own, made in milliseconds: its `src` comes first on the path, and
-behind it the packages of the lender. Another project's `.venv` as a symbolic link would run that project's code.
+What is lent is a virtual environment of the project's own, made in milliseconds: its `src` and its kit come first on
+the path, and behind them the packages of the lender. Another project's `.venv` as a symbolic link would run that
+project's code.
 """
 
 import fcntl
@@ -22,7 +23,8 @@ def lend(lender: Path, project: Path) -> Path:
         _lend_program(program, own / "bin" / program.name, {str(lender): str(project / ".venv")})
     shutil.copy(lender / "pyvenv.cfg", own)
     (own / packages.relative_to(lender)).mkdir(parents=True)
-    path = f"{project / 'src'}\nimport site; site.addsitedir({str(packages)!r})\n"
+    own_code = "\n".join(str(project / folder) for folder in ("src", "packages/mlkeel"))
+    path = f"{own_code}\nimport site; site.addsitedir({str(packages)!r})\n"
     (own / packages.relative_to(lender) / "lent.pth").write_text(path, encoding="utf-8")
     (own / "ready").write_text(f"{project}\n", encoding="utf-8")
     return project

@@ -1,4 +1,4 @@
-"""Let `adopt` draft the six examples anew, and bring what it wrote back into `drafts/`; `make drafts` calls this."""
+"""Let `adopt` draft the six examples anew, and bring what it wrote back into `examples/`; `make drafts` calls this."""
 
 import os
 import re
@@ -19,11 +19,11 @@ def redraft(pair: Pair, folder: Path, environment: dict[str, str]) -> None:
     project = born(pair, ROOT, folder, environment)
     adopt = ("adopt", "--yes", "--force", "--", pair.table, pair.target)
     print(succeed(".venv/bin/python", "-m", "myproj", *adopt, cwd=project, env=environment))
-    goal = ROOT / "drafts" / pair.task / pair.framework
+    goal = ROOT / "examples" / pair.task / pair.framework
     for name in FILES:
         shutil.copy(project / name, goal)
     for name, text in BLOCK.findall((project / "README.md").read_text(encoding="utf-8")):
-        (goal / f"{name}.md").write_text(text.replace("from myproj.", "from {{ package }}."), encoding="utf-8")
+        (goal / f"{name}.md").write_text(text, encoding="utf-8")
 
 
 def main() -> None:

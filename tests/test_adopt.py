@@ -115,7 +115,7 @@ def test_a_fault_that_nothing_notices_fails_the_proof(twin: Path, offline: dict[
 
 
 def test_a_proof_needs_green_tests_first(twin: Path, offline: dict[str, str]) -> None:
-    test = twin / "tests" / "code" / "test_split.py"
+    test = twin / "tests" / "model" / "test_training.py"
     test.write_text(
         test.read_text(encoding="utf-8") + "\n\ndef test_red() -> None:\n    assert False\n", encoding="utf-8"
     )

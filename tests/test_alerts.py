@@ -191,8 +191,8 @@ def test_each_alert_is_tried_both_ways_and_is_complete() -> None:
 # The names of all series of an API that has recorded, and whose monitor has run.
 SERIES = """
 from types import SimpleNamespace as Some
-from myproj.metrics import Metrics
-from myproj.monitor_series import MonitorSeries
+from mlkeel.serve.metrics import Metrics
+from mlkeel.serve.monitor_series import MonitorSeries
 lifecycle = Some(service=Some(version="a", contract="b"), taken_over=0, refused=0, stopping=False)
 column = {"divergence": 0.1, "threshold": 0.1, "missing": 0.1}
 run = {"time": "2026-11-23T08:00:00Z", "outcome": "fine", "window": {"rows": 9}, "columns": {"a": column}}

@@ -93,8 +93,8 @@ def test_an_image_holds_what_serves_and_nothing_that_trains(image: str, docker: 
     )
     assert docker.docker("run", "--rm", image, "python", "-c", program).stdout.strip() == "[] []"
     listed = docker.docker("run", "--rm", image, "find", "/app", "-maxdepth", "2").stdout
-    assert "/app/src" in listed
-    assert not re.search(r"/app/(data|tests|expectations|\.env|\.git|logs)\b", listed)
+    assert "/app/mlkeel" in listed
+    assert not re.search(r"/app/(src|data|tests|expectations|\.env|\.git|logs)\b", listed)
 
 
 def test_an_image_records_nothing_unless_told_and_may_write_a_volume(image: str, docker: Engine) -> None:

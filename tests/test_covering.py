@@ -44,6 +44,6 @@ def test_a_project_of_these_answers_is_whole(
     found = succeed(
         *(programs / "python", "-m", "pytest", "--collect-only", "-p", "no:cacheprovider"),
         cwd=project,
-        env=offline | {"PYTHONPATH": str(project / "src")},
+        env=offline,
     )
-    assert int(re.findall(r"(\d+) tests? collected", found)[-1]) > 300
+    assert int(re.findall(r"(\d+) tests? collected", found)[-1]) > 100

@@ -18,7 +18,7 @@ def current(project: Path) -> Path:
     return project / "artifacts" / (project / "artifacts" / "current").read_text(encoding="utf-8").strip()
 
 
-@pytest.mark.parametrize("part", [pytest.param("code", marks=pytest.mark.slow), "data", "model"])
+@pytest.mark.parametrize("part", ["code", "data", "model"])
 def test_each_part_of_the_tests_runs_alone(newborn: Path, offline: dict[str, str], part: str) -> None:
     said = succeed("make", f"test-{part}", cwd=newborn, env=offline)
     assert " passed" in said

@@ -110,12 +110,9 @@ def test_the_six_have_the_same_tests_where_the_meaning_is_the_same(render: Rende
         for path in project.glob("tests/*/test_*.py"):
             names = set(re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
             named.setdefault(path.relative_to(project).as_posix(), []).append(names)
-    different = {
-        path: sorted(set.union(*some) - set.intersection(*some) - OWN) for path, some in named.items() if len(some) == 6
-    }
-    of_one_kind = {f"tests/code/test_{name}.py" for name in ("evaluate", "features", "figures", "model", "target")}
-    assert {path: names for path, names in different.items() if names and path not in of_one_kind} == {}
-    assert {path for path, some in named.items() if len(some) < 6} == {"tests/code/test_changes.py"}
+    different = {path: sorted(set.union(*some) - set.intersection(*some) - OWN) for path, some in named.items()}
+    assert {path: names for path, names in different.items() if names} == {}
+    assert all(len(some) == 6 for some in named.values())
 
 
 def rivals() -> str:

@@ -55,7 +55,7 @@ def test_any_name_gives_a_valid_project(render: Render, name: str) -> None:
     assert about["authors"] == [{"name": name}]
     package = yaml.safe_load((project / ".copier-answers.yml").read_text(encoding="utf-8"))["package"]
     assert package.isidentifier()
-    assert (project / "src" / package / "cli.py").is_file()
+    assert (project / "src" / package / "project.py").is_file()
     assert (project / "README.md").read_text(encoding="utf-8").startswith(f"# {name}\n")
 
 

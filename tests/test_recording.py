@@ -29,7 +29,7 @@ PATIENCE, CLIENTS = 60, 3
 KNOWN = """
 import sys
 from pathlib import Path
-from myproj.store import Store
+from mlkeel.store.store import Store
 print("\\n".join(Store.open(sys.argv[1], Path(sys.argv[2])).recorded().request))
 """
 

@@ -17,7 +17,7 @@ THEIRS = (
     "conf/params.yaml",
     "data/README.md",
     "expectations/features.json",
-    "src/myproj/split.py",
+    "src/myproj/train.py",
     "tests/conftest.py",
 )
 
@@ -56,7 +56,7 @@ def release(template: Path, version: str = "v0.2.0") -> None:
         "README.md.jinja",
         "conf/params.yaml.jinja",
         "data/{% if tabular %}README.md{% endif %}.jinja",
-        "src/{{ package }}/split.py",
+        "src/{{ package }}/train.py",
         "tests/conftest.py.jinja",
     ):
         append(template / "template" / name, "# a line of the new release")
@@ -238,3 +238,59 @@ def test_deployments_and_pipelines_come_and_go_with_an_answer(project: Path) -> 
         assert not any(name.startswith(".github/") for name in found)
     update(project, data={"deploy": [], "ci": "github"})
     assert files(project) == before
+
+
+KIT = "packages/mlkeel/mlkeel"
+
+
+def release_of_the_kit(template: Path, version: str) -> None:
+    commit(template, "fix: mend the kit")
+    succeed("git", "tag", version, cwd=template)
+
+
+def test_a_patch_of_the_kit_survives_and_the_fix_beside_it_arrives(template: Path, project: Path) -> None:
+    append(project / KIT / "data" / "split.py", "# a patch of the user's")
+    commit(project, "fix: patch the kit")
+    prepend(template / "template" / KIT / "data" / "split.py", "# a fix of the new release")
+    release_of_the_kit(template, "v0.2.0")
+    update(project)
+    text = read(project, f"{KIT}/data/split.py")
+    assert text.startswith("# a fix of the new release\n")
+    assert text.endswith("# a patch of the user's\n")
+    assert "<<<<<<<" not in text
+
+
+def test_a_patch_of_the_kit_where_the_release_changes_the_same_is_a_conflict(
+    template: Path, updatable: Path, environment: dict[str, str]
+) -> None:
+    append(updatable / KIT / "data" / "split.py", "# a patch of the user's")
+    commit(updatable, "fix: patch the kit")
+    append(template / "template" / KIT / "data" / "split.py", "# a fix of the new release")
+    release_of_the_kit(template, "v0.2.0")
+    answer = command("make", "update", cwd=updatable, env=environment)
+    assert answer.returncode != 0
+    assert re.search(rf"CONFLICT +{KIT}/data/split.py", answer.stdout)
+
+
+def test_files_of_the_kit_come_move_and_go(template: Path, project: Path) -> None:
+    kit = template / "template" / KIT
+    (kit / "data" / "newest.py").write_text('"""New."""\n', encoding="utf-8")
+    (kit / "data" / "words.py").rename(kit / "data" / "rewording.py")
+    (kit / "report" / "advice.py").unlink()
+    release_of_the_kit(template, "v0.2.0")
+    update(project)
+    assert (project / KIT / "data" / "newest.py").is_file()
+    assert (project / KIT / "data" / "rewording.py").is_file()
+    assert not (project / KIT / "data" / "words.py").exists()
+    assert not (project / KIT / "report" / "advice.py").exists()
+
+
+def test_another_dependency_of_the_kit_makes_the_environment_anew(
+    template: Path, updatable: Path, environment: dict[str, str]
+) -> None:
+    assert command("make", "--question", ".venv/ready", cwd=updatable, env=environment).returncode == 0
+    about = template / "template" / "packages" / "mlkeel" / "pyproject.toml"
+    about.write_text(about.read_text("utf-8").replace('"rich~=15.0"', '"rich~=15.0",\n  "six"'), encoding="utf-8")
+    release_of_the_kit(template, "v0.2.0")
+    succeed("make", "update", cwd=updatable, env=environment)
+    assert command("make", "--question", ".venv/ready", cwd=updatable, env=environment).returncode == 1

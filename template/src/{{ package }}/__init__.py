@@ -1,1 +1,1 @@
-"""From a table to a model one can trust: contract, training, artifact, prediction."""
+"""From a table to a model that one can trust."""

@@ -1,6 +1,14 @@
-"""Let `python -m` start the command line."""
+"""Start the command line of this project."""
 
-from .cli import main
+from mlkeel.cli.app import main
+
+from .project import project
+
+
+def run() -> None:
+    """Run the command that was typed."""
+    main(project)
+
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -1,0 +1,111 @@
+"""The commands that make the project about another table, and that test its tests."""
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlkeel.cli.console import console, show
+from mlkeel.cli.session import session_of
+from mlkeel.contract.wording import shortened
+from mlkeel.errors import InputError
+from mlkeel.progress import progress
+
+if TYPE_CHECKING:
+    from mlkeel.adopt.adopt import Plan
+
+logger = logging.getLogger(__name__)
+
+
+def adopt(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="CSV, Parquet, or the URL of a database with #table at its end.")],
+    target: Annotated[str, typer.Argument(help="The column to predict.")],
+    id_: Annotated[str | None, typer.Option("--id", help="The column that names a record.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column that says when a record was made.")] = None,
+    role: Annotated[
+        list[str] | None, typer.Option(help="column=role, for a decision that is wrong; repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that have uncommitted changes.")] = False,
+) -> None:
+    """Make this project about another table: settings, contract, behaviour, model."""
+    from mlkeel.adopt.adopt import adopt as run
+    from mlkeel.adopt.columns import roles
+    from mlkeel.report.tables import changes_table, decisions_table
+
+    session, given = session_of(context), roles(role or [])
+    given |= {id_: "identifier"} if id_ else {}
+    given |= {time: "time"} if time else {}
+
+    def agree(plan: "Plan") -> bool:
+        console().print(decisions_table(plan.decisions, f"{plan.origin}, {plan.rows:,} rows"))
+        for note in plan.notes:
+            logger.info("%s: %s.", plan.origin, note)
+        if personal := [name for name, one in plan.decisions.items() if one.role == "personal"]:
+            logger.warning("%s: personal data. Think before you commit %s.", ", ".join(personal), plan.path)
+        asks = sys.stdin.isatty() and not yes and not dry_run
+        return not asks or typer.confirm("Replace the project's table, settings, contract and behaviour?", default=True)
+
+    try:
+        adopted = run(session.project, source, target, given, session.root, agree, force=force, dry_run=dry_run)
+    except KeyboardInterrupt:
+        logger.error("Stopped. The project is as it was.")
+        raise typer.Exit(130) from None
+    if adopted is None:
+        logger.info("Nothing was changed.")
+        return
+    show(adopted.evaluation)
+    console().print(changes_table(adopted.changes))
+    logger.info("%s", adopted.trial.sentence)
+    for note in adopted.notes:
+        logger.warning("%s.", note)
+    if adopted.outcome.shortcomings:
+        logger.warning(
+            "The model is kept, and not put in use. %s",
+            shortened(adopted.outcome.shortcomings, f"artifacts/{adopted.outcome.folder.name}/MODEL_CARD.md"),
+        )
+    if any(path.name == ".gitignore" for path in adopted.changes):
+        logger.info("%s is large and kept out of git; data/.gitignore says so.", adopted.plan.path)
+    if adopted.copies:
+        logger.info("Copies of what git did not have are in %s.", adopted.copies)
+    if dry_run:
+        logger.info("Nothing was changed: this was a dry run.")
+    else:
+        logger.info("The project is about %s now. Look at git diff, run make test, and commit.", adopted.plan.path)
+
+
+def prove(
+    context: typer.Context,
+    only: Annotated[str | None, typer.Option(help="One of data, code and model.")] = None,
+) -> None:
+    """Plant faults into data, code and model, one at a time, and see that the tests catch each."""
+    from mlkeel.report.tables import proof_table
+    from mlkeel.testing.prove import PARTS
+    from mlkeel.testing.prove import prove as run
+
+    if only not in (None, *PARTS):
+        raise InputError(f"--only {only}: there is no such part. Choose one of {', '.join(PARTS)}.")
+    session = session_of(context)
+    with progress("Planting", 45) as advance:
+        proofs = []
+        for proof in run(session.project, session.root.resolve(), (only,) if only else PARTS):
+            proofs.append(proof)
+            advance(len(proofs), None)
+    console().print(proof_table(proofs))
+    planted = [proof for proof in proofs if proof.caught_by is not None]
+    missed = [proof.fault for proof in planted if not proof.caught_by]
+    crashed = [proof.fault for proof in proofs if proof.crash is not None]
+    if missed:
+        logger.error("%s of %s planted faults were missed: %s.", len(missed), len(planted), ", ".join(missed))
+    if crashed:
+        logger.error(
+            "%s could not be planted, so no test was tried with them: %s. What they change is not what they expect.",
+            len(crashed),
+            ", ".join(crashed),
+        )
+    if missed or crashed:
+        raise typer.Exit(1)
+    logger.info("All %s planted faults were caught.", len(planted))

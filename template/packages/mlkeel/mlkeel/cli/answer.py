@@ -1,0 +1,55 @@
+"""The commands that answer rows, and that say who asked."""
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlkeel.cli.console import console
+from mlkeel.cli.session import session_of
+from mlkeel.config import read_serving
+from mlkeel.registry import artifact
+
+logger = logging.getLogger(__name__)
+
+
+def predict(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="A CSV file with the features of the contract.")],
+    goal: Annotated[Path, typer.Argument(help="Where the rows go, with what is predicted added.")],
+) -> None:
+    """Predict each row of a table with the model in use."""
+    from mlkeel.inference.batch import predict_file
+    from mlkeel.inference.predictor import Predictor
+
+    folder = artifact.current(session_of(context).root / "artifacts")
+    answer = predict_file(Predictor.load(folder), source, goal)
+    logger.info("%s: %s rows were predicted with %s.", goal, f"{len(answer):,}", folder)
+
+
+def serve(context: typer.Context) -> None:
+    """Serve the model in use as an API; variables such as PORT and API_KEYS say how, see the README."""
+    from mlkeel.serve.app import build
+    from mlkeel.serve.lifecycle import run
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server has its own way to stop
+    serving = read_serving(os.environ)
+    run(*build(session_of(context).root, serving), serving)
+
+
+def top_requests(
+    log: Annotated[Path, typer.Argument(help="An access log of nginx, also gzipped; /dev/stdin for a pipe.")],
+) -> None:
+    """Show the five most requested paths of an access log, with counts and shares of errors."""
+    from mlkeel.monitor.access_log import requests_table
+    from mlkeel.monitor.access_log import top_requests as run
+
+    summary = run(log)
+    console().print(requests_table(summary.top))
+    logger.info("%s: %s requests; %s lines name no path.", log, f"{summary.requests:,}", f"{summary.unread:,}")
+    if summary.missed:
+        logger.warning("So many paths are rare that one with up to %s requests may be missing.", f"{summary.missed:,}")

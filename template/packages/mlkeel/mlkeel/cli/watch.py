@@ -1,0 +1,59 @@
+"""The commands that watch a model in production, and show it."""
+
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlkeel.cli.session import session_of
+from mlkeel.config import read_serving
+from mlkeel.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def monitor(
+    context: typer.Context,
+    source: Annotated[Path | None, typer.Argument(help="A CSV file of rows, instead of what the API recorded.")] = None,
+    hours: Annotated[float | None, typer.Option(min=0.001, help="How far back to look; 1 if nothing is said.")] = None,
+    last: Annotated[int | None, typer.Option(min=1, help="So many of the last rows instead.")] = None,
+    every: Annotated[float | None, typer.Option(min=1, help="Go on for ever, with so many seconds between.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the document of the run.")] = False,
+) -> None:
+    """Hold recent rows against the contract and the training data; exit code 1 is an alarm, 2 that it could not run."""
+    import json
+
+    from mlkeel.monitor.monitor import EXIT, Asked, repeat, tell
+    from mlkeel.monitor.monitor import monitor as run
+
+    if sum(given is not None for given in (source, hours, last)) > 1:
+        raise InputError("Rows of a file, of some hours, or the last so many: name one of IN=, --hours and --last.")
+    session = session_of(context)
+    metrics = session.given.metrics if session.given else ()
+    asked, store = Asked(source, hours or 1, last), read_serving(os.environ).api_store
+    if every is not None:
+        enough = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: enough.set())
+        repeat(lambda: run(session.root, asked, store, metrics), lambda: enough.wait(every))
+        return
+    document = run(session.root, asked, store, metrics)
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    tell(document)
+    raise typer.Exit(EXIT[document["outcome"]])
+
+
+def report(context: typer.Context) -> None:
+    """Write reports/report.html: the data, the model, its history, and what to do next."""
+    from mlkeel.report.html_report import write
+
+    session = session_of(context)
+    logger.info(
+        "%s was written. Open it in a browser.",
+        write(session.project, session.root, read_serving(os.environ).api_store),
+    )

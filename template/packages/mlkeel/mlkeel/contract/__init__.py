@@ -1,0 +1,1 @@
+"""What any row must satisfy: two Great Expectations suites, read, checked, and asked of single rows."""

@@ -1,0 +1,153 @@
+"""The contract of the data: two Great Expectations suites in `expectations/`, read here and checked in `validate.py`.
+
+`features.json` holds for any row, in training, in a request and in production; `dataset.json` says what a training
+table must satisfy besides. Nothing else describes a column.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlkeel.errors import ContractError
+
+Suite = dict[str, Any]
+Expectation = dict[str, Any]
+
+COLUMNS = "expect_table_columns_to_match_set"
+TYPE = "expect_column_type_to_be"
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the contract says of one feature: it holds numbers, texts, or one of the `categories`."""
+
+    name: str
+    categories: tuple[str, ...] = ()
+    text: bool = False
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it holds numbers."""
+        return not self.categories and not self.text
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Both suites, and what the rest of the code asks of them."""
+
+    features: Suite
+    dataset: Suite
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The features, in the order in which a model takes them.
+
+        Raises:
+            ContractError: a feature has no type.
+        """
+        names, types = _names(self.features), self.types
+        if untyped := [name for name in names if name not in types]:
+            raise ContractError(
+                f"expectations/features.json: {', '.join(untyped)} has no {TYPE}, so nobody knows how to read it. "
+                "Add one, with type_ float64 for numbers or str for texts and categories."
+            )
+        found = {name: self.values(name) if types[name] == "str" else () for name in names}
+        return tuple(Column(name, known, types[name] == "str" and not known) for name, known in found.items())
+
+    @property
+    def all_columns(self) -> tuple[str, ...]:
+        """Every column of the training table: the features, the target and what else stands there."""
+        return _names(self.dataset)
+
+    @property
+    def types(self) -> dict[str, str]:
+        """The pandas type of each column that has one in either suite."""
+        return {
+            item["kwargs"]["column"]: item["kwargs"]["type_"]
+            for item in self.features["expectations"] + self.dataset["expectations"]
+            if item["type"] == TYPE and "column" in item["kwargs"] and "type_" in item["kwargs"]
+        }
+
+    @property
+    def text_columns(self) -> list[str]:
+        """The columns that hold text, categories among them."""
+        return [name for name, kind in self.types.items() if kind == "str"]
+
+    def values(self, column: str) -> tuple[str, ...]:
+        """The texts that `column` may hold, if the contract lists them; else none."""
+        for suite in (self.features, self.dataset):
+            values = _kwargs(suite, "expect_column_values_to_be_in_set", column).get("value_set")
+            if isinstance(values, list) and all(isinstance(value, str) for value in values):
+                return tuple(values)
+        return ()
+
+    def categories(self, column: str) -> tuple[str, ...]:
+        """The set of values that `column` may take; for the target, the classes in the order of the model's output."""
+        if values := self.values(column):
+            return values
+        raise ContractError(
+            f'The contract gives no set of texts for the column "{column}". Add an expect_column_values_to_be_in_set '
+            "with a value_set in expectations/, or correct data.target in conf/params.yaml."
+        )
+
+
+def name_of(expectation: Expectation) -> str:
+    """Name an expectation by its column and its rule, as tests and messages show it."""
+    rule = expectation["type"].removeprefix("expect_").removeprefix("column_").removeprefix("table_")
+    severity = expectation.get("severity", "critical")
+    return f"{expectation['kwargs'].get('column', 'table')}-{rule}{'' if severity == 'critical' else f'-{severity}'}"
+
+
+def read_suite(path: Path) -> Suite:
+    """Read one suite.
+
+    Raises:
+        ContractError: the file is missing, is not JSON or holds no expectations.
+    """
+    try:
+        suite: Suite = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ContractError(f"{path}: there is no such file. Restore it with: git checkout -- {path}") from error
+    except OSError as error:
+        raise ContractError(f"{path}: cannot be read ({error.strerror}). Put the file back in its place.") from error
+    except ValueError as error:
+        raise ContractError(f"{path}: this is not JSON ({error}). Correct it, or restore the last version.") from error
+    expectations = suite.get("expectations") if isinstance(suite, dict) else None
+    if not isinstance(expectations, list) or not expectations:
+        raise ContractError(f"{path}: the suite holds no expectations, so it would accept anything. Add some.")
+    for place, item in enumerate(expectations, start=1):
+        if not _well_formed(item):
+            raise ContractError(
+                f"{path}: expectation {place} needs a type, kwargs and, if it is about a column, its name. "
+                "Complete it, or remove it."
+            )
+    return {"meta": {}} | suite | {"name": path.stem}
+
+
+def read_contract(folder: Path) -> Contract:
+    """Read both suites from `folder`: `expectations/`, or an artifact, which keeps those it was trained under."""
+    return Contract(features=read_suite(folder / "features.json"), dataset=read_suite(folder / "dataset.json"))
+
+
+def _well_formed(item: object) -> bool:
+    return (
+        isinstance(item, dict)
+        and isinstance(item.get("type"), str)
+        and isinstance(item.get("kwargs"), dict)
+        and isinstance(item["kwargs"].get("column", ""), str)
+    )
+
+
+def _names(suite: Suite) -> tuple[str, ...]:
+    names = _kwargs(suite, COLUMNS).get("column_set")
+    if not isinstance(names, list) or not names:
+        raise ContractError(f"expectations/{suite['name']}.json: no {COLUMNS} has a column_set. Add one.")
+    return tuple(names)
+
+
+def _kwargs(suite: Suite, kind: str, column: str | None = None) -> dict[str, Any]:
+    for item in suite["expectations"]:
+        if item["type"] == kind and item["kwargs"].get("column") == column:
+            return dict(item["kwargs"])
+    return {}

@@ -1,0 +1,1 @@
+"""Read tables, tell what their columns hold, and split them."""

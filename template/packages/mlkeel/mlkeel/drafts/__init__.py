@@ -1,0 +1,1 @@
+"""Draft the contract from a table."""

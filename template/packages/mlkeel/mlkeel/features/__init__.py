@@ -1,0 +1,1 @@
+"""Turn rows into the matrix that a model takes."""

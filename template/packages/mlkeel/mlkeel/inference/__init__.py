@@ -1,0 +1,1 @@
+"""Answer rows with an artifact, and explain the answers."""

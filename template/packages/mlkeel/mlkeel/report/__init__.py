@@ -1,0 +1,1 @@
+"""Show data and model to a person."""

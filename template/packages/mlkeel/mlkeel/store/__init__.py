@@ -1,0 +1,1 @@
+"""Where answered rows are recorded."""

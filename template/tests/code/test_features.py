@@ -1,0 +1,38 @@
+"""Rows become the matrix that a model takes, the same from a table as from a request."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlkeel.contract.suites import Contract
+from mlkeel.features.encoder import Encoder, encoder_of
+
+
+@pytest.fixture(scope="module")
+def encoder(contract: Contract) -> Encoder:
+    return encoder_of(contract)
+
+
+def test_a_table_becomes_a_row_each(encoder: Encoder, table: pd.DataFrame) -> None:
+    assert encoder.encode(table).shape == (len(table), encoder.width)
+
+
+def test_a_request_is_encoded_as_a_row_of_a_table(encoder: Encoder, table: pd.DataFrame, contract: Contract) -> None:
+    names = [column.name for column in contract.columns]
+    request = {name: [None if value != value else value for value in table[name].head(20)] for name in names}
+    np.testing.assert_array_equal(encoder.encode(request), encoder.encode(table.head(20)))
+
+
+def test_nothing_is_learnt_from_other_rows(encoder: Encoder, table: pd.DataFrame) -> None:
+    np.testing.assert_array_equal(encoder.encode(table.head(3)), encoder.encode(table)[:3])
+
+
+def test_a_missing_value_is_no_number(encoder: Encoder, contract: Contract) -> None:
+    missing = encoder.encode({column.name: [None] for column in contract.columns})
+    assert np.isnan(missing).all()
+
+
+def test_other_values_give_another_row(encoder: Encoder, table: pd.DataFrame, contract: Contract) -> None:
+    names = [column.name for column in contract.columns]
+    first = table.head(1)
+    other = table[(table[names] != first[names].iloc[0]).all(axis=1)].head(1)
+    assert not np.array_equal(encoder.encode(first), encoder.encode(other), equal_nan=True)

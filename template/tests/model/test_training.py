@@ -1,0 +1,80 @@
+"""Training works: it learns, it can be repeated, and it leaves a model that is good enough."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from mlkeel.config import Settings
+from mlkeel.inference.predictor import Predictor
+from mlkeel.models.model import Model, Part, Steps
+from mlkeel.project import Outcome, Prepared, Trained
+from mlkeel.registry.artifact import FILES, current
+from mlkeel.training.gate import duel
+
+Skill = Callable[[Model, Part], float]
+
+
+def test_the_loss_falls_after_one_step(stepping: Steps, train_part: Part) -> None:
+    before = stepping.loss(*train_part)
+    assert stepping.step(*train_part) < before
+
+
+def test_it_overfits_one_small_batch(memorizing: Any, small_batch: Part, skill: Skill) -> None:
+    for _ in range(200):
+        memorizing.step(*small_batch)
+    assert skill(memorizing, small_batch) > 0.8
+
+
+def test_training_completes_and_leaves_every_artifact(outcome: Outcome) -> None:
+    assert {path.name for path in outcome.folder.iterdir()} == set(FILES)
+    assert all((outcome.folder / name).stat().st_size for name in FILES)
+
+
+def test_what_was_trained_is_in_use(outcome: Outcome) -> None:
+    assert outcome.shortcomings == []
+    assert current(outcome.folder.parent) == outcome.folder
+
+
+def test_there_is_a_validation_loss_for_each_step(trained: Trained) -> None:
+    assert trained.losses
+    assert np.isfinite(trained.losses).all()
+
+
+def test_unseen_rows_are_told_better_in_the_end(trained: Trained, validation_part: Part, skill: Skill) -> None:
+    assert skill(trained.model, validation_part) > 0
+
+
+def test_the_same_seed_gives_the_same_model(
+    new_model: Callable[[], Any], train_part: Part, validation_part: Part, fit_some: Callable[..., np.ndarray]
+) -> None:
+    first, second = (fit_some(new_model(), train_part, validation_part) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_it_beats_the_baseline_by_the_margin(trained: Trained, settings: Settings) -> None:
+    assert trained.evaluation.saved >= settings.gate.margin
+
+
+def test_it_holds_on_slices(trained: Trained, settings: Settings) -> None:
+    assert trained.evaluation.weak_slices(settings.gate) == {}
+
+
+def test_the_same_model_again_is_as_good_as_the_one_in_use(
+    prepared: Prepared, trained: Trained, settings: Settings, outcome: Outcome, predictor: Predictor
+) -> None:
+    again = duel(predictor, trained.evaluation, prepared, settings, outcome.folder.parents[1])
+    assert again is not None
+    assert again.left_out is None
+    assert again.worse == pytest.approx(0, abs=1e-3)
+
+
+def test_no_record_stands_on_two_sides(prepared: Prepared) -> None:
+    columns = [column.name for column in prepared.contract.columns]
+    parts = [part[columns].astype("object") for part in vars(prepared.table).values()]
+    sides = [set(part.where(part.notna(), None).itertuples(index=False, name=None)) for part in parts]
+    assert sum(len(side) for side in sides) == len(set.union(*sides))
+
+
+def test_each_row_of_the_table_is_in_one_part(prepared: Prepared, table: Any) -> None:
+    assert sorted(row for part in vars(prepared.table).values() for row in part.index) == list(table.index)

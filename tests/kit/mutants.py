@@ -1,0 +1,105 @@
+"""Faults of the kit's own code, one of which a run of the tests has if the variable MUTANT names it."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from mlkeel.contract import validate
+from mlkeel.data import split as splitting
+from mlkeel.data.split import Split
+from mlkeel.features.tables import TableEncoder
+from mlkeel.inference.graph import Graph
+from mlkeel.inference.predictor import Predictor
+from mlkeel.registry import artifact
+from mlkeel.tasks.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`change` stands for `name` of `owner`, and gets the original first; some test of `file` should notice."""
+
+    owner: type | ModuleType
+    name: str
+    file: str
+    change: Callable[..., Any]
+
+
+def plant(patch: pytest.MonkeyPatch, mutant: Mutant) -> None:
+    """Replace a method of a class, or a function in every module that imported it."""
+    original = getattr(mutant.owner, mutant.name)
+
+    def changed(*given: Any, **named: Any) -> Any:
+        return mutant.change(original, *given, **named)
+
+    if isinstance(mutant.owner, type):
+        patch.setattr(mutant.owner, mutant.name, changed)
+        return
+    for module in list(sys.modules.values()):
+        if vars(module).get(mutant.name) is original:
+            patch.setattr(module, mutant.name, changed)
+
+
+def of_this_run() -> Mutant | None:
+    """The mutant that this run has, if any."""
+    return MUTANTS[os.environ["MUTANT"]] if "MUTANT" in os.environ else None
+
+
+def _in_serving(change: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Change the encoded features in serving, and not in training."""
+    return lambda _, self, rows: self.graph.run(change(self._encoder.encode(rows)))
+
+
+def _turned(matrix: Any) -> Any:
+    return np.ascontiguousarray(matrix[:, ::-1])
+
+
+def _by_place(_: Callable[..., Any], table: Any, shares: Any, key: Any = None) -> Split:  # noqa: ARG001
+    first = int(len(table) * shares.train)
+    second = int(len(table) * (shares.train + shares.validation))
+    return Split(table.iloc[:first], table.iloc[first:second], table.iloc[second:])
+
+
+def _off_by_one(split: Callable[..., Split], *given: Any, **named: Any) -> Split:
+    parts = split(*given, **named)
+    return Split(parts.train, parts.validation, parts.test.iloc[1:])
+
+
+def _train_rows_in_test(split: Callable[..., Split], *given: Any, **named: Any) -> Split:
+    parts = split(*given, **named)
+    return Split(parts.train, parts.validation, parts.train)
+
+
+def _backwards(load: Callable[..., Predictor], *given: Any) -> Predictor:
+    predictor = load(*given)
+    predictor.answers = predictor.answers[::-1]
+    return predictor
+
+
+def _another_name(_: Callable[..., None], artifacts: Any, version: str) -> None:
+    shutil.copytree(artifacts / version, artifacts / "older")
+    (artifacts / "current").write_text("older\n", encoding="utf-8")
+
+
+MUTANTS = {
+    "scaling in training only": Mutant(Predictor, "predict", "version", _in_serving(lambda matrix: matrix * 0.01)),
+    "column order changed": Mutant(Predictor, "predict", "version", _in_serving(_turned)),
+    "imputation skipped": Mutant(
+        TableEncoder, "encode", "table_features", lambda encode, *given: np.nan_to_num(encode(*given))
+    ),
+    "codes off by one": Mutant(TableEncoder, "encode", "table_features", lambda encode, *given: encode(*given) + 1),
+    "off-by-one split": Mutant(splitting, "split", "split", _off_by_one),
+    "split by place": Mutant(splitting, "split", "split", _by_place),
+    "train rows in the test set": Mutant(splitting, "split", "split", _train_rows_in_test),
+    "contract not enforced": Mutant(validate, "enforce", "validate", lambda *_: []),
+    "gate always open": Mutant(Evaluation, "shortcomings", "class_evaluation", lambda *_: []),
+    "answers under other names": Mutant(Predictor, "load", "version", _backwards),
+    "NaN output": Mutant(Graph, "run", "version", lambda run, *given: run(*given) * np.nan),
+    "ONNX differs from the framework": Mutant(Graph, "run", "version", lambda run, *given: run(*given) * 0.999),
+    "wrong artifact version": Mutant(artifact, "put_in_use", "version", _another_name),
+}

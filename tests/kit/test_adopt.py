@@ -1,0 +1,262 @@
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from mlkeel.adopt import adopt as adopting
+from mlkeel.adopt.adopt import Adopted, adopt
+from mlkeel.behavior.cases import Case, still_askable
+from mlkeel.behavior.kinds import cases_of
+from mlkeel.config import read_settings
+from mlkeel.contract.suites import Contract, read_contract
+from mlkeel.drafts.trial import Trial
+from mlkeel.errors import InputError
+from mlkeel.project import Outcome, Project
+from mlkeel.registry import artifact
+from mlkeel.training import checks
+
+from .kinds import KIND
+
+BEHAVIOR = "invariance: []\ndirectional: []\nminimum_functionality: []\n"
+MARKS = "# Mine\n\n<!-- make adopt writes data -->\nold\n<!-- to here -->\nmine too\n"
+TARGET = "tree" if KIND.classification else "height"
+TABULAR = ["girth", "bark", "height"] if KIND.classification else ["tree", "girth", "bark"]
+FEATURES = ["note"] if KIND.text else TABULAR
+WORDS = {"oak": ["broad", "gnarled", "old", "of acorns"], "birch": ["slender", "white", "young", "of catkins"]}
+
+
+def rows(count: int = 150) -> list[str]:
+    """Lines of a table of trees: oaks are thick and high, birches are white."""
+    lines = ["tree;girth;bark;height;note;planted;owner"]
+    for number in range(count):
+        kind = "oak" if number % 2 else "birch"
+        girth = (90 if number % 2 else 40) + number * 7 % 61
+        bark = ("brown" if number % 2 else "white") if number % 9 else "grey"
+        height, planted = f"{girth / 8 + number * 13 % 7:.1f}".replace(".", ","), f"{1 + number % 28:02d}.04.2020"
+        note = f"a tree {WORDS[kind][number % 4]} and {WORDS[kind][number // 4 % 4]} in plot {number}"
+        lines.append(f"{kind};{girth},5;{bark};{height};{note};{planted};a{number % 9}@example.org")
+    return lines
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_trial() -> Iterator[None]:
+    """A trial takes seconds, and test_draft.py holds tables against drafts already."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checks, "enforce", lambda *_: [])
+        patch.setattr(adopting, "attempt", lambda *_: Trial(10, [], 20, []))
+        yield
+
+
+@pytest.fixture
+def orchard(project: Path) -> Path:
+    """The made-up project with everything that `adopt` replaces, and a table of trees beside it."""
+    return furnished(project)
+
+
+def furnished(project: Path) -> Path:
+    (project / "tests" / "model").mkdir(parents=True)
+    (project / "tests" / "model" / "behavior.yaml").write_text(BEHAVIOR, encoding="utf-8")
+    (project / "README.md").write_text(MARKS, encoding="utf-8")
+    (project / "trees.csv").write_text("\n".join(rows()), encoding="latin-1")
+    return project
+
+
+@pytest.fixture(scope="module")
+def grown(original: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Adopted]:
+    """The same after it was made about the trees, and what `adopt` said; to be looked at and not changed."""
+    project = furnished(Path(shutil.copytree(original, tmp_path_factory.mktemp("grown") / "orchard")))
+    adopted = run(project)
+    assert adopted is not None
+    return project, adopted
+
+
+@pytest.fixture
+def grove(grown: tuple[Path, Adopted], tmp_path: Path) -> Path:
+    """A copy of it, to be changed at will."""
+    return Path(shutil.copytree(grown[0], tmp_path / "grove"))
+
+
+def run(project: Path, source: str = "trees.csv", target: str = TARGET, **options: object) -> Adopted | None:
+    address = str(project / source)
+    return adopt(KIND.project, address, target, {}, project, lambda _: True, **options)  # type: ignore[arg-type]
+
+
+def snapshot(project: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(project).as_posix(): path.read_bytes()
+        for path in project.rglob("*")
+        if path.is_file() and ".replaced" not in path.parts and ".git" not in path.parts
+    }
+
+
+def test_the_project_is_about_the_other_table(grown: tuple[Path, Adopted]) -> None:
+    project, adopted = grown
+    settings, contract = read_settings(project / "conf" / "params.yaml"), read_contract(project / "expectations")
+    assert (settings.data.path, settings.data.target) == (Path("data/trees.csv"), TARGET)
+    assert [column.name for column in contract.columns] == FEATURES
+    assert settings.columns["owner"] == "personal"
+    _, first, *_ = (project / "data" / "trees.csv").read_text(encoding="utf-8").splitlines()
+    assert first == "birch,40.5,grey,5.0,a tree slender and slender in plot 0,2020-04-01,a0@example.org"
+    assert ", ".join(f"`{name}`" for name in FEATURES) in (project / "README.md").read_text(encoding="utf-8")
+    assert "trees.csv" in (project / "data" / "README.md").read_text(encoding="utf-8")
+    assert yaml.safe_load((project / "tests/model/behavior.yaml").read_text(encoding="utf-8"))["minimum_functionality"]
+    assert artifact.current(project / "artifacts").is_dir()
+    assert not list(project.glob(".adopt*"))
+    assert not (project / "data" / "fruit.csv").exists()
+    assert adopted.copies is not None
+    assert (adopted.copies / "data" / "fruit.csv").is_file()
+
+
+def test_once_more_is_the_same_to_the_byte(grove: Path) -> None:
+    before = snapshot(grove)
+    run(grove, "data/trees.csv")
+    after = snapshot(grove)
+    assert [name for name in after if after[name] != before.get(name) and not name.startswith("artifacts/")] == []
+
+
+def test_what_a_person_decided_stays(grove: Path) -> None:
+    path, behavior = grove / "conf" / "params.yaml", grove / "tests" / "model" / "behavior.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("planted: time", "planted: ignored"), encoding="utf-8")
+    cases = yaml.safe_load(behavior.read_text(encoding="utf-8"))
+    row = {"note": "broad and old"} if KIND.text else {"girth": 120}
+    expected = {"expect": "oak"} if KIND.classification else {"expect": 16, "within": 9}
+    mine = {"name": "mine", "row": row, **expected}
+    cases["minimum_functionality"].append(mine)
+    behavior.write_text(yaml.safe_dump(cases), encoding="utf-8")
+    run(grove, "data/trees.csv")
+    assert read_settings(path).columns["planted"] == "ignored"
+    assert "yours; adopt would say time" in path.read_text(encoding="utf-8")
+    assert '"column": "planted"' not in (grove / "expectations" / "dataset.json").read_text(encoding="utf-8")
+    assert "name: mine" in behavior.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def _without_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is replaced, kept or refused does not depend on the model, which takes long."""
+
+    def write(plan: adopting.Plan, _root: Path, staged: Path, _project: Project) -> tuple[Outcome, Trial, list[str]]:
+        for path in (adopting.PARAMS, adopting.README, *adopting.SUITES.values(), Path("artifacts/current")):
+            (staged / path).parent.mkdir(parents=True, exist_ok=True)
+            (staged / path).write_text(plan.target, encoding="utf-8")
+        return Outcome(staged, None, []), Trial(10, [], 20, []), []  # type: ignore[arg-type]
+
+    monkeypatch.setattr(adopting, "_write", write)
+
+
+@pytest.mark.usefixtures("_without_training")
+@pytest.mark.parametrize("way", ["dry run", "no", "failure", "Ctrl-C"])
+def test_the_project_stays_as_it_was(orchard: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    before, write = snapshot(orchard), adopting._write  # noqa: SLF001
+
+    def stop(*given: object) -> None:
+        write(*given)  # type: ignore[arg-type]
+        raise KeyboardInterrupt if way == "Ctrl-C" else InputError("broken")
+
+    if way in ("failure", "Ctrl-C"):
+        monkeypatch.setattr(adopting, "_write", stop)
+        with pytest.raises((KeyboardInterrupt, InputError)):
+            run(orchard)
+    elif way == "no":
+        assert adopt(KIND.project, str(orchard / "trees.csv"), TARGET, {}, orchard, lambda _: False) is None
+    else:
+        adopted = run(orchard, dry_run=True)
+        assert adopted is not None
+        assert Path("expectations/features.json") in adopted.changes
+    assert snapshot(orchard) == before
+
+
+def label(number: int) -> str:
+    return "ab"[number * 7919 % 13 % 2] if KIND.classification else str(number * 7919 % 1009)
+
+
+def noise(number: int) -> str:
+    return f"word{number * 104729 % 97} of them {number}" if KIND.text else str(number * 104729 % 997)
+
+
+NOISE = ["label,x", *(f"{label(number)},{noise(number)}" for number in range(300))]
+LEFT_OUT = ["label,x", *(f"{label(number)},same" for number in range(100))]
+
+
+@pytest.mark.parametrize(
+    ("lines", "target", "said"),
+    [
+        (NOISE, "label", "say too little of label"),
+        (LEFT_OUT, "label", "no column is left to predict label"),
+        (LEFT_OUT, "lable", 'Did you mean "label"'),
+    ],
+)
+def test_a_table_that_teaches_nothing_is_refused(orchard: Path, lines: list[str], target: str, said: str) -> None:
+    before = snapshot(orchard)
+    (orchard / "trees.csv").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        run(orchard, target=target)
+    assert {**snapshot(orchard), "trees.csv": b""} == {**before, "trees.csv": b""}
+
+
+def test_the_gate_of_a_person_is_not_lowered(grove: Path) -> None:
+    path = grove / "conf" / "params.yaml"
+    text, margin = path.read_text(encoding="utf-8"), read_settings(path).gate.margin
+    path.write_text(text.replace(f"margin: {margin:g}", "margin: 0.9999"), encoding="utf-8")
+    with pytest.raises(InputError, match="does not pass the gate"):
+        run(grove, "data/trees.csv")
+
+
+@pytest.fixture
+def repository(orchard: Path) -> Path:
+    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "begin"]):
+        who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+        subprocess.run(["git", *who, *words], cwd=orchard, check=True)
+    return orchard
+
+
+@pytest.mark.usefixtures("_without_training")
+def test_uncommitted_edits_are_not_replaced_without_force(repository: Path) -> None:
+    path = repository / "conf" / "params.yaml"
+    edited = path.read_text(encoding="utf-8") + "# mine\n"
+    path.write_text(edited, encoding="utf-8")
+    with pytest.raises(InputError, match=r"conf/params.yaml: changed since the last commit.*--force"):
+        run(repository)
+    assert path.read_text(encoding="utf-8") == edited
+    adopted = run(repository, force=True)
+    assert adopted is not None
+    assert adopted.copies is not None
+    assert (adopted.copies / "conf" / "params.yaml").read_text(encoding="utf-8") == edited
+
+
+@pytest.mark.usefixtures("_without_training")
+def test_what_git_has_needs_no_copies(repository: Path) -> None:
+    adopted = run(repository)
+    assert adopted is not None
+    assert adopted.copies is None
+
+
+@pytest.mark.usefixtures("_without_training")
+def test_a_table_outside_data_is_not_taken_away(orchard: Path) -> None:
+    (orchard / "elsewhere").mkdir()
+    (orchard / "data" / "fruit.csv").rename(orchard / "elsewhere" / "fruit.csv")
+    path = orchard / "conf" / "params.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("data/fruit.csv", "elsewhere/fruit.csv"), encoding="utf-8")
+    run(orchard)
+    assert (orchard / "elsewhere" / "fruit.csv").is_file()
+
+
+def test_cases_that_the_table_cannot_answer_are_left_out(fruit_contract: Contract) -> None:
+    fits: Case = {"name": "fits", "change": {"weight_g": 1}, "row": {"colour": "red", "fruit": "apple"}}
+    fits |= {"expect": {"apple": "falls"} if KIND.classification else "falls"}
+    others: list[Case] = [
+        {"name": "a draft", "draft": True},
+        {"name": "no feature", "change": {"fruit": "cherry"}},
+        {"name": "gone", "change": {"size": 1}},
+        {"name": "no such colour", "row": {"colour": "blue"}},
+        {"name": "no number", "change": {"weight_g": "heavy"}},
+        {"name": "no such answer", "expect": {"pear": "falls"} if KIND.classification else "sinks"},
+    ]
+    table = pd.DataFrame({"fruit": ["apple"], "weight_g": [9.0], "colour": ["red"]})
+    cases = {"directional": [fits, *(fits | other for other in others)]}
+    expects = cases_of(fruit_contract, KIND.target).expects
+    kept = still_askable(cases, table, fruit_contract, lambda case: expects(case, ("apple", "cherry")))
+    assert kept == {"directional": [fits]}

@@ -1,0 +1,78 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from mlkeel.contract.suites import Column
+from mlkeel.errors import InputError
+from mlkeel.features.encoder import Matrix
+from mlkeel.inference.graph import Graph
+from mlkeel.models.boosting import Boosting
+from mlkeel.models.model import Shape
+from mlkeel.progress import Watch
+from mlkeel.tasks.answers import Truth
+
+from .kinds import KIND
+
+ANSWERS = 2 if KIND.classification else 3
+SHAPE = Shape((Column("size"),), ANSWERS)
+
+
+def untrained(**changes: object) -> Boosting:
+    model: Any = KIND.project.build(KIND.parameters | changes, SHAPE, 7)
+    return model
+
+
+def truth(rows: int) -> Truth:
+    return np.arange(rows) // 2 % 2 if KIND.classification else np.arange(rows) // 2 % 2 * 1000.0
+
+
+def test_a_value_between_two_seen_ones_takes_the_same_branch_in_onnx() -> None:
+    """Thresholds lie midway between values that were seen, here on tenths, as measurements often are."""
+    seen = np.arange(20, 60, 0.2, dtype=np.float32)[:, None]
+    model = untrained(min_samples_leaf=1)
+    for _ in range(30):
+        model.step(seen, truth(len(seen)))
+    between = np.arange(20, 60, 0.1, dtype=np.float32)[:, None]
+    before = model.predict(between)
+    graph = Graph(model.to_onnx(), "the graph")
+    np.testing.assert_allclose(graph.run(between), before, rtol=1e-5, atol=1e-6)
+
+
+def test_an_untrained_model_knows_nothing() -> None:
+    model = untrained()
+    nothing = np.full((2, ANSWERS), 1 / ANSWERS) if KIND.classification else np.zeros((2, ANSWERS))
+    np.testing.assert_array_equal(model.predict(np.zeros((2, 1), dtype=np.float32)), nothing)
+
+
+def test_a_batch_of_one_value_teaches_that_value() -> None:
+    rows = np.arange(4, dtype=np.float32)[:, None]
+    model = untrained(min_samples_leaf=1)
+    model.step(rows, truth(len(rows))[2:3].repeat(len(rows)))
+    place, value = (1, 1) if KIND.classification else (0, 1000.0)
+    assert model.predict(rows)[:, place] == pytest.approx(value)
+
+
+def fitted(**changes: object) -> tuple[Boosting, list[float], list[int], Matrix, Truth]:
+    """A model of a line under much noise, its losses, what it told, and the rows that said when to stop."""
+    draw, told = np.random.default_rng(7), list[int]()
+    features = draw.normal(size=(400, 1)).astype(np.float32)
+    noisy = features[:, 0] * 100 + draw.normal(0, 80, 400)
+    known = (noisy > 0).astype(np.int64) if KIND.classification else noisy
+    model = untrained(**({"min_samples_leaf": 1, "improvement": 0.0, "rounds": 200} | changes))
+    seen, unseen = (features[:200], known[:200]), (features[200:], known[200:])
+    return model, model.fit(seen, unseen, Watch(lambda done, _loss: told.append(done))), told, *unseen
+
+
+def test_it_stops_and_goes_back_to_the_best_round() -> None:
+    model, losses, told, *unseen = fitted(patience=5)
+    assert len(losses) == model.rounds < told[-1] <= 60
+    assert model.loss(*unseen) == pytest.approx(min(losses)) == losses[-1]
+
+
+def test_less_than_an_improvement_does_not_count() -> None:
+    assert fitted(patience=3, improvement=1.0)[2][-1] <= 11
+
+
+def test_a_misspelt_hyperparameter_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"conf/params\.yaml, model: depth is not a setting"):
+        untrained(depth=3)

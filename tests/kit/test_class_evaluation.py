@@ -1,0 +1,105 @@
+import numpy as np
+import pandas as pd
+import pytest
+from mlkeel.config import Gate
+from mlkeel.report.tables import evaluation_table
+from mlkeel.tasks import evaluation
+from mlkeel.tasks.answers import Answers, Truth
+from mlkeel.tasks.classification import METRICS, Classification
+from mlkeel.tasks.evaluation import Evaluation, draft_gate
+from mlkeel.tasks.metrics import Scores, score
+from rich.console import Console
+
+TRUTH = np.array([0, 0, 1, 1])
+CERTAIN = np.eye(2)[TRUTH]
+TASK = Classification()
+
+
+def gate(margin: float = 0.2, slice_limit: float = 0.5, slice_rows: int = 2) -> Gate:
+    return Gate(margin=margin, slices=("side",), slice_rows=slice_rows, slice_limit=slice_limit)
+
+
+def scored(rows: int, accuracy: float, macro_f1: float | None, log_loss: float) -> Scores:
+    return Scores(rows=rows, accuracy=accuracy, macro_f1=macro_f1, log_loss=log_loss)
+
+
+def evaluated(model: Scores, baseline: Scores, slices: dict[str, Scores]) -> Evaluation:
+    return Evaluation(TASK, METRICS, model, baseline, slices)
+
+
+def evaluate(table: pd.DataFrame, answers: Answers, truth: Truth, seen: Truth, gate: Gate) -> Evaluation:
+    return evaluation.evaluate(TASK, METRICS, table, answers, truth, seen, gate)
+
+
+def test_a_perfect_answer_scores_one() -> None:
+    scores = score(METRICS, CERTAIN, TRUTH)
+    assert (scores["accuracy"], scores["macro_f1"]) == (1, 1)
+    assert scores["log_loss"] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_score_that_cannot_be_told_is_left_out() -> None:
+    assert score(METRICS, CERTAIN[[0, 2]], TRUTH[[0, 1]]).get("macro_f1") is None
+
+
+def test_answers_in_between_score_in_between() -> None:
+    assert score(METRICS, CERTAIN[[0, 2, 2, 0]], TRUTH)["accuracy"] == 0.5
+
+
+def test_the_baseline_answers_with_what_was_seen_in_training() -> None:
+    answers = TASK.baseline(seen=np.array([0, 1, 1, 1]), rows=len(TRUTH), answers=2)
+    scores = score(METRICS, answers, TRUTH)
+    assert scores["accuracy"] == 0.5
+    assert scores["log_loss"] == pytest.approx(-(np.log(0.25) + np.log(0.75)) / 2)
+
+
+def test_slices_are_judged_alone_and_missing_values_are_one() -> None:
+    table = pd.DataFrame({"side": ["left", "left", None, None]})
+    found = evaluate(table, CERTAIN[[0, 0, 0, 0]], TRUTH, TRUTH, gate())
+    assert {name: scores["accuracy"] for name, scores in found.slices.items()} == {
+        "side = left": 1,
+        "side is missing": 0,
+    }
+
+
+def test_small_slices_are_left_out() -> None:
+    table = pd.DataFrame({"side": ["left", "left", "left", "right"]})
+    assert list(evaluate(table, CERTAIN, TRUTH, TRUTH, gate()).slices) == ["side = left"]
+
+
+def test_a_drafted_gate_lets_its_own_evaluation_in_and_not_the_baseline() -> None:
+    good, poor = scored(9, 0.9, 0.9, 0.3), scored(9, 0.5, 0.3, 0.7)
+    drafted = draft_gate(evaluated(good, poor, {"side = left": good}), gate())
+    assert evaluated(good, poor, {"side = left": good}).shortcomings(drafted) == []
+    assert len(evaluated(poor, poor, {"side = left": poor}).shortcomings(drafted)) == 2
+
+
+@pytest.mark.parametrize(
+    ("loss", "slice_accuracy", "said"),
+    [(0.2, 0.9, []), (0.9, 0.9, ["baseline"]), (0.2, 0.4, ["side = left"]), (1.1, 0.1, ["baseline", "side = left"])],
+)
+def test_a_shortcoming_is_said(loss: float, slice_accuracy: float, said: list[str]) -> None:
+    def scores(loss: float, accuracy: float = 0.9) -> Scores:
+        return scored(4, accuracy, accuracy, loss)
+
+    slices = {"side = left": scores(0.1, slice_accuracy)}
+    found = evaluated(scores(loss), scores(1.0), slices).shortcomings(gate())
+    assert len(found) == len(said)
+    assert all(word in sentence for word, sentence in zip(said, found, strict=True))
+
+
+GOOD, POOR, ONE_CLASS = scored(80, 0.987, 0.98, 0.03), scored(80, 0.41, 0.2, 1.05), scored(9, 1.0, None, 0.01)
+
+
+def test_the_table_shows_model_baseline_and_slices(capsys: pytest.CaptureFixture[str]) -> None:
+    Console(width=80).print(evaluation_table(evaluated(GOOD, POOR, {"colour = red": ONE_CLASS})))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["model", "80", "0.987", "0.980", "0.030"] in lines
+    assert ["baseline", "80", "0.410", "0.200", "1.050"] in lines
+    assert ["colour", "=", "red", "9", "1.000", "-", "0.010"] in lines
+
+
+def test_little_saved_on_few_rows_could_be_chance() -> None:
+    few, many = scored(10, 0.9, 0.9, 0.6), scored(100, 0.9, 0.9, 0.6)
+    poor = scored(10, 0.5, 0.5, 0.7)
+    assert evaluated(few, poor, {}).could_be_chance
+    assert not evaluated(many, poor, {}).could_be_chance

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from mlkeel.report.class_figures import curve, figures, remarks
+from mlkeel.tasks.classification import METRICS
+from mlkeel.tasks.metrics import losses
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+HOSTILE = "<script>alert(1)</script> $x^2$"
+TRUTH = np.array([0, 0, 1, 1, 1])
+FOUND = np.array([[0.9, 0.1, 0], [0.4, 0.6, 0], [0.2, 0.8, 0], [0.3, 0.7, 0], [0.05, 0.95, 0]])
+NAMES = ("apple", HOSTILE, "plum")
+
+
+def numbers(title: str) -> list[tuple[object, ...]]:
+    return next(list(chart.rows) for chart in figures(FOUND, TRUTH, NAMES, "fruit") if title in chart.title)
+
+
+def test_the_confusion_matrix_counts_what_was_predicted() -> None:
+    assert numbers("taken for") == [(HOSTILE, HOSTILE, 3), ("apple", "apple", 1), ("apple", HOSTILE, 1)]
+
+
+def test_each_class_has_the_area_under_its_curve_and_a_missing_one_has_none() -> None:
+    assert numbers("told apart") == [("apple", "1.000"), (HOSTILE, "1.000"), ("plum", "-")]
+    assert numbers("pure") == [("apple", "1.000"), (HOSTILE, "1.000"), ("plum", "-")]
+
+
+def test_curves_agree_with_those_of_scikit_learn() -> None:
+    draw = np.random.default_rng(7)
+    score, own = draw.integers(0, 20, 500) / 20, draw.random(500) < 0.3
+    found = curve("red", score, own)
+    assert found.area == pytest.approx(roc_auc_score(own, score))
+    assert found.average == pytest.approx(average_precision_score(own, score))
+
+
+def test_calibration_says_how_often_it_is_right_where_it_is_that_sure() -> None:
+    assert numbers("as often")[0] == ("60.0%", "0.0%", 1)
+    assert sum(int(str(row[-1])) for row in numbers("as often")) == len(TRUTH)
+
+
+def test_a_class_without_rows_in_the_test_part_is_remarked_on() -> None:
+    assert "plum" in remarks(FOUND, TRUTH, NAMES, "fruit")[0]
+    assert remarks(FOUND[:, :2], TRUTH, NAMES[:2], "fruit") == []
+
+
+def test_the_loss_of_a_row_is_that_of_its_true_class() -> None:
+    np.testing.assert_allclose(losses(METRICS, FOUND, TRUTH), -np.log([0.9, 0.4, 0.8, 0.7, 0.95]))
+
+
+def test_thirty_classes_can_be_drawn() -> None:
+    draw = np.random.default_rng(7)
+    found = draw.dirichlet(np.ones(30), 500)
+    charts = figures(found, draw.integers(0, 30, 500), tuple(f"class {number}" for number in range(30)), "fruit")
+    assert all(len(chart.keys) <= 5 for chart in charts)

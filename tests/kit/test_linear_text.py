@@ -1,0 +1,64 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlkeel.contract.suites import Column, read_contract
+from mlkeel.errors import InputError
+from mlkeel.features.encoder import Matrix
+from mlkeel.features.texts import LONGEST, TextEncoder
+from mlkeel.inference.graph import Graph
+from mlkeel.models.linear_text import LinearText
+from mlkeel.models.model import Shape
+from mlkeel.progress import Watch
+
+from .kinds import KIND
+
+TEXTS = [
+    "a red apple",
+    "a dark cherry",
+    "one green pear",
+    "где мой заказ?",
+    "荷物はどこ 📦",
+    "",
+    None,
+    "long " * 20_000,
+]
+
+
+@pytest.fixture(scope="module")
+def features(original: Path) -> Matrix:
+    return TextEncoder(read_contract(original / "expectations")).encode({"note": TEXTS})
+
+
+def untrained(answers: int = 3, **changes: object) -> LinearText:
+    model: Any = KIND.project.build(KIND.parameters | changes, Shape((Column("note", text=True),), answers), 7)
+    return model
+
+
+@pytest.mark.parametrize("answers", [2, 3])
+def test_onnx_answers_as_the_model_does_for_any_script(features: Matrix, answers: int) -> None:
+    model = untrained(answers)
+    for _ in range(20):
+        model.step(features, np.arange(len(TEXTS)) % answers)
+    np.testing.assert_allclose(Graph(model.to_onnx(), "the graph").run(features), model.predict(features), atol=1e-6)
+
+
+def test_an_untrained_model_knows_nothing(features: Matrix) -> None:
+    np.testing.assert_array_equal(untrained().predict(features[:2]), np.full((2, 3), 1 / 3))
+
+
+def test_the_weights_are_those_of_the_best_epoch() -> None:
+    draw, told = np.random.default_rng(7), list[int]()
+    rows = np.full((60, LONGEST), np.nan, dtype=np.float32)
+    rows[:, :5] = draw.integers(0, 50, (60, 5))
+    known = draw.integers(0, 3, 60)
+    model = untrained(patience=5, learning_rate=0.3)
+    losses = model.fit((rows[:30], known[:30]), (rows[30:], known[30:]), Watch(lambda done, _loss: told.append(done)))
+    assert len(losses) < len(told)
+    assert model.loss(rows[30:], known[30:]) == pytest.approx(losses[-1])
+
+
+def test_a_misspelt_hyperparameter_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"conf/params\.yaml, model: depth is not a setting"):
+        untrained(depth=3)

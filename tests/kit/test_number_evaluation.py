@@ -1,0 +1,130 @@
+import numpy as np
+import pandas as pd
+import pytest
+from mlkeel.config import Gate
+from mlkeel.report.tables import evaluation_table
+from mlkeel.tasks import evaluation
+from mlkeel.tasks.answers import Answers, Truth
+from mlkeel.tasks.evaluation import Evaluation, draft_gate
+from mlkeel.tasks.metrics import Scores, score
+from mlkeel.tasks.regression import METRICS, Regression
+from rich.console import Console
+
+TRUTH = np.array([10.0, 20.0, 30.0, 40.0])
+EXACT = np.column_stack([TRUTH, TRUTH - 1, TRUTH + 1])
+TASK = Regression()
+
+
+def gate(margin: float = 0.2, slice_limit: float = 5, slice_rows: int = 2) -> Gate:
+    return Gate(margin=margin, slices=("side",), slice_rows=slice_rows, slice_limit=slice_limit)
+
+
+def scored(rows: int, mae: float, rmse: float, bias: float, r2: float | None, coverage: float) -> Scores:
+    return Scores(rows=rows, mae=mae, rmse=rmse, bias=bias, r2=r2, coverage=coverage)
+
+
+def scores(mae: float, rows: int = 100) -> Scores:
+    return scored(rows, mae, mae, 0, 0.5, 0.9)
+
+
+def evaluated(model: Scores, baseline: Scores, slices: dict[str, Scores], error: float = 0.0) -> Evaluation:
+    return Evaluation(TASK, METRICS, model, baseline, slices, error)
+
+
+def evaluate(table: pd.DataFrame, answers: Answers, truth: Truth, seen: Truth, gate: Gate) -> Evaluation:
+    return evaluation.evaluate(TASK, METRICS, table, answers, truth, seen, gate)
+
+
+def baseline(seen: Truth, truth: Truth) -> Scores:
+    return score(METRICS, TASK.baseline(seen, len(truth), 3), truth)
+
+
+def test_a_perfect_answer_scores_one() -> None:
+    found = score(METRICS, EXACT, TRUTH)
+    assert [found[name] for name in ("mae", "rmse", "bias", "r2", "coverage")] == [0, 0, 0, 1, 1]
+
+
+def test_a_score_that_cannot_be_told_is_left_out() -> None:
+    assert score(METRICS, EXACT[[0, 0]], TRUTH[[0, 0]]).get("r2") is None
+
+
+def test_answers_in_between_score_in_between() -> None:
+    found = score(METRICS, EXACT + np.array([[3.0], [3.0], [3.0], [-1.0]]), TRUTH)
+    assert (found["mae"], found["bias"]) == (2.5, 2)
+    assert found["rmse"] == pytest.approx(np.sqrt(7))
+    assert found["coverage"] == 0.25
+
+
+def test_the_baseline_answers_with_what_was_seen_in_training() -> None:
+    found = baseline(seen=np.array([0.0, 20.0, 1000.0]), truth=TRUTH)
+    assert found["mae"] == 10
+
+
+def test_slices_are_judged_alone_and_missing_values_are_one() -> None:
+    table = pd.DataFrame({"side": ["left", "left", None, None]})
+    found = evaluate(table, EXACT + np.array([[0.0], [0.0], [4.0], [4.0]]), TRUTH, TRUTH, gate())
+    assert {name: one["mae"] for name, one in found.slices.items()} == {"side = left": 0, "side is missing": 4}
+
+
+def test_small_slices_are_left_out() -> None:
+    table = pd.DataFrame({"side": ["left", "left", "left", "right"]})
+    assert list(evaluate(table, EXACT, TRUTH, TRUTH, gate()).slices) == ["side = left"]
+
+
+def test_a_drafted_gate_lets_its_own_evaluation_in_and_not_the_baseline() -> None:
+    good, poor = scores(3), scores(9)
+    drafted = draft_gate(evaluated(good, poor, {"side = left": good}), gate())
+    assert evaluated(good, poor, {"side = left": good}).shortcomings(drafted) == []
+    assert len(evaluated(poor, poor, {"side = left": poor}).shortcomings(drafted)) == 2
+
+
+@pytest.mark.parametrize(
+    ("mae", "of_slice", "said"),
+    [(2, 1, []), (9.5, 1, ["baseline"]), (2, 6, ["side = left"]), (11, 9, ["baseline", "side = left"])],
+)
+def test_a_shortcoming_is_said(mae: float, of_slice: float, said: list[str]) -> None:
+    found = evaluated(scores(mae), scores(10), {"side = left": scores(of_slice)}).shortcomings(gate())
+    assert len(found) == len(said)
+    assert all(word in sentence for word, sentence in zip(said, found, strict=True))
+
+
+def test_the_table_shows_model_baseline_and_slices(capsys: pytest.CaptureFixture[str]) -> None:
+    good, poor = scored(80, 123.4, 160, -1.5, 0.912, 0.9), scored(80, 612, 790, 40, -0.01, 0.89)
+    one = scored(9, 99, 99, 0, None, 1)
+    Console(width=80).print(evaluation_table(evaluated(good, poor, {"colour = red": one})))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["model", "80", "123.4", "160", "-1.5", "0.912", "0.900"] in lines
+    assert ["baseline", "80", "612", "790", "40", "-0.010", "0.890"] in lines
+    assert ["colour", "=", "red", "9", "99", "99", "0", "-", "1.000"] in lines
+
+
+def test_little_saved_on_few_rows_could_be_chance() -> None:
+    assert evaluated(scores(9), scores(10), {}, error=0.06).could_be_chance
+    assert not evaluated(scores(9), scores(10), {}, error=0.02).could_be_chance
+    assert evaluated(scores(11), scores(10), {}, error=0.02).could_be_chance
+
+
+def test_a_model_as_good_as_the_baseline_could_be_chance() -> None:
+    assert evaluated(scores(10), scores(10), {}).could_be_chance
+
+
+def test_the_interval_of_the_baseline_holds_what_it_should() -> None:
+    assert baseline(np.arange(101.0), np.arange(101.0))["coverage"] == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_drafted_gate_leaves_room() -> None:
+    assert draft_gate(evaluated(scores(3), scores(10), {"side = left": scores(4)}, 0.05), gate()).slice_limit == 6
+    assert draft_gate(evaluated(scores(6), scores(10), {}, 0.12), gate()).margin == pytest.approx(0.04)
+
+
+def test_the_error_is_that_of_a_mean_over_rows() -> None:
+    truth = np.random.default_rng(7).normal(size=400)
+    rows = np.column_stack([truth / 2, truth - 1, truth + 1])
+    found = evaluate(pd.DataFrame({"side": ["left"] * 400}), rows, truth, truth, gate())
+    gained = np.abs(truth - np.median(truth)) - np.abs(truth / 2)
+    assert found.error == pytest.approx(gained.std() / 20 / found.baseline["mae"])
+
+
+def test_a_baseline_that_is_never_wrong_leaves_nothing_to_save() -> None:
+    table, none = pd.DataFrame({"side": ["left"] * 20}), np.zeros(20)
+    assert evaluate(table, np.tile([0.0, -1, 1], (20, 1)), none, np.array([0.0, 0, 5]), gate()).could_be_chance

@@ -1,0 +1,134 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlkeel.config import read_settings
+from mlkeel.contract.suites import Contract, read_contract
+from mlkeel.contract.validate import check
+from mlkeel.drafts.targets import target_rules
+from mlkeel.errors import DataError, InputError
+from mlkeel.inference.batch import predict_file
+from mlkeel.inference.frames import told
+from mlkeel.inference.predictor import Predictor
+from mlkeel.tasks import numbers
+from mlkeel.tasks.number_targets import coded, gives_away, labelled
+from mlkeel.tasks.numbers import COVERAGE, half_width, refuse_what_was_not_dealt, with_interval
+
+from .steps import prepare
+
+
+def test_each_row_gets_an_estimate_and_an_interval(fruit_predictor: Predictor, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("weight_g,colour\n160,red\n7,\n", encoding="utf-8")
+    predict_file(fruit_predictor, tmp_path / "in.csv", tmp_path / "out.csv")
+    answer = pd.read_csv(tmp_path / "out.csv")
+    assert answer["predicted_price"].tolist() == pytest.approx([90, 13.5], abs=9)
+    assert (answer["low_price"] < answer["predicted_price"]).all()
+    assert (answer["predicted_price"] < answer["high_price"]).all()
+
+
+def test_an_interval_is_as_wide_as_it_must_be_for_unseen_rows() -> None:
+    draw = np.random.default_rng(7)
+    seen, unseen = draw.normal(size=2000), draw.normal(size=20_000)
+    half = half_width(np.zeros(2000), seen)
+    assert (np.abs(unseen) <= half).mean() == pytest.approx(COVERAGE, abs=0.02)
+
+
+def test_few_rows_give_the_widest_interval_that_they_know() -> None:
+    assert half_width(np.zeros(3), np.array([1.0, -5.0, 2.0])) == 5
+
+
+def test_the_estimate_is_told_with_the_ends_of_its_interval() -> None:
+    found, names = with_interval(np.array([5.0, 7.0]), 2), ("estimate", "low", "high")
+    table = told(numbers, found, names, "price", pd.Index([5, 9]))
+    assert table.loc[9].to_dict() == {"predicted_price": 7, "low_price": 5, "high_price": 9}
+
+
+def lines(*prices: str) -> str:
+    rows = [f"f{number},apple,{price},a note,{number % 90 + 1},red" for number, price in enumerate(prices)]
+    return "\n".join(["id,fruit,price,note,weight_g,colour", *rows])
+
+
+@pytest.mark.parametrize(
+    ("prices", "said"),
+    [
+        (["5"] * 60, '"price" is 5.0 in all 60 rows'),
+        ([*map(str, range(60)), "cheap"], "price: its type must be float64"),
+        ([*map(str, range(60)), ""], "no value in 1 of 61 rows, the first in row 61"),
+        ([*map(str, range(60)), "5000"], "price: values must be at least 0 and at most 200"),
+    ],
+    ids=["one number", "no number", "missing", "out of range"],
+)
+def test_a_target_that_cannot_be_learnt_is_refused(project: Path, prices: list[str], said: str) -> None:
+    (project / "data" / "fruit.csv").write_text(lines(*prices), encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        prepare(read_settings(project / "conf" / "params.yaml"), read_contract(project / "expectations"), project)
+
+
+def test_one_number_that_all_rows_teach_is_refused(fruit_contract: Contract) -> None:
+    with pytest.raises(InputError, match="price is 5 in all rows of the training part"):
+        refuse_what_was_not_dealt(np.array([5.0, 5.0]), fruit_contract, "price", Path("fruit.csv"))
+
+
+NUMBERS = [f"{place * 7919 % 997 / 7:.3f}" for place in range(100)]
+
+
+def test_another_unit_gives_the_target_away_and_noise_does_not() -> None:
+    truth = pd.Series(NUMBERS).astype(float)
+    draw = np.random.default_rng(7)
+    assert gives_away(truth / 1000 + 273, coded(truth))
+    assert gives_away(-truth, coded(truth))
+    assert not gives_away(truth + draw.normal(0, 10, 100), coded(truth))
+
+
+def test_a_category_gives_the_target_away_if_each_stands_for_one_number() -> None:
+    truth = pd.Series([1.0, 2.0, 3.0, 4.0] * 25)
+    assert gives_away(np.array([0, 1, 2, 3] * 25), coded(truth))
+    assert not gives_away(np.array([0, 1, 0, 1] * 25), coded(truth))
+    assert not gives_away(np.arange(100), coded(truth))
+
+
+REFUSED = {
+    "mostly missing": ([*NUMBERS[:40], *[""] * 60], "mostly missing: it has no value in 60 of 100 rows"),
+    "words": (["cheap", "dear"] * 50, 'holds 100 values that are no numbers, for example "cheap", "dear"'),
+    "some words": ([*NUMBERS[:98], "about 7", "n.n."], "holds 2 values that are no numbers"),
+    "dates": ([f"2021-{1 + place % 12:02d}-{1 + place % 28:02d}" for place in range(100)], "holds dates"),
+    "one number": (["7"] * 100, "is 7 in all rows"),
+    "classes": ([str(place % 3) for place in range(100)], "has 3 different numbers only"),
+    "too large": ([f"{place + 1}e37" for place in range(100)], "too large"),
+    "much alike": ([f"{1e9 + place / 100:.2f}" for place in range(100)], "differ too little for single precision"),
+    "few rows": (NUMBERS[:40], "40 rows have a value of label, and 50 are needed"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_target_that_does_not_fit_is_refused_in_one_paragraph(name: str) -> None:
+    values, said = REFUSED[name]
+    frame = pd.DataFrame({"label": values}, dtype="str")
+    with pytest.raises(DataError, match=said) as refusal:
+        labelled(frame.mask(frame == ""), "label", "my.csv")
+    assert str(refusal.value).startswith("my.csv")
+    assert "\n" not in str(refusal.value)
+
+
+def test_rows_that_cannot_be_learnt_from_are_left_out_and_told() -> None:
+    frame = pd.DataFrame({"label": [*NUMBERS, *[""] * 5]}, dtype="str")
+    kept, notes = labelled(frame.mask(frame == ""), "label", "my.csv")
+    assert len(kept) == 100
+    assert [note.split()[0] for note in notes] == ["5"]
+
+
+@pytest.mark.parametrize("factor", [1, 1000, -1])
+def test_the_rules_let_the_target_through_and_no_other_unit(factor: int) -> None:
+    truth = pd.Series(NUMBERS, name="label").astype(float)
+    suite = {"name": "dataset", "expectations": list(target_rules(truth))}
+    found = check(pd.DataFrame({"label": truth * factor}), suite)
+    assert all(finding.passed for finding in found) == (factor == 1)
+
+
+@pytest.mark.parametrize("fault", ["missing", "far", "stuck"])
+def test_each_rule_of_the_target_guards(fault: str) -> None:
+    truth = pd.Series(NUMBERS, name="label").astype(float)
+    ways = {"missing": truth.mask(truth.index == 3), "far": truth.where(truth.index > 0, 1e6), "stuck": truth * 0 + 142}
+    suite = {"name": "dataset", "expectations": list(target_rules(truth))}
+    assert not all(finding.passed for finding in check(pd.DataFrame({"label": ways[fault]}), suite))

@@ -1,0 +1,253 @@
+"""What `make prove` says of a fault: it was caught, missed, does not apply, or could not be planted."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlkeel.cli.app import main
+from mlkeel.contract.suites import Contract
+from mlkeel.data.tables import with_columns
+from mlkeel.errors import InputError
+from mlkeel.models.model import Shape
+from mlkeel.project import Project
+from mlkeel.testing import prove
+from mlkeel.testing.project_faults import PROJECT_FAULTS
+from mlkeel.testing.prove import PARTS, Attempt, Proof
+
+from .kinds import KIND
+
+TEMPLATE = Path(__file__).parents[2] / "template"
+CONFTEST = f"""
+from mlkeel.testing.planting import fixture_for
+from {type(KIND).__module__} import KIND
+
+project = fixture_for(KIND.project)
+"""
+CONTRACT = """
+import warnings
+from pathlib import Path
+
+import pytest
+from mlkeel.contract.suites import name_of, read_contract
+from mlkeel.contract.validate import check
+
+SUITES = read_contract(Path(__file__).parents[2] / "expectations")
+NAMES = [name_of(one) for suite in (SUITES.features, SUITES.dataset) for one in suite["expectations"]]
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(NAMES))
+def test_the_table_meets(table, contract, name):
+    for one in (*check(table, contract.features), *check(table, contract.dataset)):
+        if name_of(one.expectation) == name and not one.passed:
+            if one.critical:
+                pytest.fail(one.sentence)
+            warnings.warn(one.sentence)
+"""
+TRAINING = """
+def test_it_beats_the_baseline_by_the_margin(trained, settings):
+    assert trained.evaluation.saved >= settings.gate.margin
+
+
+def test_each_row_of_the_table_is_in_one_part(prepared, table):
+    assert sorted(row for part in vars(prepared.table).values() for row in part.index) == list(table.index)
+"""
+INFERENCE = """
+def test_it_is_served(predictor):
+    assert predictor.answers
+"""
+SMALL = {
+    "conftest.py": CONFTEST,
+    "data/test_contract.py": CONTRACT,
+    "model/test_training.py": TRAINING,
+    "model/test_inference.py": INFERENCE,
+    "model/test_behavior.py": "",
+}
+
+
+@pytest.fixture
+def tested(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the made-up project that has a few tests."""
+    options = '\n[tool.pytest.ini_options]\naddopts = "-p mlkeel.testing.plugin"\n'
+    about = project / "pyproject.toml"
+    about.write_text(about.read_text(encoding="utf-8") + options, encoding="utf-8")
+    for name, content in SMALL.items():
+        (project / "tests" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "tests" / name).write_text(content, encoding="utf-8")
+    monkeypatch.setattr(sys, "path", [*sys.path])  # to which pytest adds the folders of tests
+    return project
+
+
+def attempt(root: Path, part: str, fault: str) -> Attempt:
+    return next(one for one in prove.attempts(KIND.project, root, (part,)) if one.fault == fault)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+
+
+class Odd:
+    """A model that is unlike what faults expect of one."""
+
+    def fit(self, *_: object) -> list[float]:
+        return []
+
+    def to_onnx(self) -> bytes:
+        return b""
+
+    def step(self, features: object, truth: object) -> object:
+        return features, truth
+
+    def predict(self, features: Any) -> Any:
+        return 10 // features
+
+
+def crashes_of(fault: str, call: Callable[[Any], object]) -> list[str]:
+    """What is noted as gone wrong in the fault itself, when `call` runs into it."""
+    crashes: list[str] = []
+    (one,) = [one for one in PROJECT_FAULTS if one.name == fault]
+    project = one.plant(replace(KIND.project, build=lambda *_: Odd()), crashes)
+    with pytest.raises(Exception):  # noqa: B017, PT011 - whatever a fault does
+        call(project.build({"learning_rate": "adaptive"}, Shape((), 2), 7))
+    return crashes
+
+
+@pytest.mark.parametrize(
+    ("fault", "call", "said"),
+    [
+        ("answers halved", lambda model: model.predict(features=2), "unexpected keyword argument 'features'"),
+        ("trained on shuffled labels", lambda model: model.fit((1, 2)), "missing 2 required positional arguments"),
+        ("frozen weights", lambda model: model.step(1, 2), "has no attribute 'loss'"),
+        ("untrained", lambda model: model, "can't multiply sequence"),
+    ],
+    ids=["another signature", "another call", "another attribute", "another parameter"],
+)
+def test_a_fault_that_raises_in_itself_has_crashed(fault: str, call: Callable[[Any], object], said: str) -> None:
+    (crash,) = crashes_of(fault, call)
+    assert said in crash
+
+
+def test_an_error_of_the_code_that_a_fault_calls_is_no_crash_of_the_fault() -> None:
+    assert crashes_of("answers halved", lambda model: model.predict(0)) == []
+
+
+@pytest.mark.parametrize(
+    ("proof", "code", "said"),
+    [
+        (Proof("a fault", "a.b", "test_it", 0.1), 0, "All 1 planted faults were caught."),
+        (Proof("a fault", "a.b", None, 0.1), 0, "All 0 planted faults were caught."),
+        (Proof("a fault", "a.b", "", 0.1), 1, "1 of 1 planted faults were missed: a fault."),
+        (Proof("a fault", "a.b", None, 0.1, "TypeError: no"), 1, "1 could not be planted"),
+    ],
+    ids=["caught", "does not apply", "missed", "crashed"],
+)
+def test_only_a_fault_that_was_caught_or_does_not_apply_is_well(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    proof: Proof,
+    code: int,
+    said: str,
+) -> None:
+    monkeypatch.setattr(prove, "prove", lambda *_: iter([proof]))
+    with pytest.raises(SystemExit) as ended:
+        main(KIND.project, ["--root", str(project), "prove"])
+    assert ended.value.code == code
+    printed = capsys.readouterr()
+    assert said in " ".join((printed.out + printed.err).split())
+
+
+def no_such_part(project: Project, _crashes: list[str]) -> Project:
+    return replace(project, **{"no_such_part": 1})
+
+
+def colourless(project: Project, _crashes: list[str]) -> Project:
+    def load(path: Path, contract: Contract) -> pd.DataFrame:
+        table = project.load(path, contract)
+        return with_columns(table, {"colour": table["colour"].mask(np.full(len(table), True))})
+
+    return replace(project, load=load)
+
+
+def test_what_cannot_be_planted_is_told_from_what_is_caught(tested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tests = ("tests/data/test_contract.py",)
+    faults = ("further column", "duplicated rows", "repeated identifiers")
+    attempts = [
+        Attempt("another signature", "project", tests, no_such_part),
+        Attempt("no colour", "project", tests, colourless),
+        *(attempt(tested, "data", fault) for fault in faults),
+    ]
+    before = contents(tested)
+    monkeypatch.setattr(prove, "attempts", lambda *_: iter(attempts))
+    crashed, *proofs = prove.prove(KIND.project, tested, ("data",))
+    assert crashed.caught_by is None
+    assert "no_such_part" in str(crashed.crash)
+    assert {proof.fault: proof.caught_by for proof in proofs} == {
+        "no colour": "colour-values_to_not_be_null-warning",
+        "further column": "table-columns_to_match_set",
+        "duplicated rows": "",
+        "repeated identifiers": None,
+    }
+    assert [proof.crash for proof in proofs] == [None] * 4
+    assert contents(tested) == before
+
+
+@pytest.mark.parametrize(
+    ("part", "fault", "caught_by"),
+    [
+        ("code", "off-by-one split", "test_each_row_of_the_table_is_in_one_part"),
+        ("model", "untrained", "test_it_beats_the_baseline_by_the_margin"),
+        ("model", "answers halved", "The exported graph differs from the model"),
+    ],
+)
+def test_what_the_tests_are_given_does_wrong_as_long_as_a_fault_is_planted(
+    tested: Path, part: str, fault: str, caught_by: str
+) -> None:
+    one = attempt(tested, part, fault)
+    caught = prove.run_tests(KIND.project, tested, one.tests, one.plant)
+    assert caught.failures[0].startswith(caught_by)
+    assert caught.crashes == []
+    assert prove.run_tests(KIND.project, tested, one.tests).failures == []
+
+
+def test_a_fault_that_cannot_break_this_table_has_crashed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(table: pd.DataFrame, _: object) -> pd.DataFrame:
+        return table[["no such column"]]
+
+    faults = SimpleNamespace(FOR_THE_SUITES=(wrong,), BEYOND_THE_SUITES=())
+    monkeypatch.setattr(prove, "faults_of", lambda *_: faults)
+    (one,) = prove.attempts(KIND.project, root, ("data",))
+    (crash,) = prove.run_tests(KIND.project, root, (), one.plant).crashes
+    assert "no such column" in crash
+
+
+def test_what_learns_all_at_once_has_no_steps_to_break(root: Path) -> None:
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+
+    simple = DummyClassifier if KIND.classification else DummyRegressor
+    project = replace(KIND.project, build=lambda *_: simple())
+    attempts = prove.attempts(project, root, ("model",))
+    without = {one.fault for one in attempts if one.plant is None}
+    assert without == {"frozen weights", "untrained", "stopped after one step"}
+
+
+def test_tests_that_fail_without_a_fault_prove_nothing(tested: Path) -> None:
+    (tested / "tests" / "data" / "test_contract.py").write_text("def test_it(): assert False", encoding="utf-8")
+    with pytest.raises(InputError, match="test_it fails without a fault"):
+        list(prove.prove(KIND.project, tested, ("data",)))
+
+
+def test_tests_that_are_not_there_are_named(root: Path) -> None:
+    with pytest.raises(InputError, match=r"test_contract.py: there are no such tests"):
+        list(prove.prove(KIND.project, root, ("data",)))
+
+
+def test_each_fault_in_the_code_has_tests_that_should_notice_it(root: Path) -> None:
+    attempts = list(prove.attempts(KIND.project, root, PARTS))
+    assert {fault.name for fault in PROJECT_FAULTS} < {one.fault for one in attempts}
+    assert all(one.tests and all((TEMPLATE / test).is_file() for test in one.tests) for one in attempts)

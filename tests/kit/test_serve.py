@@ -1,0 +1,222 @@
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fastapi import HTTPException, Request
+from fastapi.testclient import TestClient
+from mlkeel.config import read_serving
+from mlkeel.errors import ArtifactError, InputError
+from mlkeel.inference.predictor import Predictor
+from mlkeel.registry.artifact import current, put_in_use
+from mlkeel.serve.app import build
+from mlkeel.serve.lifecycle import Lifecycle
+from mlkeel.serve.metrics import Metrics
+from mlkeel.serve.predictions import Predictions
+
+from .kinds import KIND
+
+ROW = KIND.row
+OTHER = KIND.other_row
+BROKEN = KIND.broken_row
+ONE, TWO = "new", "old, new,"  # keys
+EXACT = json.dumps(ROW)
+JSON = {"content-type": "application/json"}
+COLUMN = KIND.feature
+Serve = Callable[..., tuple[TestClient, Lifecycle]]
+
+
+def wait_for(truth: Callable[[], bool], client: TestClient) -> None:
+    limit = time.monotonic() + 20
+    while not truth():
+        assert time.monotonic() < limit
+        client.get("/healthz")
+
+
+def numbers(answer: dict) -> list[float]:
+    return list(answer["probabilities"].values() if "probabilities" in answer else answer.values())
+
+
+def test_a_row_is_answered_as_the_predictor_does(client: TestClient, fruit_predictor: Predictor) -> None:
+    answer = client.post("/predict", json=ROW)
+    assert answer.status_code == 200
+    assert numbers(answer.json()) == pytest.approx(list(fruit_predictor.predict_row(ROW).values()), rel=1e-5)
+    assert answer.headers["x-model-version"] == client.get("/version").json()["artifact"]
+
+
+def test_many_rows_are_answered_in_their_order(client: TestClient) -> None:
+    one, other = (numbers(client.post("/predict", json=row).json()) for row in (ROW, OTHER))
+    assert one != other
+    for rows, wanted in (([ROW, OTHER, ROW], [one, other, one]), ([ROW], [one]), ([OTHER] * 900, [other] * 900)):
+        answers = client.post("/predict", json=rows).json()
+        assert [numbers(answer) for answer in answers] == [pytest.approx(numbers_, rel=1e-4) for numbers_ in wanted]
+
+
+def test_a_value_that_the_contract_refuses_is_named(client: TestClient) -> None:
+    answer = client.post("/predict", json=[ROW, BROKEN])
+    assert answer.status_code == 422
+    (refusal,) = answer.json()["detail"]
+    assert (refusal["row"], refusal["column"]) == (2, COLUMN)
+    assert refusal["message"].startswith(f"{COLUMN}: ")
+    assert f'column="{COLUMN}",rule="{refusal["rule"]}"' in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("variables", "request_", "status"),
+    [
+        ({}, {"content": b"{", "headers": JSON}, 400),
+        ({}, {"content": b"[" * 9999, "headers": JSON}, 400),
+        ({}, {"content": b'{"a": NaN}', "headers": JSON}, 400),
+        ({}, {"content": b"a=1", "headers": {"content-type": "text/plain"}}, 415),
+        ({"API_MAX_BYTES": "10"}, {"json": ROW}, 413),
+        ({"API_MAX_BYTES": "10"}, {"content": iter([b"[1,2", b",3,4,5,6]"]), "headers": JSON}, 413),
+        ({"API_MAX_BYTES": str(len(EXACT))}, {"content": EXACT, "headers": JSON}, 200),
+        ({}, {"content": EXACT, "headers": {"content-type": "Application/JSON; charset=utf-8"}}, 200),
+        ({}, {"json": []}, 422),
+        ({"API_KEYS": ""}, {"json": ROW}, 200),
+        ({"API_MAX_ROWS": "2"}, {"json": [ROW] * 3}, 413),
+        ({"API_MAX_ROWS": "2"}, {"json": [ROW] * 2}, 200),
+        ({"API_KEYS": TWO}, {"json": ROW}, 401),
+        ({"API_KEYS": TWO}, {"json": ROW, "headers": {"x-api-key": "ne"}}, 401),
+        ({"API_KEYS": TWO}, {"json": ROW, "headers": {"x-api-key": "old"}}, 200),
+        ({"API_KEYS": TWO}, {"json": ROW, "headers": {"x-api-key": "new"}}, 200),
+    ],
+)
+def test_each_limit_has_its_status(serve: Serve, variables: dict, request_: dict, status: int) -> None:
+    client, _ = serve(**variables)
+    answer = client.post("/predict", **request_)
+    assert answer.status_code == status
+    assert status in (200, 422) or isinstance(answer.json()["detail"], str)
+    assert (answer.headers.get("connection") == "close") == ("bytes" in answer.text)
+
+
+def test_without_keys_it_listens_to_this_machine_alone() -> None:
+    assert read_serving({}).host == "127.0.0.1"
+    assert read_serving({"API_KEYS": ONE}).host == "0.0.0.0"
+    assert read_serving({"API_HOST": "::"}).host == "::"
+    assert read_serving({"API_KEYS": TWO}).api_keys == ("old", "new")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PORT", "http"), ("PORT", "70000"), ("API_MAX_ROWS", "0"), ("API_KEYS", " ,"), ("API_KEYS", "größe")],
+)
+def test_a_variable_that_does_not_fit_is_named(name: str, value: str) -> None:
+    with pytest.raises(InputError, match=f"the environment: {name}"):
+        read_serving({name: value})
+
+
+def test_it_is_ready_until_it_stops(serve: Serve) -> None:
+    client, lifecycle = serve()
+    assert client.get("/readyz").json() == {"status": "ready"}
+    lifecycle.stopping = True
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+    answer = client.post("/predict", json=ROW)
+    assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+
+
+def test_without_a_model_it_does_not_start(root: Path, tmp_path: Path) -> None:
+    shutil.copy(root / "pyproject.toml", tmp_path)
+    with pytest.raises(ArtifactError, match="make train"):
+        build(tmp_path, read_serving({}))
+
+
+def test_another_artifact_is_taken_over_while_it_serves(serve: Serve, tmp_path: Path) -> None:
+    client, lifecycle = serve()
+    artifacts = tmp_path / "artifacts"
+    shutil.copytree(current(artifacts), artifacts / "v2")
+    put_in_use(artifacts, "v2")
+    wait_for(lambda: client.get("/version").json()["artifact"] == "v2", client)
+    assert client.post("/predict", json=ROW).headers["x-model-version"] == "v2"
+    assert 'version="v2"' in client.get("/metrics").text
+    assert lifecycle.taken_over == 1
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "features.json", "params.yaml"])
+def test_a_broken_artifact_is_refused_and_the_old_one_stays(serve: Serve, tmp_path: Path, file: str) -> None:
+    client, lifecycle = serve()
+    before = client.get("/version").json()["artifact"]
+    artifacts = tmp_path / "artifacts"
+    folder = Path(shutil.copytree(current(artifacts), artifacts / "v2"))
+    (folder / file).write_bytes(b"rubbish")
+    put_in_use(artifacts, "v2")
+    wait_for(lambda: lifecycle.refused > 0, client)
+    assert client.post("/predict", json=ROW).headers["x-model-version"] == before
+    assert "api_model_refusals_total 1.0" in client.get("/metrics").text
+
+
+def test_a_request_needs_neither_pandas_nor_a_framework(trained_project: Path, root: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained_project / "artifacts", tmp_path / "artifacts")
+    shutil.copy(root / "pyproject.toml", tmp_path)
+    program = f"""
+import sys
+from pathlib import Path
+from fastapi.testclient import TestClient
+from mlkeel.serve.app import build
+from mlkeel.config import read_serving
+with TestClient(build(Path({str(tmp_path)!r}), read_serving(dict()))[0]) as client:
+    assert client.post("/predict", json={ROW!r}).status_code == 200
+print(set("pandas sklearn torch great_expectations scipy onnx".split()) & set(sys.modules))
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "set()"
+
+
+def test_one_request_too_many_is_sent_away_and_the_next_is_answered(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _ = serve(API_MAX_REQUESTS="1")
+    predict, within = Predictor.predict, []
+
+    def busy(predictor: Predictor, rows: dict) -> object:
+        monkeypatch.setattr(Predictor, "predict", predict)
+        within.extend([client.post("/predict", json=ROW), client.get("/metrics")])
+        return predict(predictor, rows)
+
+    monkeypatch.setattr(Predictor, "predict", busy)
+    assert client.post("/predict", json=[ROW] * 900).status_code == 200
+    assert (within[0].status_code, within[0].headers["retry-after"]) == (503, "1")
+    assert "api_requests_in_flight 2.0" in within[1].text
+    assert client.post("/predict", json=ROW).status_code == 200
+    assert "api_requests_in_flight 1.0" in client.get("/metrics").text
+
+
+def test_a_prediction_that_takes_too_long_is_given_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = serve(API_MAX_SECONDS="0.05", API_MAX_REQUESTS="1")
+    ended = threading.Event()
+    monkeypatch.setattr(Predictor, "predict", lambda *_: ended.wait(10))
+    assert client.post("/predict", json=[ROW] * 900).status_code == 504
+    assert client.post("/predict", json=ROW).status_code == 503  # the work goes on, and counts
+    ended.set()
+
+
+def test_it_says_of_which_commit_and_template_it_is(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlkeel.serve.app.revision", {tmp_path: "1a2b3c"}.get)
+    (tmp_path / ".copier-answers.yml").write_text("_commit: v9\n", encoding="utf-8")
+    said = serve()[0].get("/version").json()
+    assert (said["commit"], said["template"]) == ("1a2b3c", "v9")
+    monkeypatch.setattr("mlkeel.serve.app.revision", {}.get)
+    assert serve()[0].get("/version").json()["commit"] == "unknown"
+
+
+async def gone() -> dict:
+    return {"type": "http.disconnect"}
+
+
+@pytest.mark.parametrize(("receive", "status"), [(lambda: asyncio.sleep(1), 408), (gone, 400)])
+def test_a_body_that_does_not_come_is_not_waited_for(serve: Serve, receive: Callable, status: int) -> None:
+    _, lifecycle = serve()
+    predictions = Predictions(lifecycle, Metrics(lifecycle), read_serving({"API_MAX_SECONDS": "0.05"}))
+    request = Request({"type": "http", "headers": [(b"content-type", b"application/json")]}, receive)
+    with pytest.raises(HTTPException) as refusal:
+        asyncio.run(predictions.answer(request))
+    assert refusal.value.status_code == status

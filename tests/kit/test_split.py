@@ -1,0 +1,53 @@
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from mlkeel.config import Shares
+from mlkeel.data.split import Split, split
+from mlkeel.errors import DataError
+
+SHARES = Shares(train=0.6, validation=0.2, test=0.2)
+
+
+def sides(parts: Split) -> dict[int, str]:
+    return {row: name for name, part in vars(parts).items() for row in part.index}
+
+
+@settings(max_examples=25)
+@given(values=st.lists(st.integers(0, 50), min_size=20, max_size=80))
+def test_the_parts_hold_each_row_once_and_duplicates_on_one_side(values: list[int]) -> None:
+    table = pd.DataFrame({"value": values})
+    try:
+        parts = split(table, SHARES)
+    except DataError:
+        assume(False)
+    side = sides(parts)
+    assert sorted(side) == list(table.index)
+    assert table.groupby("value").apply(lambda group: group.index.map(side).nunique()).eq(1).all()
+
+
+def test_a_row_keeps_its_side_when_the_table_grows() -> None:
+    table = pd.DataFrame({"value": range(300)})
+    before, after = sides(split(table.head(100), SHARES)), sides(split(table, SHARES))
+    assert before.items() <= after.items()
+
+
+def test_the_parts_have_about_their_shares() -> None:
+    parts = split(pd.DataFrame({"value": range(5000)}), SHARES)
+    assert [len(part) / 5000 for part in vars(parts).values()] == pytest.approx([0.6, 0.2, 0.2], abs=0.03)
+
+
+def test_rows_stay_where_they_were_dealt_by_earlier_releases() -> None:
+    table = pd.DataFrame({"text": list("abcdefghij"), "number": [value / 2 for value in range(10)]})
+    assert "".join(side[:2] for _, side in sorted(sides(split(table, SHARES)).items())) == "trtrtrtrvatetetrtrtr"
+
+
+def test_only_the_key_counts() -> None:
+    table = pd.DataFrame({"value": [1, 2, 3, 4] * 50, "note": range(200)})
+    side = sides(split(table, Shares(train=0.5, validation=0.25, test=0.25), key=["value"]))
+    assert all(side[row] == side[row % 4] for row in table.index)
+
+
+def test_a_share_without_rows_is_refused() -> None:
+    with pytest.raises(DataError, match="part of the table is empty"):
+        split(pd.DataFrame({"value": [1, 1, 1]}), SHARES)

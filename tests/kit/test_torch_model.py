@@ -1,0 +1,153 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from mlkeel.config import Settings, read_settings
+from mlkeel.contract.suites import Column, read_contract
+from mlkeel.errors import InputError
+from mlkeel.features.encoder import Matrix
+from mlkeel.models.model import Part, Shape
+from mlkeel.models.torch_model import TorchModel
+from mlkeel.progress import Watch
+from mlkeel.project import Prepared, Run
+from mlkeel.training import steps
+from mlkeel.training.training import train
+
+from .kinds import KIND
+from .steps import prepare
+
+
+class KilledError(Exception):
+    """Instead of a signal, which would end the tests as well."""
+
+
+@pytest.fixture(scope="module")
+def fruit(original: Path) -> tuple[Prepared, Settings]:
+    settings = read_settings(original / "conf" / "params.yaml")
+    settings = settings.model_copy(update={"model": settings.model | {"epochs": 12}})
+    return prepare(settings, read_contract(original / "expectations"), original), settings
+
+
+def new_model(prepared: Prepared, settings: Settings) -> TorchModel:
+    model: Any = steps.new_model(KIND.project.build, prepared, Run(Path(), settings, prepared.contract))
+    return model
+
+
+def fitted(fruit: tuple[Prepared, Settings], watch: Watch) -> tuple[Matrix, list[float]]:
+    prepared, settings = fruit
+    model = new_model(prepared, settings)
+    parts = [(prepared.features[part], prepared.truth[part]) for part in ("train", "validation")]
+    losses = model.fit(parts[0], parts[1], watch)
+    return model.predict(prepared.features["test"]), losses
+
+
+def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(
+    fruit: tuple[Prepared, Settings], tmp_path: Path
+) -> None:
+    told: list[int] = []
+
+    def die(done: int, _loss: float | None) -> None:
+        told.append(done)
+        if len(told) == 5:
+            raise KilledError
+
+    checkpoint = tmp_path / "artifacts" / "checkpoint"
+    with pytest.raises(KilledError):
+        fitted(fruit, Watch(die, checkpoint, pause=0))
+    answers, losses = fitted(fruit, Watch(lambda done, _: told.append(done), checkpoint, pause=0))
+    assert told[:6] == [1, 2, 3, 4, 5, 6]
+    expected, others = fitted(fruit, Watch(lambda *_: None))
+    assert losses == others
+    np.testing.assert_array_equal(answers, expected)
+
+
+def test_a_checkpoint_is_gone_after_training_and_belongs_to_its_settings(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[Path] = []
+    fit = TorchModel.fit
+
+    def watched(model: TorchModel, seen: Part, unseen: Part, watch: Watch) -> list[float]:
+        assert watch.checkpoint is not None
+        named.append(watch.checkpoint)
+        watch.checkpoint.write_bytes(b"left by a kill")
+        return fit(model, seen, unseen, Watch(watch.advance))
+
+    monkeypatch.setattr(TorchModel, "fit", watched)
+    (project / "artifacts").mkdir()
+    path = project / "conf" / "params.yaml"
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    short = values["model"] | {"epochs": 2}
+    for seed in (1, 1, 2):
+        path.write_text(yaml.safe_dump(values | {"seed": seed, "model": short}), encoding="utf-8")
+        train(KIND.project, project)
+    assert named[0] == named[1] != named[2]
+    assert not any(path.exists() for path in named)
+
+
+def test_the_seed_decides_and_nothing_else_is_drawn_from(fruit: tuple[Prepared, Settings]) -> None:
+    prepared, settings = fruit
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = new_model(prepared, settings).predict(prepared.features["test"])
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    np.testing.assert_array_equal(new_model(prepared, settings).predict(prepared.features["test"]), first)
+    other = new_model(prepared, settings.model_copy(update={"seed": 99})).predict(prepared.features["test"])
+    assert not np.array_equal(other, first)
+
+
+def test_the_machine_says_on_which_device(fruit: tuple[Prepared, Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def none_here(check_available: bool = False) -> None:
+        asked.append(check_available)
+
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", none_here)
+    assert new_model(*fruit).device == torch.device("cpu")
+    assert True in asked
+
+
+def test_training_stops_when_it_gets_no_better(fruit: tuple[Prepared, Settings]) -> None:
+    prepared, settings = fruit
+    patient = settings.model_copy(update={"model": settings.model | {"epochs": 300, "patience": 2, "improvement": 1e9}})
+    told: list[int] = []
+    fitted((prepared, patient), Watch(lambda done, _loss: told.append(done)))
+    assert told == [1, 2, 3]
+
+
+def test_the_weights_are_those_of_the_best_epoch(fruit: tuple[Prepared, Settings]) -> None:
+    prepared, settings = fruit
+    wild = {"epochs": 30, "learning_rate": 0.5, "patience": 30}
+    model = new_model(prepared, settings.model_copy(update={"model": settings.model | wild}))
+    told: list[int] = []
+    parts = [(prepared.features[part], prepared.truth[part]) for part in ("train", "validation")]
+    losses = model.fit(parts[0], parts[1], Watch(lambda done, _loss: told.append(done)))
+    assert len(losses) < len(told)
+    assert model.loss(*parts[1]) == pytest.approx(losses[-1])
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04"])
+def test_a_checkpoint_that_cannot_be_used_is_told_and_left(
+    fruit: tuple[Prepared, Settings], tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    (tmp_path / "checkpoint").write_bytes(content)
+    answers, _ = fitted(fruit, Watch(lambda *_: None, tmp_path / "checkpoint"))
+    assert "this checkpoint cannot be used" in caplog.text
+    np.testing.assert_array_equal(answers, fitted(fruit, Watch(lambda *_: None))[0])
+
+
+def test_a_loss_that_is_no_number_ends_in_a_sentence(
+    fruit: tuple[Prepared, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TorchModel, "loss", lambda *_: float("nan"))
+    with pytest.raises(InputError, match="after 1 epochs the loss is no number any more"):
+        fitted(fruit, Watch(lambda *_: None))
+
+
+def test_a_misspelt_hyperparameter_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"conf/params\.yaml, model: depth is not a setting"):
+        KIND.project.build(KIND.parameters | {"depth": 3}, Shape((Column("size"),), 3), 7)

@@ -1,0 +1,73 @@
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlkeel.config import read_settings
+from mlkeel.registry.artifact import current
+from mlkeel.registry.metrics_file import MetricsFile
+from mlkeel.registry.versions import history
+from mlkeel.tasks.metrics import primary
+from mlkeel.training import gate
+from mlkeel.training.batches import batch_to_overfit
+from mlkeel.training.training import train
+
+from .kinds import KIND
+
+
+def test_an_artifact_keeps_the_settings_and_the_table_that_it_was_trained_with(project: Path) -> None:
+    path = project / "conf" / "params.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("seed: 7", "seed: 99"), encoding="utf-8")
+    settings = read_settings(path)
+    folder = train(KIND.project, project).folder
+    assert read_settings(folder / "params.yaml") == settings
+    assert settings.seed == 99
+    recorded = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["data"]["sha256"]
+    assert [(one.version, one.by) for one in history(project / "artifacts")] == [(folder.name, "train")]
+    assert recorded == hashlib.sha256((project / "data" / "fruit.csv").read_bytes()).hexdigest()
+
+
+def test_a_model_that_is_worse_than_the_one_in_use_is_kept_beside_it(
+    project: Path, trained_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained_project / "artifacts", project / "artifacts")
+    champion = current(project / "artifacts")
+    scores, metric = MetricsFile.read(champion).model, primary(KIND.project.metrics)
+    monkeypatch.setattr(gate, "duel", lambda *_: gate.Duel(champion.name, metric, scores, worse=0.5, error=0.01))
+    outcome = train(KIND.project, project)
+    assert current(project / "artifacts") == champion != outcome.folder
+    (said,) = outcome.shortcomings
+    assert "50.0% more than" in said
+    assert outcome.compared is not None
+    assert "50.0% more than" in outcome.compared
+    metrics = json.loads((outcome.folder / "metrics.json").read_text(encoding="utf-8"))
+    assert (metrics["champion"]["version"], metrics["champion"]["worse"]) == (champion.name, 0.5)
+    assert "commit" in metrics
+    assert f"Verdict: {said}." in (outcome.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("rare", ["first", "last"])
+def test_a_batch_of_few_distinct_rows_holds_each_class(rare: str) -> None:
+    """As in a table of passengers, of whom only age and sex are known: the same rows survived and did not."""
+    kinds = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32)
+    features, truth = np.tile(kinds, (100, 1)), np.zeros(400, dtype=np.int64)
+    truth[:3] = truth[200:208] = 1
+    if rare == "last":
+        features, truth = features[::-1], truth[::-1]
+    batch, classes = batch_to_overfit(features, truth, 16)
+    assert len(np.unique(batch, axis=0)) == len(batch) == len(kinds)
+    assert set(classes) == {0, 1}
+
+
+def test_a_class_with_one_distinct_row_is_in_the_batch_though_a_rarer_one_has_that_row_too() -> None:
+    features = np.array([[0], [1], *[[0]] * 10], dtype=np.float32)
+    truth = np.array([1, 1, *[0] * 10])
+    assert set(batch_to_overfit(features, truth, 16)[1]) == {0, 1}
+
+
+def test_a_batch_to_overfit_spans_the_range_of_the_target() -> None:
+    truth = np.arange(1000)
+    _, taken = batch_to_overfit(np.arange(1000, dtype=np.float32)[:, None], truth, 16)
+    assert (len(taken), taken.min(), taken.max()) == (16, 0, 999)
