@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from pathlib import Path
 from scipy.stats import ks_2samp
-from myproj.contract import read_contract
-from myproj.drift import KL, counts, divergence, drift_suite, limit_of, parameters, shares_of
+from mlkeel.contract.suites import read_contract
+from mlkeel.drift import KL, counts, divergence, drift_suite, limit_of, parameters, shares_of
 from traffic import NUMBERS, rows
 
 DRAWS, REFERENCE = 1000, 4000

@@ -12,9 +12,9 @@ PROGRAM = """
 import statistics, time
 from pathlib import Path
 import numpy as np
-from myproj.contract import read_contract
-from myproj.data import load
-from myproj.validate import check
+from mlkeel.contract.suites import read_contract
+from mlkeel.data.tables import load
+from mlkeel.contract.validate import check
 
 ROWS = 1_000_000
 contract = read_contract(Path("expectations"))

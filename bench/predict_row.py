@@ -7,8 +7,8 @@ from common import newborn
 PROGRAM = """
 import statistics, time
 from pathlib import Path
-from myproj.artifact import current
-from myproj.predict import Predictor
+from mlkeel.registry.artifact import current
+from mlkeel.inference.predictor import Predictor
 
 predictor = Predictor.load(current(Path("artifacts")))
 row = dict(island="Biscoe", bill_length_mm=48.0, bill_depth_mm=14.0, flipper_length_mm=220.0, body_mass_g=5400.0)

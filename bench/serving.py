@@ -22,11 +22,11 @@ RECORDS = {"dataframe_records": [ROW | {"sex": "male"}]}
 ENCODED = {"inputs": [[0.0, 48.0, 14.0, 220.0, 5400.0, 0.0]]}
 ROUNDS, SECONDS = 5, 4
 CONSTANT = """
-from myproj.predictions import Predicted, Predictions
+from mlkeel.serve.predictions import Predicted, Predictions
 answer = b'{"predicted":"Gentoo","probabilities":{"Adelie":0.0004181313,"Chinstrap":0.0004341267,"Gentoo":0.9991478}}'
 Predictions._predicted = lambda *_: Predicted(answer, 1, "", None)
-from myproj.cli import main
-main(["serve"])
+from mlkeel.cli.app import main
+main(None, ["serve"])
 """
 # What MLflow is usually given: the model of the framework behind the pandas that encodes its rows.
 SAVE = """

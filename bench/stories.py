@@ -6,15 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from myproj.adopt import adopt
-from myproj.alarms import RECORDS, judge
-from myproj.artifact import current
-from myproj.data import conform
-from myproj.monitor import FINE, watch
-from myproj.predict import Predictor
-from myproj.prepare import prepare
-from myproj.settings import read_settings
-from myproj.window import Window
+from mlkeel.adopt.adopt import adopt
+from mlkeel.config import read_settings
+from mlkeel.data.tables import conform
+from mlkeel.inference.batch import predict_table
+from mlkeel.inference.predictor import Predictor
+from mlkeel.monitor.alarms import RECORDS, judge
+from mlkeel.monitor.monitor import FINE, watch
+from mlkeel.monitor.window import Window
+from mlkeel.registry.artifact import current
+from mlkeel.training.again import judge_again
+from myproj.project import project
 from traffic import STORIES, rows
 
 LEARNT, FIRST = 4000, 10  # rows of the table; quiet days
@@ -27,11 +29,11 @@ def main(days: int, number: int, folder: Path) -> None:
     rows(source, LEARNT, draw).to_csv(learnt, index=False)
     params = Path("conf/params.yaml")  # few birds lack a sex, and those are hard to tell
     params.write_text(params.read_text().replace("slice_limit: 0.8", "slice_limit: 0.5"))
-    adopt(str(learnt), "species", {}, Path(), lambda _plan: True)
+    adopt(project, str(learnt), "species", {}, Path(), lambda _plan: True)
     artifact = current(Path("artifacts"))
     predictor, settings = Predictor.load(artifact), read_settings(artifact / "params.yaml")
-    reference = prepare(settings, predictor.contract, Path()).table.train
-    reference.join(predictor.predict_table(reference).iloc[:, :1]).to_csv(folder / "reference.csv", index=False)
+    reference = judge_again(project, predictor, settings, Path())[0].table.train
+    reference.join(predict_table(predictor, reference).iloc[:, :1]).to_csv(folder / "reference.csv", index=False)
     alarms, seen = {story: [] for story in STORIES}, {story: [] for story in STORIES}
     for story, (change, _, shares) in STORIES.items():
         past = []
@@ -39,7 +41,7 @@ def main(days: int, number: int, folder: Path) -> None:
             changed = day >= FIRST
             table = rows(source, number, draw, shares if changed else None)
             table = conform(change(table, draw, day - FIRST) if changed else table, predictor.contract)
-            answered = table.join(predictor.predict_table(table).iloc[:, :1])
+            answered = table.join(predict_table(predictor, table).iloc[:, :1])
             answered.to_csv(folder / f"{story}-{day:02}.csv", index=False)
             window = Window(RECORDS, answered, predictor.contract.features, predictor.predict(table))
             breaches, _ = watch(window, predictor, artifact, settings)

@@ -1,9 +1,10 @@
-"""Thirty days of traffic in which something changes on the eleventh: when does the monitor say so, and what does it name?
+"""Thirty days of traffic in which something changes on the eleventh: when does the monitor say so, and what it names.
 
-The rows are drawn from the example's, with a tenth of a standard deviation of noise on each number, so that days differ as
-days do. One table of them is adopted; each day is a window that the monitor looks at as it looks at what was recorded,
-with the truth of each row. evidently (its presets for data drift and classification, with their own tests) sees the same
-tables, in an environment of its own, since it needs pandas 2; `--small` leaves it out and halves the days.
+The rows are drawn from the example's, with a tenth of a standard deviation of noise on each number, so that days differ
+as days do. One table of them is adopted; each day is a window that the monitor looks at as it looks at what was
+recorded, with the truth of each row. evidently (its presets for data drift and classification, with their own tests)
+sees the same tables, in an environment of its own, since it needs pandas 2; `--small` leaves it out and halves the
+days.
 """
 
 import json

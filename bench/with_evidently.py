@@ -1,7 +1,8 @@
-"""Run in an environment of its own: what evidently's presets for drift and classification find on each day of each story.
+"""Run in an environment of its own: what evidently's presets for drift and classification find on each day.
 
 Its own defaults decide: a test a column, by the method that it picks for the column, and half of the columns for the
-table; an accuracy below that of the reference by more than a tenth. The reference are the rows that the model learnt from.
+table; an accuracy below that of the reference by more than a tenth. The reference are the rows that the model learnt
+from.
 """
 
 import json
