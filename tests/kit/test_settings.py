@@ -72,6 +72,23 @@ def test_what_a_person_wrote_beside_what_adopt_decides_stays(original: Path) -> 
     assert params(written, settings, {}, KIND.task.metrics) == written
 
 
+@pytest.mark.parametrize(
+    "gate",
+    [
+        "gate: {margin: 0.3, slices: [], slice_rows: 9, slice_limit: 1, of_ours: 7}\n",
+        "gate:\n    margin: 0.3\n    of_ours: 7\n    slices: [a,\n        b]\n",
+        "gate:\n  'margin': 0.3  # '#' is a sign\n  of_ours: 7\n",
+    ],
+)
+def test_settings_may_be_written_in_any_of_yaml_s_forms(original: Path, gate: str) -> None:
+    settings = read_settings(original / "conf" / "params.yaml")
+    text = 'data: {path: x.csv, target: "a: b", split: {train: 0.6, validation: 0.2, test: 0.2}}\n' + gate + "seed: 3\n"
+    found = yaml.safe_load(params(text, settings, {}, KIND.task.metrics))
+    assert found["data"]["target"] == KIND.target
+    assert found["gate"] | {"slices": ["colour"], "margin": 0.1, "of_ours": 7} == found["gate"]
+    assert found["seed"] == 3
+
+
 @pytest.mark.parametrize("text", ["a: [", "- a", "invariance: [null]"])
 def test_cases_that_cannot_be_read_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "behavior.yaml").write_text(text, encoding="utf-8")

@@ -60,19 +60,22 @@ def _changed(block: str, head: str, values: dict[str, Any], comments: dict[str, 
     """A block with these values under its name, each in its line; one that is None is taken out."""
     tail = _tail(block)
     lines = block[: len(block) - len(tail)].splitlines(keepends=True) or [f"{head}\n"]
-    known = (yaml.safe_load(block) or {}) if block.strip() else {}
-    before = next(iter(known.values()), None) or {}
+    before = next(iter((yaml.safe_load(block) or {"": None}).values()), None) or {}
+    if re.match(r"[a-z_]+:\s*[^\s#]", lines[0]):  # all of it in one line, in braces
+        lines, values, before = [f"{head}\n"], before | values, {}
+    indent = next((found[1] for line in lines[1:] if (found := re.match(r"( +)[^ #]", line))), "  ")
     for key, value in values.items():
-        place = next((n for n, line in enumerate(lines) if re.match(rf"  ['\"]?{re.escape(key)}['\"]?:", line)), None)
+        name = rf"{indent}['\"]?{re.escape(key)}['\"]?:"
+        place = next((number for number, line in enumerate(lines) if re.match(name, line)), None)
         if place is not None and before.get(key) == value:
             continue
-        written = [] if value is None else [f"  {key}: {_scalar(value)}"]
+        written = [] if value is None else [f"{indent}{key}: {_scalar(value)}"]
         if place is None:
             comment = f"  # {comments[key]}" if key in comments else ""
             lines += [f"{line}{comment}\n" for line in written]
             continue
         end = place + 1
-        while end < len(lines) and re.match(r"   |  - ", lines[end]):
+        while end < len(lines) and re.match(rf"{indent}(?: |- )", lines[end]):
             end += 1  # the rest of a value that takes several lines
         lines[place:end] = [f"{line}{_comment(lines[place])}\n" for line in written]
     return "".join(lines) + tail
