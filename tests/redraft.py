@@ -1,4 +1,4 @@
-"""Let `adopt` draft the six examples anew, and bring what it wrote back into `examples/`; `make examples` calls this."""
+"""Let `adopt` draft the six examples anew, and bring what it wrote back into `examples/`; `make examples` calls it."""
 
 import os
 import re

@@ -116,7 +116,7 @@ def test_a_readme_names_only_targets_that_exist(readme: Path) -> None:
     texts = "\n".join(path.read_text("utf-8") for path in makefiles)
     targets = set(re.findall(r"^([a-z-]+):", texts, flags=re.MULTILINE))
     named = set(re.findall(r"(?<=[`\n])make ([a-z-]+)", readme.read_text("utf-8")))
-    assert named
+    assert named or readme.parent.name in ("notebooks", "scripts")
     assert named <= targets
 
 

@@ -1,6 +1,7 @@
 """A small made-up project, so that tests of the kit depend on nobody's table, features or model."""
 
 import json
+import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from mlkeel.inference.predictor import Predictor
 from mlkeel.registry.artifact import current
 from mlkeel.serve.app import build
 from mlkeel.serve.lifecycle import Lifecycle
-from mlkeel.testing.plugin import _nobodys_shell  # noqa: F401 - a fixture
+from mlkeel.testing.plugin import VARIABLES
 from mlkeel.training.training import train
 
 from .kinds import KIND, LOGGING
@@ -80,6 +81,17 @@ def rows() -> list[str]:
         price = weight / 2 + draw.gauss(10, 1)
         lines.append(f"f{number},{fruit},{price:.1f},{note},{weight:.1f},{draw.choice([*COLOURS, ''])}")
     return lines
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _nobodys_shell() -> Iterator[None]:
+    """Let no test depend on who runs it; settings of git are those of all our tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            read = [one for one in VARIABLES.split() if one != "GIT_"]
+            if any(name == one or (one[-1] == "_" and name.startswith(one)) for one in read):
+                patch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -156,13 +156,14 @@ class KeptSettings(Settings):
 Kind = TypeVar("Kind", bound=Settings)
 
 
-def read_kept_settings(folder: Path) -> Settings:
-    """Read the settings that the artifact in `folder` was made with.
+def read_kept_settings(folder: Path, kind: type[Settings] = Settings) -> Settings:
+    """Read the settings, of this `kind`, that the artifact in `folder` was made with; others in it are not looked at.
 
     Raises:
         InputError: the file is missing, is not YAML, or a value does not fit.
     """
-    return read_settings(folder / "params.yaml", KeptSettings)
+    kept: type[Settings] = type("Kept", (kind,), {"model_config": ConfigDict(extra="ignore")})
+    return read_settings(folder / "params.yaml", kept)
 
 
 @overload

@@ -15,7 +15,7 @@ from mlkeel.features.encoder import Features, Matrix
 from mlkeel.models.model import Model, Shape
 from mlkeel.tasks.answers import Answers, Truth
 from mlkeel.tasks.evaluation import Evaluation
-from mlkeel.tasks.metrics import Metric, primary
+from mlkeel.tasks.metrics import Metric
 from mlkeel.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -127,11 +127,3 @@ class Project:
     figures: tuple[Callable[[Answers, Truth, tuple[str, ...], str], Any], ...] = ()
     commands: tuple[Callable[..., None], ...] = ()
     settings: type[Settings] = Settings
-
-    def __post_init__(self) -> None:
-        """See that models can be compared.
-
-        Raises:
-            InputError: there is not exactly one primary metric.
-        """
-        primary(self.metrics)

@@ -19,8 +19,8 @@ from mlkeel.config import Data, Gate, Role, Settings, read_settings
 from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.data.kinds import as_iso, is_ambiguous, numbers
 from mlkeel.data.source import Source, give_back, read
-from mlkeel.data.tables import load, with_columns
-from mlkeel.drafts.draft import digest, draft, gate_digest, types_only, with_own_rules
+from mlkeel.data.tables import with_columns
+from mlkeel.drafts.draft import digest, draft, gate_digest, types_only, with_columns_of, with_own_rules
 from mlkeel.drafts.leaks import tells_the_target
 from mlkeel.drafts.trial import Trial, attempt
 from mlkeel.errors import DataError, InputError
@@ -129,7 +129,8 @@ def _plain_errors(staged: Path) -> Iterator[None]:
     except InputError as error:
         raise type(error)(str(error).replace(f"{staged}/", "")) from error
     except OSError as error:
-        raise InputError(f"{staged.parent}: cannot be written ({error.strerror}). Nothing was changed.") from error
+        what = error.filename or staged.parent
+        raise InputError(f"{what}: cannot be read or written ({error.strerror}). Nothing was changed.") from error
 
 
 def _plan(project: Project, address: str, target: str, given: Mapping[str, Role], root: Path, staged: Path) -> Plan:
@@ -184,22 +185,28 @@ def _write(plan: Plan, root: Path, staged: Path, project: Project) -> tuple[Outc
     """Write the rest of the new project to the stage, a trained model included; with notes of what fits no more."""
     give_back()
     kind = project.task.kind
-    typed = load(staged / plan.path, types_only(plan.roles, plan.numeric, project.features, kind.TYPE))
+    typed = project.load(staged / plan.path, types_only(plan.roles, plan.numeric, project.features, kind.TYPE))
     contract = draft(typed, plan.roles, project.features)
     trial = attempt(typed, plan.roles, plan.target, project.features)
+    earlier, derived = read_contract(root / "expectations"), [str(name) for name in typed if name not in plan.roles]
+    if unknown := [name for name in derived if not plan.again or name not in earlier.all_columns]:
+        raise DataError(
+            f"{plan.origin}: load in data.py adds {', '.join(unknown)}, of which expectations/ says nothing. "
+            "Nothing was changed. Adopt without it, and then add the column with its rules to both suites."
+        )
     if plan.again:
-        contract = with_own_rules(contract, read_contract(root / "expectations"), set(plan.roles))
+        contract = with_own_rules(with_columns_of(contract, earlier, derived), earlier, {*plan.roles, *derived})
     names = [column.name for column in contract.columns]
     trusted = tuple(name for name in names if tells_the_target(project.task, typed[name], typed[plan.target]))
     del typed
     data = Data(path=plan.path, target=plan.target, trusted=trusted, split=plan.before.data.split)
     settings = plan.before.model_copy(update={"data": data, "columns": plan.roles})
-    drafted = read_contract(root / "expectations").dataset["meta"].get("gate")
+    drafted = earlier.dataset["meta"].get("gate")
     kept = plan.again and gate_digest(settings.gate) != drafted
     notes = list[str]()
-    if kept and (gone := [name for name in settings.gate.slices if name not in names]):
-        notes.append(f"{PARAMS}: gate.slices named {', '.join(gone)}, which is no feature any more, and was left out")
-    own = settings.gate.model_copy(update={"slices": tuple(n for n in settings.gate.slices if n in names)})
+    if kept and (gone := [name for name in settings.gate.slices if name not in plan.roles]):
+        notes.append(f"{PARAMS}: gate.slices named {', '.join(gone)}, which is no column any more, and was left out")
+    own = settings.gate.model_copy(update={"slices": tuple(n for n in settings.gate.slices if n in plan.roles)})
     opened = Gate(
         margin=0,
         slices=_slices(contract),
@@ -266,11 +273,11 @@ def _write_cases(plan: Plan, root: Path, staged: Path, prepared: Prepared, predi
     cases = cases_of(prepared.contract, plan.target)
     answerable = partial(cases.expects, answers=prepared.answers)
     kept = still_askable(before, pd.concat(parts), prepared.contract, answerable) if before else {}
+    both = beside(kept, cases.drafts(drawn(parts), predictor))
     gone = {
-        kind: [case for case in some if not case.get("draft") and case not in kept.get(kind, [])]
+        kind: [case for case in some if not case.get("draft") and case not in both.get(kind, [])]
         for kind, some in before.items()
     }
-    both = beside(kept, cases.drafts(drawn(parts), predictor))
     _write_text(staged / BEHAVIOR, documents.behavior(both, prepared.contract, plan.target, gone))
     names = [f'"{case.get("name", kind)}"' for kind, some in gone.items() for case in some]
     said = f"{BEHAVIOR}: the table cannot answer {', '.join(names)} any more, which stays there as a comment"

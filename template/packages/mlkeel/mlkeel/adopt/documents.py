@@ -16,6 +16,7 @@ from mlkeel.behavior.changes import changes_of
 from mlkeel.behavior.kinds import cases_of
 from mlkeel.config import Gate, Settings
 from mlkeel.contract.suites import Contract, Suite
+from mlkeel.errors import InputError
 from mlkeel.tasks.kinds import kind_of
 from mlkeel.tasks.metrics import Metric, primary
 
@@ -43,7 +44,12 @@ def params(text: str, settings: Settings, decisions: dict[str, Decision], metric
 
     Of `data` and `gate` only the keys are changed whose values differ, and their comments stay; `columns` is new.
     """
-    blocks = _blocks(text)
+    blocks = _blocks(text if text.endswith("\n") else f"{text}\n")
+    if lost := {"data", "gate"} - set(blocks):
+        raise InputError(
+            f"conf/params.yaml: {', '.join(sorted(lost))} has no line of its own, so it cannot be changed there. Write "
+            "the file with one section after the other."
+        )
     if "columns" not in blocks:
         before, after = _cut(blocks, "data")
         blocks = {**before, "columns": "", **after}
@@ -98,7 +104,7 @@ def _blocks(text: str) -> dict[str, str]:
     """The file in blocks, each from its name up to the next name; what stands before the first has no name."""
     blocks, name = {"": ""}, ""
     for line in text.splitlines(keepends=True):
-        if found := re.match(r"([a-z_]+):", line):
+        if found := re.match(r"""['"]?([^\s#'":{}\[\],-][^\s'":]*)['"]?\s*:(?:\s|$)""", line):
             name = found[1]
         blocks[name] = blocks.get(name, "") + line
     return blocks
@@ -149,9 +155,8 @@ def _gate(gate: Gate) -> dict[str, Any]:
 
 
 def _rounded(value: float) -> float | int:
-    """Six figures, and no point where none is needed."""
-    short = float(f"{value:g}")
-    return int(short) if short.is_integer() and abs(short) < 1e15 else short
+    """No point where none is needed."""
+    return int(value) if value.is_integer() and abs(value) < 1e15 else value
 
 
 def _gate_comments(metrics: Sequence[Metric]) -> tuple[str, dict[str, str]]:

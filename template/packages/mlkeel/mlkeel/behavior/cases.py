@@ -1,8 +1,8 @@
 """Behaviour that one asks of a model, as data: read cases, complete them, and keep those that a person wrote.
 
 Three kinds (after "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList", Ribeiro et al. 2020): an answer
-that stays, an answer that moves in a known direction, and plain cases that nobody would get wrong. `cases.py` says how
-they are judged and drafted, `changes.py` what can be changed in a row.
+that stays, an answer that moves in a known direction, and plain cases that nobody would get wrong. `class_cases.py` and
+`number_cases.py` say how they are judged and drafted, `changes.py` what can be changed in a row.
 """
 
 from collections.abc import Callable
@@ -73,7 +73,8 @@ def _same(case: Case, own: Case) -> bool:
 
     def about(one: Case) -> tuple[set[str], str]:
         expect = one.get("expect")
-        return set(one.get("change") or one["row"]), next(iter(expect)) if isinstance(expect, dict) else str(expect)
+        columns = set(one.get("change") or one.get("row") or {})
+        return columns, next(iter(expect), "") if isinstance(expect, dict) else str(expect)
 
     return about(case) == about(own)
 
@@ -89,7 +90,9 @@ def read_cases(path: Path) -> dict[str, list[Case]]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: this is not valid YAML ({' '.join(str(error).split())}). Correct it.") from error
     cases = {kind: some or [] for kind, some in (found or {}).items()} if isinstance(found or {}, dict) else None
-    if cases is None or not all(isinstance(case, dict) for some in cases.values() for case in some):
+    if cases is None or not all(
+        isinstance(some, list) and all(isinstance(case, dict) for case in some) for some in cases.values()
+    ):
         raise InputError(f"{path}: there must be lists of cases under the names of their kinds. Correct it.")
     return cases
 

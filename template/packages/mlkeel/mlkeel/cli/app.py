@@ -21,6 +21,7 @@ from mlkeel.cli.versions import promote, rollback, runs
 from mlkeel.cli.watch import monitor, report
 from mlkeel.errors import InputError
 from mlkeel.project import Project
+from mlkeel.tasks.metrics import primary
 
 ANSWERING = (serve, predict, monitor, runs, promote, rollback, top_requests)
 MAKING = (train, evaluate, summary, adopt, prove, report)
@@ -40,6 +41,8 @@ def command_line(project: Project | None) -> typer.Typer:
         """Train, evaluate and use a model."""
         logs.configure(root)
         refuse_code_of_another_folder(root, project)
+        if project is not None:
+            primary(project.metrics)  # models can be compared
         finish(root)
         context.obj = Session(root, project)
 

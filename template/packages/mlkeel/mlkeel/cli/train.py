@@ -41,7 +41,7 @@ def evaluate(context: typer.Context) -> None:
 
     session = session_of(context)
     folder = artifact.current(session.root / "artifacts")
-    predictor, settings = Predictor.load(folder), read_kept_settings(folder)
+    predictor, settings = Predictor.load(folder), read_kept_settings(folder, session.project.settings)
     prepared, judged = judge_again(session.project, predictor, settings, session.root)
     show(judged.evaluation)
     if prepared.digest != MetricsFile.read(folder).data.sha256:

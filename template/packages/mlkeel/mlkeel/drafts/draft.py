@@ -6,7 +6,7 @@ of an unknown category are reported, more of them than chance explains are refus
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlkeel.config import Gate, Role
@@ -62,6 +62,23 @@ def types_only(roles: Mapping[str, Role], numeric: set[str], features_of: Featur
         _suite("features", [rule("table_columns_to_match_set", column_set=features), *types]),
         _suite("dataset", [rule("table_columns_to_match_set", column_set=list(roles))]),
     )
+
+
+def with_columns_of(contract: Contract, before: Contract, derived: Sequence[str]) -> Contract:
+    """The drafted `contract` with columns that loading adds, which the earlier one knows."""
+
+    def wider(suite: Suite, known: tuple[str, ...]) -> Suite:
+        more = [name for name in derived if name in known]
+        items = [
+            item | {"kwargs": item["kwargs"] | {"column_set": [*item["kwargs"]["column_set"], *more]}}
+            if item["type"] == COLUMNS and more
+            else item
+            for item in suite["expectations"]
+        ]
+        return suite | {"expectations": items}
+
+    learnt = tuple(column.name for column in before.columns)
+    return Contract(wider(contract.features, learnt), wider(contract.dataset, before.all_columns))
 
 
 def with_own_rules(contract: Contract, before: Contract, columns: set[str]) -> Contract:

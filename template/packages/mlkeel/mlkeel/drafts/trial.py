@@ -1,7 +1,7 @@
 """Try a draft of the contract: does it let honest samples through, and does it notice faults?
 
 Both are measured on the table itself: suites are drafted from two thirds of it and held against the other third, ten
-times; and each fault of `faults.py` is planted once.
+times; and each fault of `faults/tables.py` is planted once.
 """
 
 from collections.abc import Mapping

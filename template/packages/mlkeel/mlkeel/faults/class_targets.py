@@ -1,4 +1,4 @@
-"""Faults to plant into the target of a table, one at a time; the rest are in `faults.py`."""
+"""Faults to plant into the target of a table, one at a time; the rest are in `tables.py`."""
 
 from typing import TYPE_CHECKING
 

@@ -31,6 +31,10 @@ class Estimator:
 
     def fit(self, train: Part, validation: Part, watch: Watch) -> list[float]:
         """Learn from the training part; the one loss is that of the validation part."""
+        classes = bool(np.issubdtype(train[1].dtype, np.integer))
+        if classes != self._classifies or (classes and not hasattr(self._estimator, "predict_proba")):
+            wanted = "probabilities of classes (predict_proba)" if classes else "numbers"
+            raise InputError(f"model.py: this project needs an estimator that gives {wanted}. Change it there.")
         try:
             self._estimator.fit(*train)
         except ValueError as error:

@@ -129,7 +129,7 @@ def review(project: Project, root: Path, store: str) -> Review:
         InputError: no model is in use, or it cannot be used.
     """
     folder = artifact.current(root / "artifacts")
-    predictor, settings = Predictor.load(folder), read_kept_settings(folder)
+    predictor, settings = Predictor.load(folder), read_kept_settings(folder, project.settings)
     metrics = MetricsFile.read(folder)
     runs, notes = history.runs(root, store)
     table, values = _table(project, root)

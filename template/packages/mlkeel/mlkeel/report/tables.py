@@ -1,4 +1,4 @@
-"""Put results into words: tables for the terminal and the model card."""
+"""Put results into words: tables for the terminal, and a summary in Markdown."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
         table.add_column(heading, justify="right")
     rows = {"model": evaluation.model, "baseline": evaluation.baseline, **evaluation.slices}
     for name, scores in rows.items():
-        table.add_row(name, *figures(evaluation.metrics, scores))
+        table.add_row(escape(name), *figures(evaluation.metrics, scores))
     return table
 
 

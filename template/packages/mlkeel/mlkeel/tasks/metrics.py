@@ -96,8 +96,18 @@ def losses(metrics: Sequence[Metric], answers: Answers, truth: Truth) -> npt.NDA
 
 
 def score(metrics: Sequence[Metric], answers: Answers, truth: Truth) -> Scores:
-    """Score answers of shape (n, answers) against the truth of n rows."""
-    values = {metric.name: metric.function(answers, truth) for metric in metrics}
+    """Score answers of shape (n, answers) against the truth of n rows; what is no number counts as not measured.
+
+    Raises:
+        InputError: the primary metric is no number.
+    """
+    values: dict[str, float | None] = {}
+    for metric in metrics:
+        value = metric.function(answers, truth)
+        known = value is not None and bool(np.isfinite(value))
+        if metric.primary and not known:
+            raise InputError(f"metrics.py: {metric.name}, the primary metric, is {value} on {len(truth):,} rows.")
+        values[metric.name] = value if known else None
     return Scores.model_validate({"rows": len(truth)} | values)
 
 

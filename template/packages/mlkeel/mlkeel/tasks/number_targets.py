@@ -46,7 +46,9 @@ def labelled(table: "pd.DataFrame", target: str, origin: str) -> "tuple[pd.DataF
 def _refuse_what_is_no_amount(present: "pd.Series[str]", where: str) -> None:
     number = numbers(present, lenient=True)
     if number is None:
-        odd = [value for value in present if numbers(present[present == value]) is None]
+        import pandas as pd
+
+        odd = present[~np.isfinite(pd.to_numeric(present, errors="coerce").astype(np.float64))].tolist()
         if times(present) is not None:
             raise DataError(f"{where} holds dates, and this project estimates numbers: {ELSE}.")
         examples = ", ".join(f'"{short(value)}"' for value in dict.fromkeys(odd[:3]))

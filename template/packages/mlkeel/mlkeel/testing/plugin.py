@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from mlkeel.inference.predictor import Predictor
     from mlkeel.models.model import Model
 
-# What the project, and what it calls, reads from the environment; a name that ends in _ stands for all that begin so.
 SMALL = 16  # rows
 MEMORIZING = {"learning_rate": 0.1, "weight_decay": 0.0, "l2_regularization": 0.0, "min_samples_leaf": 1}
+# What the project, and what it calls, reads from the environment; a name that ends in _ stands for all that begin so.
 VARIABLES = "API_ COLUMNS COMMIT FORCE_COLOR GIT_ LANG LANGUAGE LC_ LINES LOG_FORMAT MLFLOW_ NO_COLOR PORT TERM TTY_"
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlkeel.config import Settings
+from mlkeel.errors import InputError
 from mlkeel.features.encoder import Matrix
 from mlkeel.inference.graph import Graph
 from mlkeel.inference.predictor import Predictor
@@ -52,6 +53,8 @@ def run_flow(project: Project, run: Run) -> tuple[Prepared, Trained]:
         return Outcome(run.root, trained.evaluation, [])
 
     project.train(project, replace(run, publish=publish))
+    if not made:
+        raise InputError("train.py: the flow must end with run.publish(...), and it does not call it.")
     return made[-1]
 
 

@@ -135,13 +135,10 @@ def misbehaviour(cases: dict[str, list[Case]], predictor: Predictor, prepared: P
 
 def _wrong(kind: str, case: Case, predictor: Predictor, table: "pd.DataFrame") -> str | None:
     cases = cases_of(predictor.contract, predictor.target)
-    if (
-        kind not in cases.KEYS
-        or set(case) - {"draft"} != cases.KEYS[kind]
-        or not cases.expects(case, predictor.answers)
-    ):
-        return "it asks what cannot be judged; the tests of its behaviour say why"
     try:
+        fits = kind in cases.KEYS and set(case) - {"draft"} == cases.KEYS[kind]
+        if not fits or not cases.expects(case, predictor.answers):
+            return "it asks what cannot be judged; the tests of its behaviour say why"
         return cases.shortcoming(kind, case, predictor, table)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         return f"it cannot be asked of this table ({error})"

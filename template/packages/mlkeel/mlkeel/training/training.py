@@ -46,10 +46,10 @@ def fingerprint(project: Project, settings: Settings, contract: Contract, root: 
     asked = settings.model_dump_json(exclude={"columns", "gate", "monitor", "tracking"})
     found = hashlib.sha256(asked.encode())
     found.update(hashlib.sha256(table.read_bytes()).digest() if table.is_file() else b"")
-    found.update(as_json(contract.features))
+    found.update(as_json([contract.features, contract.values(settings.data.target)]))
     kit = Path(mlkeel.__file__).parent
     own = sys.modules.get(project.package)
     folders = [*(kit / stage for stage in STAGES), *(map(Path, own.__path__) if own else ())]
-    for module in sorted(path for folder in folders for path in folder.glob("*.py")):
+    for module in sorted(path for folder in folders for path in folder.rglob("*.py")):
         found.update(module.read_bytes())
     return found.hexdigest()[:16]
