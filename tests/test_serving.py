@@ -51,7 +51,7 @@ def test_whatever_its_schema_allows_or_forbids_is_answered_as_the_schema_says(tr
 
 def test_without_a_model_one_line_says_how_to_make_one(twin: Path, offline: dict[str, str]) -> None:
     said = command("make", "serve", cwd=twin, env=offline)
-    assert "no model is in use yet. Make one with: make train" in said.stderr
+    assert "no model is in use yet. Make a version with: make train" in said.stderr
     assert "Traceback" not in said.stderr
 
 

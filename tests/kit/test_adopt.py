@@ -13,7 +13,7 @@ from mlkeel.behavior.kinds import cases_of
 from mlkeel.config import read_settings
 from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.drafts.trial import Trial
-from mlkeel.errors import InputError
+from mlkeel.errors import Hint, InputError
 from mlkeel.project import Outcome, Project
 from mlkeel.registry import artifact
 from mlkeel.training import checks
@@ -218,8 +218,9 @@ def test_uncommitted_edits_are_not_replaced_without_force(repository: Path) -> N
     path = repository / "conf" / "params.yaml"
     edited = path.read_text(encoding="utf-8") + "# mine\n"
     path.write_text(edited, encoding="utf-8")
-    with pytest.raises(InputError, match=r"conf/params.yaml: changed since the last commit.*--force"):
+    with pytest.raises(InputError, match=r"conf/params\.yaml: changed since the last commit") as raised:
         run(repository)
+    assert raised.value.hint is Hint.OVERWRITE
     assert path.read_text(encoding="utf-8") == edited
     adopted = run(repository, force=True)
     assert adopted is not None

@@ -9,7 +9,8 @@ from types import ModuleType
 
 import pytest
 from mlkeel.cli.app import main
-from mlkeel.errors import ArtifactError
+from mlkeel.cli.hints import remedy
+from mlkeel.errors import ArtifactError, Hint
 from mlkeel.registry import artifact
 
 from .kinds import KIND
@@ -85,8 +86,36 @@ def test_an_alarm_has_an_exit_code_of_its_own(
     assert run(watched, "monitor", "nowhere.csv") == 2
 
 
+@pytest.fixture(params=[True, False], ids=["by make", "by hand"])
+def by_make(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether make called the command; make sets this variable, also when it runs these tests."""
+    if request.param:
+        monkeypatch.setenv("MAKELEVEL", "1")
+    else:
+        monkeypatch.delenv("MAKELEVEL", raising=False)
+    return bool(request.param)
+
+
+def test_a_remedy_is_in_the_words_of_the_caller(
+    project: Path, capsys: pytest.CaptureFixture[str], by_make: bool
+) -> None:
+    words = {True: "make train", False: f"python -m {KIND.project.package} train"}
+    assert run(project, "evaluate") == 2
+    said = capsys.readouterr().err
+    assert "no model is in use yet" in said
+    assert words[by_make] in said
+    assert words[not by_make] not in said
+
+
+def test_each_hint_has_words_and_only_those_of_make_name_it(by_make: bool) -> None:
+    for hint in Hint:
+        said = remedy(hint, "orchard")
+        assert said[0].isupper() or said.startswith(("make ", "python "))
+        assert by_make or not re.search(r"\bmake [a-z]|[A-Z]+=|{", said)
+
+
 def test_a_model_that_is_not_good_enough_is_kept_but_not_in_use(
-    project: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, capsys: pytest.CaptureFixture[str], by_make: bool
 ) -> None:
     change(project / "conf" / "params.yaml", "margin: 0.1", "margin: 0.9999")
     (project / "tests" / "model").mkdir(parents=True)
@@ -95,7 +124,8 @@ def test_a_model_that_is_not_good_enough_is_kept_but_not_in_use(
     assert run(project, "train") == 1
     (card,) = (project / "artifacts").glob("*/MODEL_CARD.md")
     said = capsys.readouterr().err
-    assert f"make promote VERSION={card.parent.name}" in said
+    command = "make promote VERSION=" if by_make else f"python -m {KIND.project.package} promote "
+    assert f"{command}{card.parent.name}" in said
     assert "99.99%" in said or "100.0%" in said
     assert 'Behaviour "apples are blue"' in said
     with pytest.raises(ArtifactError, match="no model is in use"):
@@ -132,7 +162,7 @@ def test_versions_are_shown_chosen_and_taken_back(
         first.name: True,
     }
     assert run(project, "rollback") == 2
-    assert "make promote VERSION=" in capsys.readouterr().err
+    assert "no version that was in use before" in capsys.readouterr().err
 
 
 def lines(*rows: str) -> bytes:
@@ -158,7 +188,7 @@ BAD_TABLES = {
     "not UTF-8": (lines(*PLENTY, row(99, 9, "gr\xfcn")).decode().encode("latin-1"), "UTF-8"),
     "no value of a feature": (
         lines(*((row(number, 9, note="") if KIND.text else row(number, number + 1, "")) for number in range(60))),
-        "no value of note" if KIND.text else "no value of colour",
+        "has a value of note" if KIND.text else "has a value of colour",
     ),
     "no target": (lines(*PLENTY).replace(KIND.target.encode(), b"taste", 1), "is not there"),
     "short row": (lines(*PLENTY, "f99,apple,9"), "line 62 has 3 fields"),
@@ -254,7 +284,7 @@ def test_a_traceback_is_shown_only_when_asked_for(project: Path, capsys: pytest.
 
 def test_predicting_without_a_model_says_how_to_make_one(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(project, "predict", "in.csv", "out.csv") == 2
-    assert "make train" in capsys.readouterr().err
+    assert remedy(Hint.TRAIN, KIND.project.package) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("code", ["packages/mlkeel/mlkeel", f"src/{KIND.project.package}"])

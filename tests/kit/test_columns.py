@@ -125,8 +125,10 @@ def test_a_column_named_for_a_role_has_it() -> None:
     ("chosen", "values", "said"),
     [
         ("numeric", COLUMNS["categorical"], "cannot be numeric: it holds"),
+        ("numeric", [*map(str, range(N - 1)), "n/a?"], "it holds n/a"),
         ("time", COLUMNS["categorical"], "cannot be a time"),
         ("categorical", [""] * N, "holds no value"),
+        ("time", [""] * N, "holds no value"),
     ],
 )
 def test_a_role_that_does_not_fit_is_refused(chosen: Role, values: list[str], said: str) -> None:

@@ -165,7 +165,7 @@ def test_a_table_that_breaks_the_contract_is_shown_and_not_died_of(trained_proje
 
 
 def test_without_a_run_it_says_how_to_begin(reviewed: Review) -> None:
-    assert "make monitor IN=recent.csv" in commands(reviewed)
+    assert "make monitor" in commands(reviewed)
     assert "not known yet" in verdict(reviewed, advise(reviewed)) or any(one.grave for one in advise(reviewed))
 
 

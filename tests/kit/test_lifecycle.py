@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from mlkeel.config import read_serving
-from mlkeel.errors import ArtifactError, InputError
+from mlkeel.errors import ArtifactError, Hint, InputError
 from mlkeel.inference.predictor import Predictor
 from mlkeel.inference.service import Service
 from mlkeel.registry.artifact import current, put_in_use
@@ -46,8 +46,9 @@ def test_an_artifact_whose_answers_are_none_is_refused(
     artifacts: Path, monkeypatch: pytest.MonkeyPatch, found: list
 ) -> None:
     monkeypatch.setattr(Predictor, "predict", lambda *_: np.array(found))
-    with pytest.raises(ArtifactError, match="make train"):
+    with pytest.raises(ArtifactError, match="it answers a row with") as raised:
         Service.open(current(artifacts))
+    assert raised.value.hint is Hint.TRAIN
 
 
 def test_a_broken_artifact_is_said_once_and_its_successor_is_taken(

@@ -55,8 +55,8 @@ def test_columns_are_kept_as_they_were_written(fruit_predictor: Predictor, tmp_p
     [
         ("in.csv", "would overwrite"),
         ("link.csv", "would overwrite"),
-        ("params.yaml", "ends in .csv"),
-        ("file/x.csv", "OUT="),
+        ("params.yaml", "end in .csv"),
+        ("file/x.csv", "cannot be written"),
     ],
 )
 def test_a_place_that_must_not_or_cannot_be_written_is_said(

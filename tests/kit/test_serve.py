@@ -12,7 +12,7 @@ import pytest
 from fastapi import HTTPException, Request
 from fastapi.testclient import TestClient
 from mlkeel.config import read_serving
-from mlkeel.errors import ArtifactError, InputError
+from mlkeel.errors import ArtifactError, Hint, InputError
 from mlkeel.inference.predictor import Predictor
 from mlkeel.registry.artifact import current, put_in_use
 from mlkeel.serve.app import build
@@ -124,8 +124,9 @@ def test_it_is_ready_until_it_stops(serve: Serve) -> None:
 
 def test_without_a_model_it_does_not_start(root: Path, tmp_path: Path) -> None:
     shutil.copy(root / "pyproject.toml", tmp_path)
-    with pytest.raises(ArtifactError, match="make train"):
+    with pytest.raises(ArtifactError, match="no model is in use") as raised:
         build(tmp_path, read_serving({}))
+    assert raised.value.hint is Hint.TRAIN
 
 
 def test_another_artifact_is_taken_over_while_it_serves(serve: Serve, tmp_path: Path) -> None:

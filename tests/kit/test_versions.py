@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from mlkeel.errors import ArtifactError
+from mlkeel.errors import ArtifactError, Hint
 from mlkeel.registry.artifact import current, put_in_use
 from mlkeel.registry.revision import revision
 from mlkeel.registry.versions import LOG, history, in_use, promote, rollback, use, versions
@@ -71,8 +71,9 @@ def test_a_version_that_is_gone_is_passed_over(project: Path, caplog: pytest.Log
 
 def test_without_the_log_a_rollback_says_what_to_do(project: Path) -> None:
     (project / "artifacts" / LOG).unlink()
-    with pytest.raises(ArtifactError, match="make promote VERSION="):
+    with pytest.raises(ArtifactError, match="no version that was in use before") as raised:
         rollback(project)
+    assert raised.value.hint is Hint.CHOOSE_VERSION
     promote(project, "v1")
     assert rollback(project) == "v3"
 
@@ -194,8 +195,9 @@ def test_where_nothing_was_trained_there_are_no_versions(tmp_path: Path) -> None
     assert versions(tmp_path / "artifacts") == []
     with pytest.raises(ArtifactError, match="no such version"):
         promote(tmp_path, "v1")
-    with pytest.raises(ArtifactError, match="make train"):
+    with pytest.raises(ArtifactError, match="no versions yet") as raised:
         rollback(tmp_path)
+    assert raised.value.hint is Hint.TRAIN
 
 
 @pytest.fixture

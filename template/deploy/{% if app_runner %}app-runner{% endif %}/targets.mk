@@ -1,8 +1,5 @@
 # App Runner; see deploy/app-runner/README.md
 .PHONY: deploy-app-runner status-app-runner
-deploy-app-runner status-app-runner: export ASKED_TAG = $(value TAG)
-deploy-app-runner status-app-runner: export ASKED_REGISTRY = $(value REGISTRY)
-deploy-app-runner status-app-runner: export ASKED_REGION = $(value REGION)
 
 deploy-app-runner: $(READY)  ## Run an image in App Runner: make deploy-app-runner TAG=… REGISTRY=… [REGION=…]
 	@$(PYTHON) hooks/image_tags.py --tag="$$ASKED_TAG"

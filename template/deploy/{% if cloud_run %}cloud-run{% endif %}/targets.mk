@@ -1,9 +1,5 @@
 # Cloud Run; see deploy/cloud-run/README.md
 .PHONY: deploy-cloud-run status-cloud-run
-deploy-cloud-run status-cloud-run: export ASKED_TAG = $(value TAG)
-deploy-cloud-run status-cloud-run: export ASKED_REGISTRY = $(value REGISTRY)
-deploy-cloud-run status-cloud-run: export ASKED_REGION = $(value REGION)
-deploy-cloud-run status-cloud-run: export ASKED_PROJECT = $(value PROJECT)
 
 deploy-cloud-run: $(READY)  ## Run an image in Cloud Run: make deploy-cloud-run TAG=… REGISTRY=… REGION=… PROJECT=…
 	@$(PYTHON) hooks/image_tags.py --tag="$$ASKED_TAG"

@@ -1,8 +1,6 @@
 .PHONY: promote-jx
 CHART = $(notdir $(wildcard deploy/jenkins-x/charts/*))
 
-promote-jx: export ASKED_ENV = $(if $(findstring command,$(origin ENV)),$(value ENV))
-promote-jx: export ASKED_VERSION = $(if $(findstring command,$(origin VERSION)),$(value VERSION))
 promote-jx: $(READY)  ## Promote a released version, and wait: make promote-jx ENV=production VERSION=0.1.0-...
 	@[ "$$ASKED_ENV" ] && [ "$$ASKED_VERSION" ] || { echo "Say what and where to: make promote-jx ENV=production VERSION=0.1.0-..."; exit 1; }
 	@$(PYTHON) hooks/image_tags.py --tag="$$ASKED_VERSION"

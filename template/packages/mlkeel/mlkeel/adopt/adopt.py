@@ -23,7 +23,7 @@ from mlkeel.data.tables import with_columns
 from mlkeel.drafts.draft import digest, draft, gate_digest, types_only, with_columns_of, with_own_rules
 from mlkeel.drafts.leaks import tells_the_target
 from mlkeel.drafts.trial import Trial, attempt
-from mlkeel.errors import DataError, InputError
+from mlkeel.errors import DataError, Hint, InputError
 from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Outcome, Prepared, Project, Run, Trained
 from mlkeel.tasks.evaluation import Evaluation, any_slice, draft_gate
@@ -38,7 +38,6 @@ SUITES = {name: Path(f"expectations/{name}.json") for name in ("features", "data
 NUMBERS = ("numeric", "boolean", "time")  # roles of columns that may hold numbers
 LARGE = 5120 * 1024  # bytes; the hook for large files refuses more
 SLICES = 2  # features to judge by slice, those with the fewest values
-OVERRULE = "A decision that is wrong is overruled by --role column=role (with make: OPTIONS='--role column=role')."
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,8 @@ def adopt(
         if (others := [path for path in edited if path not in taken_over]) and not force and not dry_run:
             raise InputError(
                 f"{', '.join(map(str, others))}: changed since the last commit, and this would replace it. Commit that "
-                "first, or go on with --force (with make: OPTIONS=--force), which keeps a copy."
+                "first.",
+                Hint.OVERWRITE,
             )
         if not agree(plan):
             return None
@@ -127,7 +127,7 @@ def _plain_errors(staged: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise type(error)(str(error).replace(f"{staged}/", "")) from error
+        raise type(error)(str(error).replace(f"{staged}/", ""), error.hint) from error
     except OSError as error:
         what = error.filename or staged.parent
         raise InputError(f"{what}: cannot be read or written ({error.strerror}). Nothing was changed.") from error
@@ -150,8 +150,9 @@ def _plan(project: Project, address: str, target: str, given: Mapping[str, Role]
     if not any(decision.is_feature for decision in decisions.values()):
         said = "; ".join(f"{name}: {one.role}, {one.reason}" for name, one in decisions.items() if name != target)
         raise DataError(
-            f"{source.origin}: no column is left to predict {target} from ({said}). Add columns, or choose "
-            f"another target with TARGET=. {OVERRULE}"
+            f"{source.origin}: no column is left to predict {target} from ({said}). Add columns, or "
+            "choose another target.",
+            Hint.OTHER_ROLE,
         )
     for name, decision in decisions.items():
         if decision.role == "time":
@@ -219,7 +220,7 @@ def _write(plan: Plan, root: Path, staged: Path, project: Project) -> tuple[Outc
     try:
         return project.train(project, Run(staged, settings, contract, publish)), trial, notes
     except DataError as error:
-        raise DataError(f"{plan.origin}: {error} Learnt from: {', '.join(names)}. {OVERRULE}") from error
+        raise DataError(f"{plan.origin}: {error} Learnt from: {', '.join(names)}.", Hint.OTHER_ROLE) from error
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlkeel.config import Role
-from mlkeel.data.kinds import NAMES_OF_IDENTIFIERS, codes_of, listed, numbers, personal, short, times
+from mlkeel.data.kinds import NAMES_OF_IDENTIFIERS, codes_of, listed, not_numbers, numbers, personal, short, times
 from mlkeel.errors import DataError
 from mlkeel.features.encoder import Features
 from mlkeel.tasks.task import Targets
@@ -187,18 +187,16 @@ def _fitting(role: Role, values: "pd.Series[str]") -> Role:
     if role == "target":
         return "ignored"  # of an earlier run
     number = numbers(present, lenient=True)
-    if role == "numeric" and (number is None or present.empty):
-        odd = next((value for value in present if numbers(present[present == value]) is None), "no value")
-        raise DataError(
-            f"{values.name} cannot be numeric: it holds {short(odd)}. Correct it, or the role of the column."
-        )
+    if role in ("numeric", "time", "categorical", "boolean") and present.empty:
+        raise DataError(f"{values.name} cannot be {role}: it holds no value. Choose another role for the column.")
+    if role == "numeric" and number is None:
+        odd = short(not_numbers(present).iloc[0])
+        raise DataError(f"{values.name} cannot be numeric: it holds {odd}. Correct it, or the role of the column.")
     if role == "time" and number is None and times(present) is None:
         raise DataError(
             f"{values.name} cannot be a time: its values have no common form, for example {short(present.iloc[0])}. "
             "Write them like 2026-11-22 or 2026-11-22 14:30, or choose another column."
         )
-    if role in ("categorical", "boolean") and present.empty:
-        raise DataError(f"{values.name} cannot be {role}: it holds no value. Choose another role for the column.")
     return role
 
 

@@ -20,10 +20,22 @@ logger = logging.getLogger(__name__)
 
 def adopt(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(help="CSV, Parquet, or the URL of a database with #table at its end.")],
-    target: Annotated[str, typer.Argument(help="The column to predict.")],
-    id_: Annotated[str | None, typer.Option("--id", help="The column that names a record.")] = None,
-    time: Annotated[str | None, typer.Option(help="The column that says when a record was made.")] = None,
+    source: Annotated[
+        str,
+        typer.Argument(
+            envvar="ASKED_DATA",
+            show_envvar=False,
+            help="CSV, Parquet, or the URL of a database with #table at its end.",
+        ),
+    ],
+    target: Annotated[str, typer.Argument(envvar="ASKED_TARGET", show_envvar=False, help="The column to predict.")],
+    id_: Annotated[
+        str | None, typer.Option("--id", envvar="ASKED_ID", show_envvar=False, help="The column that names a record.")
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(envvar="ASKED_TIME", show_envvar=False, help="The column that says when a record was made."),
+    ] = None,
     role: Annotated[
         list[str] | None, typer.Option(help="column=role, for a decision that is wrong; repeatable.")
     ] = None,
@@ -74,12 +86,14 @@ def adopt(
     if dry_run:
         logger.info("Nothing was changed: this was a dry run.")
     else:
-        logger.info("The project is about %s now. Look at git diff, run make test, and commit.", adopted.plan.path)
+        logger.info("The project is about %s now. Look at git diff, run the tests, and commit.", adopted.plan.path)
 
 
 def prove(
     context: typer.Context,
-    only: Annotated[str | None, typer.Option(help="One of data, code and model.")] = None,
+    only: Annotated[
+        str | None, typer.Option(envvar="ASKED_ONLY", show_envvar=False, help="One of data, code and model.")
+    ] = None,
 ) -> None:
     """Plant faults into data, code and model, one at a time, and see that the tests catch each."""
     from mlkeel.report.tables import proof_table

@@ -19,8 +19,13 @@ logger = logging.getLogger(__name__)
 
 def predict(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="A CSV file with the features of the contract.")],
-    goal: Annotated[Path, typer.Argument(help="Where the rows go, with what is predicted added.")],
+    source: Annotated[
+        Path, typer.Argument(envvar="ASKED_IN", show_envvar=False, help="A CSV file with the features of the contract.")
+    ],
+    goal: Annotated[
+        Path,
+        typer.Argument(envvar="ASKED_OUT", show_envvar=False, help="Where the rows go, with what is predicted added."),
+    ],
 ) -> None:
     """Predict each row of a table with the model in use."""
     from mlkeel.inference.batch import predict_file
@@ -42,7 +47,12 @@ def serve(context: typer.Context) -> None:
 
 
 def top_requests(
-    log: Annotated[Path, typer.Argument(help="An access log of nginx, also gzipped; /dev/stdin for a pipe.")],
+    log: Annotated[
+        Path,
+        typer.Argument(
+            envvar="ASKED_LOG", show_envvar=False, help="An access log of nginx, also gzipped; /dev/stdin for a pipe."
+        ),
+    ],
 ) -> None:
     """Show the five most requested paths of an access log, with counts and shares of errors."""
     from mlkeel.monitor.access_log import requests_table

@@ -15,11 +15,12 @@ from mlkeel import logs
 from mlkeel.adopt.transaction import finish
 from mlkeel.cli.adopt import adopt, prove
 from mlkeel.cli.answer import predict, serve, top_requests
+from mlkeel.cli.hints import remedy
 from mlkeel.cli.session import Session
 from mlkeel.cli.train import evaluate, summary, train
 from mlkeel.cli.versions import promote, rollback, runs
 from mlkeel.cli.watch import monitor, report
-from mlkeel.errors import InputError
+from mlkeel.errors import Hint, InputError
 from mlkeel.project import Project
 from mlkeel.tasks.metrics import primary
 
@@ -64,8 +65,7 @@ def refuse_code_of_another_folder(root: Path, project: Project | None) -> None:
         source = root / name
         if source.is_dir() and not source.samefile(folder):
             raise InputError(
-                f"{source}: this is not the code that runs, since the environment was made for {folder}. Make one for "
-                "this folder with: make setup"
+                f"{source}: this is not the code that runs, since the environment was made for {folder}.", Hint.SETUP
             )
 
 
@@ -77,5 +77,6 @@ def main(project: Project | None = None, arguments: list[str] | None = None) -> 
     except InputError as error:
         if "--debug" in given:
             raise
-        logger.error("%s", error)
+        hint = "" if error.hint is None else f" {remedy(error.hint, project.package if project else None)}"
+        logger.error("%s%s", error, hint)
         raise SystemExit(2) from None

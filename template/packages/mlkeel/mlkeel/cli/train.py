@@ -5,6 +5,7 @@ import logging
 import typer
 
 from mlkeel.cli.console import show
+from mlkeel.cli.hints import promote
 from mlkeel.cli.session import session_of
 from mlkeel.config import read_kept_settings
 from mlkeel.contract.wording import shortened
@@ -25,10 +26,10 @@ def train(context: typer.Context) -> None:
         logger.info("The new model and the one in use: %s.", outcome.compared)
     if outcome.shortcomings:
         logger.error(
-            "%s is kept, and not put in use. %s To put it in use all the same: make promote VERSION=%s",
+            "%s is kept, and not put in use. %s To put it in use all the same: %s",
             outcome.folder,
             shortened(outcome.shortcomings, f"{outcome.folder}/MODEL_CARD.md"),
-            outcome.folder.name,
+            promote(outcome.folder.name, session.project.package),
         )
         raise typer.Exit(1)
     logger.info("%s is in use.", outcome.folder)

@@ -9,7 +9,9 @@ import typer
 
 from mlkeel import logs
 from mlkeel.cli.console import console
+from mlkeel.cli.hints import remedy
 from mlkeel.cli.session import session_of
+from mlkeel.errors import Hint
 from mlkeel.registry import versions
 
 logger = logging.getLogger(__name__)
@@ -32,7 +34,8 @@ def runs(
         shown = console()
         shown.print(versions_table(found, session.metrics, shown))
     else:
-        logger.info("%s: there are no versions yet. Make one with: make train", artifacts)
+        package = session.given.package if session.given else None
+        logger.info("%s: there are no versions yet. %s", artifacts, remedy(Hint.TRAIN, package))
     if found and not any(one.in_use for one in found):
         named = versions.in_use(artifacts)
         logger.warning(
@@ -42,7 +45,12 @@ def runs(
 
 def promote(
     context: typer.Context,
-    version: Annotated[str, typer.Argument(help="A version, or how the name of just one begins.")],
+    version: Annotated[
+        str,
+        typer.Argument(
+            envvar="ASKED_VERSION", show_envvar=False, help="A version, or how the name of just one begins."
+        ),
+    ],
 ) -> None:
     """Put another version in use, whatever the gate said of it."""
     logger.info(

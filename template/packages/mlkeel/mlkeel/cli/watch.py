@@ -18,7 +18,12 @@ logger = logging.getLogger(__name__)
 
 def monitor(
     context: typer.Context,
-    source: Annotated[Path | None, typer.Argument(help="A CSV file of rows, instead of what the API recorded.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            envvar="ASKED_IN", show_envvar=False, help="A CSV file of rows, instead of what the API recorded."
+        ),
+    ] = None,
     hours: Annotated[float | None, typer.Option(min=0.001, help="How far back to look; 1 if nothing is said.")] = None,
     last: Annotated[int | None, typer.Option(min=1, help="So many of the last rows instead.")] = None,
     every: Annotated[float | None, typer.Option(min=1, help="Go on for ever, with so many seconds between.")] = None,

@@ -54,6 +54,13 @@ def numbers(texts: "pd.Series[str]", lenient: bool = False) -> "pd.Series[float]
     return None if not lenient and texts.str.match(LEADING_ZERO).any() else found
 
 
+def not_numbers(texts: "pd.Series[str]") -> "pd.Series[str]":
+    """Those of the texts that are no finite numbers."""
+    import pandas as pd
+
+    return texts[~np.isfinite(pd.to_numeric(texts, errors="coerce").astype(np.float64))]
+
+
 def times(texts: "pd.Series[str]") -> "pd.Series[pd.Timestamp] | None":
     """The texts as dates or times if all have one form, of which day before month goes first."""
     import pandas as pd

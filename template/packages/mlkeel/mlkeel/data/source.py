@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mlkeel.data.dialect import SEPARATORS, encoding_of, open_text, separator_of
 from mlkeel.data.kinds import has_decimal_commas, plain_numbers
 from mlkeel.data.tables import MISSING, header_of_even_rows
-from mlkeel.errors import DataError
+from mlkeel.errors import DataError, Hint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ def read(address: str) -> Source:
     path = Path(address).expanduser()
     if not path.is_file():
         seen = "this is a folder" if path.is_dir() else "there is no such file"
-        raise DataError(f"{path}: {seen}. Say where the table is with DATA=.")
+        raise DataError(f"{path}: {seen}.", Hint.OTHER_TABLE)
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -143,7 +143,7 @@ def _sql(address: str) -> "tuple[list[pd.Series[str]], str, str]":
             name = known[0]
         if name not in known:
             raise DataError(
-                f"{shown}: say which table with #table at the end of DATA=. There are: {', '.join(known) or 'none'}."
+                f"{shown}: say which table with #table at the end of the URL. There are: {', '.join(known) or 'none'}."
             )
         with engine.connect().execution_options(stream_results=True) as connection:
             # As the driver gives them: SQLAlchemy's types would round a DECIMAL.
@@ -157,9 +157,9 @@ def _sql(address: str) -> "tuple[list[pd.Series[str]], str, str]":
         ) from error
     except (sa.exc.SQLAlchemyError, ValueError) as error:
         reason = " ".join(str(error).split("\n(Background")[0].split())
-        raise DataError(f"The database cannot be read ({reason}). Check the URL in DATA=.") from error
+        raise DataError(f"The database cannot be read ({reason}). Check its URL.") from error
     if not slices:
-        raise DataError(f"{shown}: the table {name} has no row. Choose another with #table at the end of DATA=.")
+        raise DataError(f"{shown}: the table {name} has no row. Choose another with #table at the end of the URL.")
     table = pd.concat(slices, ignore_index=True).set_axis(names, axis="columns")
     return _columns(table), _slug(name), f"{shown}#{name}"
 

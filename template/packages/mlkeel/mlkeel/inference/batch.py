@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from mlkeel.contract.validate import enforce
 from mlkeel.data.tables import load
-from mlkeel.errors import DataError
+from mlkeel.errors import DataError, Hint
 from mlkeel.files import whole_file
 from mlkeel.inference.frames import told
 from mlkeel.inference.predictor import Predictor
@@ -32,9 +32,9 @@ def predict_file(predictor: Predictor, source: Path, goal: Path) -> "pd.DataFram
     import pandas as pd
 
     if goal.suffix != ".csv":
-        raise DataError(f"{goal}: the answers are written as CSV. Choose an OUT= that ends in .csv.")
+        raise DataError(f"{goal}: the answers are written as CSV, so its name must end in .csv.", Hint.OTHER_GOAL)
     if goal.resolve() == source.resolve():
-        raise DataError(f"{goal}: the answers would overwrite the rows that they are for. Choose another OUT=.")
+        raise DataError(f"{goal}: the answers would overwrite the rows that they are for.", Hint.OTHER_GOAL)
     table = load(source, predictor.contract)
     known = set(predictor.contract.all_columns)
     if unknown := [name for name in table.columns if name not in known]:
@@ -51,5 +51,5 @@ def predict_file(predictor: Predictor, source: Path, goal: Path) -> "pd.DataFram
         with whole_file(goal) as file:
             answer.to_csv(file, index=False, lineterminator="\n")
     except OSError as error:
-        raise DataError(f"{goal}: cannot be written ({error.strerror}). Choose another place with OUT=.") from error
+        raise DataError(f"{goal}: cannot be written ({error.strerror}).", Hint.OTHER_GOAL) from error
     return answer

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mlkeel.errors import ArtifactError
+from mlkeel.errors import ArtifactError, Hint
 from mlkeel.features.encoder import Matrix
 
 AT_ONCE = 1024  # rows, so that a large table needs no large memory
@@ -26,7 +26,7 @@ class Graph:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own errors share no base but Exception
             reason = str(error).splitlines()[0]
-            raise ArtifactError(f"{source} cannot be loaded ({reason}). Make a new one with: make train") from error
+            raise ArtifactError(f"{source} cannot be loaded ({reason}).", Hint.TRAIN) from error
 
     @property
     def width(self) -> int:

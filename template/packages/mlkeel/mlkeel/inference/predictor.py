@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from mlkeel.config import read_kept_settings
 from mlkeel.contract.suites import Contract, read_contract
-from mlkeel.errors import ArtifactError
+from mlkeel.errors import ArtifactError, Hint
 from mlkeel.features.encoder import Matrix, Rows, encoder_of
 from mlkeel.inference.graph import Graph
 from mlkeel.tasks.kinds import kind_of
@@ -35,8 +35,8 @@ class Predictor:
         predictor = cls(graph, contract, read_kept_settings(folder).data.target)
         if graph.width != predictor.width:
             raise ArtifactError(
-                f"{path} takes {graph.width} features, and the contract beside it has {predictor.width}. "
-                "Make a new one with: make train"
+                f"{path} takes {graph.width} features, and the contract beside it has {predictor.width}.",
+                Hint.TRAIN,
             )
         return predictor
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlkeel.config import read_kept_settings
 from mlkeel.contract.request import Rules, example
-from mlkeel.errors import ArtifactError
+from mlkeel.errors import ArtifactError, Hint
 from mlkeel.inference.feedback import Truths
 from mlkeel.inference.predictor import Predictor
 
@@ -45,7 +45,7 @@ class Service:
         rules.refusals([example(schema)])  # a rule that cannot be asked is to fail now
         found = predictor.predict(rules.by_column([example(schema)] * 2))
         if not predictor.kind.sound(found) or not np.allclose(found[0], found[1], rtol=1e-3):
-            raise ArtifactError(f"{folder}: it answers a row with {found.tolist()}. Make another with: make train")
+            raise ArtifactError(f"{folder}: it answers a row with {found.tolist()}.", Hint.TRAIN)
         if rules.unchecked:
             logger.warning("Not asked of requests, since it takes a whole table: %s.", ", ".join(rules.unchecked))
         digest = hashlib.sha256(json.dumps(predictor.contract.features, sort_keys=True).encode()).hexdigest()

@@ -24,7 +24,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from mlkeel.errors import InputError
+from mlkeel.errors import Hint, InputError
 
 LINE = 2**16  # bytes; nginx refuses longer requests, so what follows in a line is of no interest
 PATHS = 100_000  # counters
@@ -92,8 +92,8 @@ def top_requests(log: Path, most: int = 5) -> Summary:
                 counts = _count(islice(_requests(file), first.requests + first.unread), first.seen)
     except EOFError as error:
         raise InputError(
-            f"{log}: this gzip file is truncated: it was cut off, or is still being written. Copy it again, or read "
-            f"what is there: gunzip -c {log} | make top-requests LOG=/dev/stdin"
+            f"{log}: this gzip file is truncated: it was cut off, or is still being written. Copy it again.",
+            Hint.STANDARD_INPUT,
         ) from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{log}: this gzip file is damaged ({error}). Copy it again from its origin.") from error

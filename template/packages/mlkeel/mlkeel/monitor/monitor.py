@@ -20,7 +20,7 @@ import numpy as np
 from mlkeel.config import KeptSettings, Settings, read_kept_settings, read_settings
 from mlkeel.contract.suites import read_suite
 from mlkeel.contract.wording import number
-from mlkeel.errors import InputError
+from mlkeel.errors import Hint, InputError
 from mlkeel.files import whole_file
 from mlkeel.inference.predictor import Predictor
 from mlkeel.monitor import checks
@@ -102,8 +102,9 @@ def _recorded(store: Store, asked: Asked, predictor: Predictor, version: str, se
     refused = store.refused(since, now)
     if window.table.empty and not refused.rows:
         raise InputError(
-            f'No answer of {version} was recorded in this window. Ask for a longer one, as in OPTIONS="--hours 24", '
-            "or see whether the API records at all: api_records_written_total at its /metrics."
+            f"No answer of {version} was recorded in this window. See whether the API records at all: "
+            "api_records_written_total at its /metrics.",
+            Hint.LONGER_WINDOW,
         )
     return replace(window, refused=refused, since=since, until=now)
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlkeel.errors import ArtifactError
+from mlkeel.errors import ArtifactError, Hint
 from mlkeel.files import LITTER, LITTER_AGE, flush_folder, whole_file
 
 FILES = ("model.onnx", "features.json", "dataset.json", "drift.json", "metrics.json", "params.yaml", "MODEL_CARD.md")
@@ -73,13 +73,14 @@ def current(artifacts: Path) -> Path:
     try:
         version = (artifacts / "current").read_text(encoding="utf-8").strip()
     except FileNotFoundError as error:
-        raise ArtifactError(f"{artifacts / 'current'}: no model is in use yet. Make one with: make train") from error
+        raise ArtifactError(f"{artifacts / 'current'}: no model is in use yet.", Hint.TRAIN) from error
     except (OSError, UnicodeDecodeError):
         version = ""
     if not re.fullmatch(r"\w[\w.-]{0,99}", version, re.ASCII):
         raise ArtifactError(
             f"{artifacts / 'current'}: this must be a file with one line, the name of a folder beside it. "
-            "Write one of those there, or make a new model with: make train"
+            "Write one of those there.",
+            Hint.TRAIN,
         )
     folder = artifacts / version
     if not folder.is_dir():
@@ -98,7 +99,8 @@ def refuse_what_is_incomplete(folder: Path) -> None:
     """
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise ArtifactError(
-            f"{folder}: {', '.join(missing)} is missing, so this artifact cannot be used. Make another with: make train"
+            f"{folder}: {', '.join(missing)} is missing, so this artifact cannot be used.",
+            Hint.TRAIN,
         )
 
 

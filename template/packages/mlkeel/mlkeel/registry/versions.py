@@ -16,7 +16,7 @@ from typing import IO, Any, Literal
 
 from mlkeel.config import KeptSettings, read_settings
 from mlkeel.contract.wording import shortened
-from mlkeel.errors import ArtifactError, InputError
+from mlkeel.errors import ArtifactError, Hint, InputError
 from mlkeel.inference.service import Service
 from mlkeel.locks import wait_for_lock
 from mlkeel.registry.artifact import put_in_use, refuse_what_is_incomplete
@@ -85,7 +85,7 @@ def rollback(root: Path) -> str:
     """
     artifacts = root / "artifacts"
     if not artifacts.is_dir():
-        raise ArtifactError(f"{artifacts}: there are no versions yet. Make one with: make train")
+        raise ArtifactError(f"{artifacts}: there are no versions yet.", Hint.TRAIN)
     with _alone(artifacts) as log:
         now = in_use(artifacts)
         earlier = [version for version in before(history(artifacts), now) if version != now]
@@ -93,8 +93,8 @@ def rollback(root: Path) -> str:
             logger.warning("%s was in use before, and is not there any more.", earlier.pop())
         if not earlier:
             raise ArtifactError(
-                f"{artifacts / LOG}: it names no version that was in use before {now or 'now'} and is still there. "
-                "Look at make runs, and choose one: make promote VERSION=..."
+                f"{artifacts / LOG}: it names no version that was in use before {now or 'now'} and is still there.",
+                Hint.CHOOSE_VERSION,
             )
         _refuse_what_does_not_work(artifacts / earlier[-1])
         _use(artifacts, earlier[-1], "rollback", log)
@@ -152,7 +152,7 @@ def _find(artifacts: Path, asked: str) -> str:
     if len(found) != 1 or not re.fullmatch(NAME, found[0], re.ASCII):
         shown = ", ".join((found or there)[:SHOWN]) + (", …" if len(found or there) > SHOWN else "")
         what = f"{len(found)} versions begin so" if found else "there is no such version"
-        raise ArtifactError(f"{asked}: {what} in {artifacts} ({shown or 'none'}). Take one that make runs shows.")
+        raise ArtifactError(f"{asked}: {what} in {artifacts} ({shown or 'none'}).", Hint.CHOOSE_VERSION)
     return found[0]
 
 
@@ -161,7 +161,7 @@ def _refuse_what_does_not_work(folder: Path) -> None:
         refuse_what_is_incomplete(folder)
         Service.open(folder)
     except InputError as error:
-        raise ArtifactError(f"{error} What was in use still is.") from error
+        raise ArtifactError(f"{error} What was in use still is.", error.hint) from error
     except Exception as error:  # whatever it is, it is better found now than by whoever serves it
         raise ArtifactError(f"{folder}: it does not work ({error}). What was in use still is.") from error
 

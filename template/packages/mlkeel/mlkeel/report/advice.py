@@ -127,7 +127,7 @@ def _of_the_monitor(review: Review) -> Iterator[Advice]:
         yield Advice(
             "The monitor has not run yet, so nobody knows whether the world is still as it was in training.",
             "Serve it, which records its answers, and run the monitor each day; or give it recent rows in a file.",
-            "make monitor IN=recent.csv",
+            "make monitor",
         )
         return
     if not latest.artifact and days_since(latest.time, review.when) < review.age:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlkeel.data.kinds import codes_of, listed, numbers, times
-from mlkeel.errors import DataError
+from mlkeel.errors import DataError, Hint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +16,6 @@ RARE = 8  # rows of a class; with fewer, the training part may get none
 CLASSES = 100
 NUMBERS = 20  # different ones, from which on they are amounts and no classes
 REPEATS = 5  # rows to each category on average, for a category that is always of one class not to be so by chance
-ELSE = "choose another column with TARGET="
 
 
 def labelled(table: "pd.DataFrame", target: str, origin: str) -> "tuple[pd.DataFrame, list[str]]":
@@ -31,7 +30,8 @@ def labelled(table: "pd.DataFrame", target: str, origin: str) -> "tuple[pd.DataF
     if 2 * len(present) < len(values):
         raise DataError(
             f"{where} is mostly missing: it has no value in {len(values) - len(present):,} of {len(values):,} rows. "
-            f"Label more rows, take those out, or {ELSE}."
+            "Label more rows, or take those out.",
+            Hint.OTHER_TARGET,
         )
     _refuse_what_is_no_class(present, where)
     counts = present.value_counts()
@@ -43,7 +43,8 @@ def labelled(table: "pd.DataFrame", target: str, origin: str) -> "tuple[pd.DataF
             others = ", ".join(f'"{name}" {count}' for name, count in rare.head(5).items())
             said = f"hardly more than {said}; the others have fewer than {RARE} rows ({others})"
         raise DataError(
-            f"{where} has {said}. A classifier needs at least two. Check the filter that made this table, or {ELSE}."
+            f"{where} has {said}. A classifier needs at least two. Check the filter that made this table.",
+            Hint.OTHER_TARGET,
         )
     kept = table[common].reset_index(drop=True)
     if len(kept) < ROWS:
@@ -66,16 +67,20 @@ def _refuse_what_is_no_class(present: "pd.Series[str]", where: str) -> None:
     if number is not None and different > NUMBERS:
         raise DataError(
             f"{where} is continuous: it has {different:,} different numbers, from {number.min():g} to "
-            f"{number.max():g}. This project tells classes apart: cut the numbers into a few named ranges, {ELSE}, or "
-            "make a project that estimates numbers (task tabular-regression)."
+            f"{number.max():g}. This project tells classes apart: cut the numbers into a few named ranges, or make "
+            "a project that estimates numbers (task tabular-regression).",
+            Hint.OTHER_TARGET,
         )
     if different > NUMBERS and times(present) is not None:
-        raise DataError(f"{where} holds {different:,} different dates, and this project tells classes apart: {ELSE}.")
+        raise DataError(
+            f"{where} holds {different:,} different dates, and this project tells classes apart.", Hint.OTHER_TARGET
+        )
     if different > CLASSES or (different > NUMBERS and 2 * different > len(present)):
         examples = " and ".join(f'"{name[:40]}"' for name in present.drop_duplicates().head(2))
         raise DataError(
             f"{where} has {different:,} classes in {len(present):,} rows, for example {examples}; up to {CLASSES} can "
-            f"be told apart. Join them into fewer, or {ELSE}."
+            "be told apart. Join them into fewer.",
+            Hint.OTHER_TARGET,
         )
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mlkeel.data.kinds import codes_of, numbers, short, times
-from mlkeel.errors import DataError
+from mlkeel.data.kinds import codes_of, not_numbers, numbers, short, times
+from mlkeel.errors import DataError, Hint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +16,6 @@ FEWEST = 8  # different numbers, with fewer of which they are classes
 LARGEST = 1e37  # that single precision holds with room
 REPEATS = 5  # rows to each category on average, for a category that always has one number not to have it by chance
 ALIKE = 0.9999  # rank correlation, from which on a column says the same as the target
-ELSE = "choose another column with TARGET="
 
 
 def labelled(table: "pd.DataFrame", target: str, origin: str) -> "tuple[pd.DataFrame, list[str]]":
@@ -30,7 +29,8 @@ def labelled(table: "pd.DataFrame", target: str, origin: str) -> "tuple[pd.DataF
     if 2 * len(present) < len(values):
         raise DataError(
             f"{where} is mostly missing: it has no value in {len(values) - len(present):,} of {len(values):,} rows. "
-            f"Fill more rows, take those out, or {ELSE}."
+            "Fill more rows, or take those out.",
+            Hint.OTHER_TARGET,
         )
     _refuse_what_is_no_amount(present, where)
     if len(present) < ROWS:
@@ -46,29 +46,34 @@ def labelled(table: "pd.DataFrame", target: str, origin: str) -> "tuple[pd.DataF
 def _refuse_what_is_no_amount(present: "pd.Series[str]", where: str) -> None:
     number = numbers(present, lenient=True)
     if number is None:
-        import pandas as pd
-
-        odd = present[~np.isfinite(pd.to_numeric(present, errors="coerce").astype(np.float64))].tolist()
+        odd = not_numbers(present).tolist()
         if times(present) is not None:
-            raise DataError(f"{where} holds dates, and this project estimates numbers: {ELSE}.")
+            raise DataError(f"{where} holds dates, and this project estimates numbers.", Hint.OTHER_TARGET)
         examples = ", ".join(f'"{short(value)}"' for value in dict.fromkeys(odd[:3]))
         raise DataError(
             f"{where} holds {len(odd):,} values that are no numbers, for example {examples}. Correct or empty those; "
-            f"if the column names classes, make a project for them (task tabular-classification), or {ELSE}."
+            "if the column names classes, make a project for them (task tabular-classification).",
+            Hint.OTHER_TARGET,
         )
     if number.nunique() == 1:
-        raise DataError(f"{where} is {number.iloc[0]:g} in all rows, so there is nothing to estimate: {ELSE}.")
+        raise DataError(
+            f"{where} is {number.iloc[0]:g} in all rows, so there is nothing to estimate.", Hint.OTHER_TARGET
+        )
     if number.nunique() < FEWEST:
         raise DataError(
             f"{where} has {number.nunique()} different numbers only, which are classes rather than amounts: make a "
-            f"project for those (task tabular-classification), or {ELSE}."
+            "project for those (task tabular-classification).",
+            Hint.OTHER_TARGET,
         )
     if number.abs().max() > LARGEST:
-        raise DataError(f"{where} holds numbers too large for single precision. Choose a larger unit, or {ELSE}.")
+        raise DataError(
+            f"{where} holds numbers too large for single precision. Choose a larger unit.", Hint.OTHER_TARGET
+        )
     if number.astype(np.float32).nunique() < number.nunique() / 2:
         raise DataError(
             f"{where} holds numbers that differ too little for single precision, from {number.min():.12g} to "
-            f"{number.max():.12g}. Subtract what they share, or {ELSE}."
+            f"{number.max():.12g}. Subtract what they share.",
+            Hint.OTHER_TARGET,
         )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlkeel.config import Settings, read_settings
 from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.data.tables import conform
-from mlkeel.errors import InputError
+from mlkeel.errors import Hint, InputError
 from mlkeel.faults.tables import Plant, Scene, shuffled_labels
 from mlkeel.faults.targets import faults_of
 from mlkeel.project import Project, Run
@@ -174,7 +174,7 @@ def run_tests(project: Project, root: Path, tests: Sequence[str], plant: Plantin
     try:
         import pytest
     except ModuleNotFoundError as error:
-        raise InputError("prove needs pytest. Install the development tools with: make setup") from error
+        raise InputError("prove needs pytest, which is not installed.", Hint.SETUP) from error
     if absent := [test for test in tests if not (root / test).exists()]:
         raise InputError(f"{root / absent[0]}: there are no such tests. Restore them with: git checkout -- tests")
     watcher, silence = Watcher(), io.StringIO()

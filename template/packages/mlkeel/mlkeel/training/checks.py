@@ -95,8 +95,8 @@ def refuse_empty_features(part: "pd.DataFrame", names: list[str], source: "Path"
     """
     if empty := [name for name in names if part[name].isna().all()]:
         raise DataError(
-            f"{source}: the training part has no value of {', '.join(empty)}, so it teaches nothing. Fill the column, "
-            "or take it out of expectations/features.json."
+            f"{source}: no row to learn from has a value of {', '.join(empty)}. Fill the column, or take it out of "
+            "expectations/features.json."
         )
 
 

@@ -15,7 +15,7 @@ from mlkeel.behavior.cases import Case
 from mlkeel.config import Settings
 from mlkeel.data.tables import with_columns
 from mlkeel.drift import drift_suite
-from mlkeel.errors import ArtifactError, InputError
+from mlkeel.errors import ArtifactError, Hint, InputError
 from mlkeel.inference.frames import told
 from mlkeel.inference.graph import Graph
 from mlkeel.inference.predictor import Predictor
@@ -42,7 +42,8 @@ def refuse_what_teaches_nothing(trained: Trained, settings: Settings, origin: st
         raise InputError(
             f"{origin}: the other columns say too little of {settings.data.target} to tell it from chance: on "
             f"{evaluation.model.rows:,} unseen rows {evaluation.beside_the_baseline}. Nothing was changed. Add columns "
-            "or rows, or choose another target with TARGET=."
+            "or rows.",
+            Hint.OTHER_TARGET,
         )
     if shortcomings := evaluation.shortcomings(settings.gate):
         raise InputError(

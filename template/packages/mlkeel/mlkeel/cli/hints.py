@@ -1,0 +1,47 @@
+"""What the hint of an error says, in the words of whoever called: make, or a person who typed the command itself."""
+
+import os
+
+from mlkeel.errors import Hint
+
+BY_MAKE = {
+    Hint.TRAIN: "Make a version with: make train",
+    Hint.SETUP: "Make the environment with: make setup",
+    Hint.CHOOSE_VERSION: "make runs shows the versions; put one in use with: make promote VERSION=...",
+    Hint.OTHER_TABLE: "Say where the table is with DATA=.",
+    Hint.OTHER_TARGET: "Or choose another column with TARGET=.",
+    Hint.OTHER_ROLE: "A decision that is wrong is overruled with OPTIONS='--role column=role'.",
+    Hint.OVERWRITE: "Or go on with OPTIONS=--force, which keeps copies.",
+    Hint.OTHER_GOAL: "Choose another file with OUT=.",
+    Hint.LONGER_WINDOW: 'Or ask for a longer one with OPTIONS="--hours 24".',
+    Hint.STANDARD_INPUT: "Or read what is there: gunzip -c access.log.gz | make top-requests LOG=/dev/stdin",
+}
+BY_HAND = {
+    Hint.TRAIN: "Make a version with: {program} train",
+    Hint.SETUP: "Make the environment with: uv sync",
+    Hint.CHOOSE_VERSION: "{program} runs shows the versions; put one in use with: {program} promote VERSION",
+    Hint.OTHER_TABLE: "Say where the table is: {program} adopt TABLE TARGET",
+    Hint.OTHER_TARGET: "Or choose another column as the target.",
+    Hint.OTHER_ROLE: "A decision that is wrong is overruled with --role column=role.",
+    Hint.OVERWRITE: "Or go on with --force, which keeps copies.",
+    Hint.OTHER_GOAL: "Choose another file.",
+    Hint.LONGER_WINDOW: "Or ask for a longer one with --hours 24.",
+    Hint.STANDARD_INPUT: "Or read what is there: gunzip -c access.log.gz | {program} top-requests /dev/stdin",
+}
+
+
+def remedy(hint: Hint, package: str | None) -> str:
+    """The sentence of `hint` for who runs the commands of `package`, or those that need no project."""
+    if by_make():
+        return BY_MAKE[hint]
+    return BY_HAND[hint].format(program=f"python -m {package or 'mlkeel'}")
+
+
+def by_make() -> bool:
+    """Whether a target of make runs this."""
+    return "MAKELEVEL" in os.environ
+
+
+def promote(version: str, package: str) -> str:
+    """The command that puts `version` in use."""
+    return f"make promote VERSION={version}" if by_make() else f"python -m {package} promote {version}"
