@@ -38,7 +38,7 @@ clean: style  ## Format, then remove caches and the example
 	@rm -rf example
 
 examples: .venv/ready  ## Let adopt draft the six examples anew
-	@$(PYTHON) -m tests.redraft
+	@$(PYTHON) -m tests.support.redraft
 
 example: .venv/ready  ## Write the default project into example/
 	@rm -rf example && .venv/bin/copier copy --quiet --defaults --vcs-ref HEAD . example

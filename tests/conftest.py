@@ -14,8 +14,8 @@ import pytest
 from copier import run_copy
 from xdist.scheduler import LoadScopeScheduling
 
-from .engine import Engine, engine
-from .environments import lend, of_this_run, once
+from .support.engine import Engine, engine
+from .support.environments import lend, of_this_run, once
 
 ROOT = Path(__file__).parents[1]
 MARKS = {"lender": "project", "docker": "docker", "browser": "browser"}  # of tests that use a fixture
@@ -162,13 +162,15 @@ def lender(
     snapshot: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]
 ) -> Callable[[str], Path]:
     """A project of a framework, whose environment has all that any of its projects imports; made once a run."""
-    from .pairs import PAIRS, born
+    from .support.variants import VARIANTS, born
 
     shared = of_this_run(tmp_path_factory.getbasetemp()) / "lent environments"
 
     def of(framework: str) -> Path:
         def make(folder: Path) -> None:
-            project = born(next(pair for pair in PAIRS if pair.framework == framework), snapshot, folder, environment)
+            project = born(
+                next(variant for variant in VARIANTS if variant.framework == framework), snapshot, folder, environment
+            )
             more = ("regex", "types-regex", "pytest-xdist", "pytest-randomly")
             succeed("uv", "pip", "install", "--quiet", "--python", ".venv", *more, cwd=project, env=environment)
 

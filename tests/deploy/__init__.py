@@ -1,0 +1,1 @@
+"""Containers, Kubernetes, clouds and pipelines."""

@@ -1,0 +1,119 @@
+"""The API under load and under fire."""
+
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+from load import free_port, served
+from roll_over import roll_over
+
+from ..conftest import command, succeed
+from ..support.engine import NEEDS_DEBIAN, install
+
+pytestmark = NEEDS_DEBIAN
+# 413 answers more rows than the schema allows, which Schemathesis does not expect of itself.
+REFUSALS = "[checks.negative_data_rejection]\nexpected-statuses = [400, 413, 415, 422]\n"
+
+
+@pytest.fixture
+def trained(twin: Path, offline: dict[str, str]) -> Path:
+    succeed("make", "train", cwd=twin, env=offline)
+    return twin
+
+
+def test_no_request_is_lost_when_the_model_changes_and_each_api_is_started_again(trained: Path) -> None:
+    install("nginx-light", "wrk")
+    rolled = roll_over(trained, 24)
+    print(rolled)
+    assert rolled.load.failed == 0
+    assert rolled.load.requests > 1000
+    assert rolled.taken_over == 2
+    assert rolled.exits == [0, 0]
+
+
+def test_whatever_its_schema_allows_or_forbids_is_answered_as_the_schema_says(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "schemathesis.toml").write_text(REFUSALS, encoding="utf-8")
+    port = free_port()
+    with served([trained / ".venv" / "bin" / "python", "-m", "myproj", "serve"], trained, port, "/readyz"):
+        said = command(
+            *(Path(sys.executable).parent / "schemathesis", "run", f"http://127.0.0.1:{port}/openapi.json"),
+            *("--max-examples", "1000", "--seed", "7", "--no-color"),
+            cwd=tmp_path,
+        )
+    assert said.returncode == 0, said.stdout[-3000:]
+    assert "No issues found" in said.stdout
+
+
+def test_without_a_model_one_line_says_how_to_make_one(twin: Path, offline: dict[str, str]) -> None:
+    said = command("make", "serve", cwd=twin, env=offline)
+    assert "no model is in use yet. Make a version with: make train" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+MEGABYTE = 2**20
+CLIENTS, FLOOD = 8, 75 * MEGABYTE  # for each of four paths, 300 MB in all
+HEADERS = b"".join(b"a%d: %s\r\n" % (place, b"x" * 1000) for place in range(1000))
+
+
+class Flood:
+    """Clients without a key that send heads which never end; each begins again when it is refused."""
+
+    def __init__(self, port: int, path: bytes, part: bytes) -> None:
+        self._port, self._start, self._part = port, path + b" HTTP/1.1\r\nhost: x\r\na: ", part
+        self._sent = [0] * CLIENTS
+        self._threads = [threading.Thread(target=self._send, args=(client,)) for client in range(CLIENTS)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def over(self) -> bool:
+        return sum(self._sent) >= FLOOD
+
+    def _send(self, client: int) -> None:
+        while not self.over:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), timeout=30) as connection:
+                connection.sendall(self._start)
+                while not self.over:
+                    connection.sendall(self._part)
+                    self._sent[client] += len(self._part)
+
+    def end(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+
+def p99(port: int) -> float:
+    """Of 300 requests, one after the other."""
+    taken = []
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    for _ in range(300):
+        began = time.perf_counter()
+        connection.request("GET", "/version")
+        assert connection.getresponse().read()
+        taken.append(time.perf_counter() - began)
+    return sorted(taken)[-3]
+
+
+def resident(process: int) -> float:
+    """The memory of a process, in megabytes."""
+    return int(Path(f"/proc/{process}/statm").read_text(encoding="utf-8").split()[1]) * 4096 / MEGABYTE
+
+
+@pytest.mark.parametrize("part", [HEADERS, b"x" * MEGABYTE], ids=["many headers", "one header"])
+def test_a_head_without_an_end_costs_neither_memory_nor_the_time_of_others(trained: Path, part: bytes) -> None:
+    port = free_port()
+    with served([trained / ".venv" / "bin" / "python", "-m", "myproj", "serve"], trained, port, "/readyz") as server:
+        alone, before = p99(port), resident(server.pid)
+        for path in (b"GET /version", b"HEAD /healthz", b"GET /metrics", b"POST /predict"):
+            flood = Flood(port, path, part)
+            while not flood.over:
+                assert (
+                    p99(port) < 100 * alone
+                )  # other tests take their share; without a limit it was ten thousand times
+            flood.end()
+            assert resident(server.pid) - before < 30

@@ -1,0 +1,178 @@
+"""Each task with each framework gives a newborn of the same quality."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from copier import run_copy
+
+from ..conftest import Render, clone, command, commit, succeed
+from ..support.environments import lend
+from ..support.variants import FEW, PYTHON, VARIANTS, Variant
+
+HOSTILE = {"LOG_FORMAT": "json", "TERM": "dumb", "FORCE_COLOR": "1", "PORT": "1", "API_KEYS": "x", "LC_ALL": "C"}
+
+
+def each(often: list[Variant]) -> list[object]:
+    """All variants, of which the rest but for those that are tested `often` are slow."""
+    return [
+        pytest.param(variant, id=str(variant), marks=[] if variant in often else pytest.mark.slow)
+        for variant in VARIANTS
+    ]
+
+
+# What only one kind of project has to be asked.
+OWN = {
+    "test_intervals_hold_the_truth_about_as_often_as_they_should",
+}
+
+
+@pytest.fixture(scope="session")
+def of(
+    snapshot: Path, lender: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Variant], Path]:
+    """The newborn of a variant, made once; not to be changed."""
+    made: dict[Variant, Path] = {}
+
+    def newborn(variant: Variant) -> Path:
+        if variant not in made:
+            project = made[variant] = tmp_path_factory.mktemp(str(variant)) / "myproj"
+            python = {"python_version": PYTHON} if variant.framework == "pytorch" else {}
+            run_copy(str(snapshot), project, data=variant.answers | python, defaults=True, quiet=True, vcs_ref="HEAD")
+            succeed("git", "init", "--quiet", cwd=project)
+            lend(lender(variant.framework) / ".venv", project)
+            succeed("make", "setup", cwd=project)
+            commit(project, "feat: begin with the example", "--no-verify")
+        return made[variant]
+
+    return newborn
+
+
+@pytest.mark.parametrize("variant", each(VARIANTS))
+def test_a_newborn_is_green_formatted_typed_and_clean(
+    of: Callable[[Variant], Path], offline: dict[str, str], variant: Variant
+) -> None:
+    """Its tests pass on two workers, in any order, and whatever the shell says of logs, colours, ports and keys."""
+    project = of(variant)
+    said = succeed("make", "test", cwd=project, env=offline | HOSTILE | {"PYTEST_ADDOPTS": "-n 2 -p randomly"})
+    assert " passed" in said
+    assert not any(word in said for word in ("failed", "skipped", "warning", "xfailed")), said
+    succeed("make", "check", cwd=project, env=offline)
+    succeed("make", "clean", cwd=project, env=offline)
+    assert succeed("git", "status", "--porcelain", cwd=project) == ""
+
+
+@pytest.mark.parametrize("variant", each(VARIANTS))
+def test_every_hook_lets_a_newborn_pass(
+    of: Callable[[Variant], Path], offline: dict[str, str], variant: Variant
+) -> None:
+    project = of(variant)
+    done_by_make_check = {"SKIP": "mypy"}
+    succeed(".venv/bin/pre-commit", "run", "--all-files", cwd=project, env=offline | done_by_make_check)
+
+
+@pytest.mark.parametrize("variant", each(FEW))
+def test_training_beats_the_baseline_by_the_margin(
+    of: Callable[[Variant], Path], offline: dict[str, str], tmp_path: Path, variant: Variant
+) -> None:
+    project = clone(of(variant), tmp_path / "twin")
+    said = succeed("make", "train", cwd=project, env=offline)
+    assert "is in use." in said
+    version = (project / "artifacts" / "current").read_text(encoding="utf-8").strip()
+    metrics = json.loads((project / "artifacts" / version / "metrics.json").read_text(encoding="utf-8"))
+    margin = yaml.safe_load((project / "conf" / "params.yaml").read_text(encoding="utf-8"))["gate"]["margin"]
+    score = "mae" if variant.task == "tabular-regression" else "log_loss"
+    assert 1 - metrics["model"][score] / metrics["baseline"][score] >= margin >= 0.25
+    succeed("make", "predict", f"IN={variant.table}", "OUT=answers.csv", cwd=project, env=offline)
+    header = (project / "answers.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert f"predicted_{variant.target}" in header
+
+
+@pytest.mark.parametrize("variant", each(FEW))
+def test_the_example_is_what_adopt_makes_of_it(
+    of: Callable[[Variant], Path], offline: dict[str, str], tmp_path: Path, variant: Variant
+) -> None:
+    project = clone(of(variant), tmp_path / "twin")
+    succeed("make", "adopt", f"DATA={variant.table}", f"TARGET={variant.target}", cwd=project, env=offline)
+    assert succeed("git", "status", "--porcelain", cwd=project) == ""
+
+
+@pytest.mark.parametrize("variant", each(VARIANTS[:1]))
+def test_every_fault_is_caught(of: Callable[[Variant], Path], offline: dict[str, str], variant: Variant) -> None:
+    said = succeed("make", "prove", cwd=of(variant), env=offline)
+    assert f"All {variant.faults} planted faults were caught." in said
+    assert succeed("git", "status", "--porcelain", cwd=of(variant)) == ""
+
+
+def test_the_six_have_the_same_tests_where_the_meaning_is_the_same(render: Render) -> None:
+    """A file of tests that several projects have asks the same in each."""
+    named: dict[str, list[set[str]]] = {}
+    for variant in VARIANTS:
+        project = render(str(variant), package="myproj", **variant.answers)
+        for path in project.glob("tests/*/test_*.py"):
+            names = set(re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
+            named.setdefault(path.relative_to(project).as_posix(), []).append(names)
+    different = {path: sorted(set.union(*some) - set.intersection(*some) - OWN) for path, some in named.items()}
+    assert {path: names for path, names in different.items() if names} == {}
+    assert all(len(some) == 6 for some in named.values())
+
+
+def rivals() -> str:
+    """Prices that follow size and place, as a table that no regression project has seen."""
+    lines = ["house;size;rooms;place;sold;price"]
+    for number in range(600):
+        size, place = 40 + number * 37 % 160, "abc"[number * 7 % 3]
+        price = 1500 * size + 40_000 * "abc".index(place) + number * 7919 % 30_011
+        lines.append(f"H-{number};{size},5;{size // 25};{place};{1 + number % 28:02d}.03.2021;{price}")
+    return "\n".join(lines)
+
+
+def talk() -> str:
+    """Short notes of two kinds, with other columns beside."""
+    of_kind = {
+        "late": ["came late", "is not here yet", "still waiting"],
+        "broken": ["is in pieces", "does not start", "has a crack"],
+    }
+    lines = ["note,day,kind"]
+    for number in range(300):
+        kind = "late" if number % 2 else "broken"
+        said = of_kind[kind][number * 31 % 3]
+        lines.append(f"the {['thing', 'order', 'box'][number % 3]} {said} since {number} days,{number % 7},{kind}")
+    return "\n".join(lines)
+
+
+OTHERS = {
+    "tabular-classification": (rivals, "place"),
+    "tabular-regression": (rivals, "price"),
+    "text-classification": (talk, "kind"),
+}
+REFUSED = {
+    "tabular-classification": (rivals, "price", "is continuous"),
+    "tabular-regression": (rivals, "place", "that are no numbers"),
+    "text-classification": (rivals, "place", "no column is left to predict place from"),
+}
+
+
+@pytest.mark.parametrize("variant", each(FEW[1:]))
+def test_another_table_is_adopted_and_what_does_not_fit_is_refused(
+    of: Callable[[Variant], Path], offline: dict[str, str], tmp_path: Path, variant: Variant
+) -> None:
+    project = clone(of(variant), tmp_path / "twin")
+    table, target, said = REFUSED[variant.task]
+    (tmp_path / "refused.csv").write_text(table(), encoding="utf-8")
+    answer = command("make", "adopt", f"DATA={tmp_path / 'refused.csv'}", f"TARGET={target}", cwd=project, env=offline)
+    assert answer.returncode != 0
+    assert said in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert succeed("git", "status", "--porcelain", cwd=project) == ""
+    table, target = OTHERS[variant.task]
+    (tmp_path / "other.csv").write_text(table(), encoding="utf-8")
+    said = succeed("make", "adopt", f"DATA={tmp_path / 'other.csv'}", f"TARGET={target}", cwd=project, env=offline)
+    assert "refused 0 of 10 honest samples" in said
+    assert "(not:" not in said
+    tested = succeed("make", "test", cwd=project, env=offline)
+    assert not any(word in tested for word in ("failed", "warning", "xfailed")), tested
+    commit(project, "feat: be about another table")

@@ -1,0 +1,1 @@
+"""The template: its questions, what it renders, updates and hooks."""
