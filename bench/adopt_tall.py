@@ -45,7 +45,8 @@ def main() -> None:
         line = [python, "-m", "myproj", "adopt", "--yes", "--", "tall.csv", "label"]
         adopting = subprocess.Popen(line, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(adopting.pid, 0)
-        taken, peak = time.perf_counter() - started, usage.ru_maxrss * 1024
+        taken = time.perf_counter() - started
+        peak = usage.ru_maxrss * 1024
         if status:
             raise SystemExit("adopt failed")
     print(

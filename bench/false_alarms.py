@@ -16,7 +16,7 @@ import pandas as pd
 from pathlib import Path
 from scipy.stats import ks_2samp
 from mlkeel.contract.suites import read_contract
-from mlkeel.drift import KL, counts, divergence, drift_suite, limit_of, parameters, shares_of
+from mlkeel.drift import KL, counts, divergence, drift_suite, limit_of, parameters, reference_shares
 from traffic import NUMBERS, rows
 
 DRAWS, REFERENCE = 1000, 4000
@@ -35,7 +35,7 @@ def flagged(window):
         if item["type"] != KL:
             ours |= values.isna().mean() > 1 - limit_of(item, limits)
             continue
-        before, seen = shares_of(item["kwargs"]), counts(values, item["kwargs"]["partition_object"])
+        before, seen = reference_shares(item["kwargs"]), counts(values, item["kwargs"]["partition_object"])
         now, smooth = seen / seen.sum(), (seen + 0.5) / (seen + 0.5).sum()
         far = divergence(now, before)
         ours |= far > limit_of(item, limits)

@@ -29,7 +29,8 @@ def main() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     (work / "one").mkdir()
     (work / "one" / "README.md").write_text("# One file\n", encoding="utf-8")
-    ours, one = template(work / "ours", listed.strip("\0").split("\0")), template(work / "one", [])
+    ours = template(work / "ours", listed.strip("\0").split("\0"))
+    one = template(work / "one", [])
 
     def generate(source: Path) -> None:
         goal = work / "goal"

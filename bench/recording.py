@@ -21,7 +21,8 @@ from load import free_port, load, served
 
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
 ROW |= {"body_mass_g": 5400.0, "sex": None}
-ROUNDS, SECONDS = 9, 4
+ROUNDS = 9
+SECONDS = 4
 
 
 def told(port: int, name: str) -> int:
@@ -33,7 +34,8 @@ def told(port: int, name: str) -> int:
 
 def seconds_of(process: subprocess.Popen[bytes]) -> dict[str, float]:
     """Seconds of a processor that each thread of a server has taken."""
-    tick, taken = os.sysconf("SC_CLK_TCK"), {}
+    tick = os.sysconf("SC_CLK_TCK")
+    taken = {}
     for task in Path(f"/proc/{process.pid}/task").iterdir():
         fields = (task / "stat").read_text().rpartition(")")[2].split()
         taken[task.name] = (int(fields[11]) + int(fields[12])) / tick
@@ -47,7 +49,8 @@ def main() -> None:
     if len(sys.argv) > 1:
         stores["PostgreSQL"] = sys.argv[1]
     with newborn() as project, tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
-        folder, started = Path(temporary), []
+        folder = Path(temporary)
+        started = []
         subprocess.run(["make", "train"], cwd=project, check=True, capture_output=True)
         python = project / ".venv" / "bin" / "python"
         for store in stores.values():
@@ -59,10 +62,12 @@ def main() -> None:
         rounds = [[load(url, ROW, folder, SECONDS) for url in urls] for _ in range(ROUNDS)]
         for place, (name, (process, port)) in enumerate(zip(stores, started, strict=True)):
             own = [found[place] for found in rounds]
-            rate, p99 = statistics.median(one.rate for one in own), statistics.median(one.p99 for one in own)
+            rate = statistics.median(one.rate for one in own)
+            p99 = statistics.median(one.p99 for one in own)
             more = statistics.median(found[place].rate / found[0].rate for found in rounds)
             later = statistics.median(found[place].p99 / found[0].p99 for found in rounds)
-            after, requests = seconds_of(process), sum(one.requests for one in own)
+            after = seconds_of(process)
+            requests = sum(one.requests for one in own)
             main_thread = (after[str(process.pid)] - before[place][str(process.pid)]) / requests
             all_threads = (sum(after.values()) - sum(before[place].values())) / requests
             lost = told(port, "api_records_dropped_total")

@@ -34,7 +34,8 @@ class Rolled:
 
 def roll_over(project: Path, seconds: int, nginx: str = "nginx") -> Rolled:
     """Load the APIs of a trained `project` for `seconds`, and meanwhile replace the model and each server."""
-    ports, front = [free_port(), free_port()], free_port()
+    ports = [free_port(), free_port()]
+    front = free_port()
     command: list[str | Path] = [project / ".venv" / "bin" / "python", "-m", "myproj", "serve"]
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder = Path(temporary)
@@ -68,7 +69,7 @@ def version_of(port: int) -> str:
 
 
 def another_model(project: Path) -> str:
-    """Put a copy of the model in use, under another name, in its place."""
+    """Put a copy of the current version, under another name, in its place."""
     current = project / "artifacts" / "current"
     version = f"{current.read_text(encoding='utf-8').strip()}-again"
     shutil.copytree(current.with_name(version.removesuffix("-again")), current.with_name(version))
@@ -86,7 +87,7 @@ def main() -> None:
         rolled = roll_over(project, seconds)
     print(
         f"{rolled.load.requests:,} requests in {seconds} s, {rolled.load.failed} failed, 99th percentile "
-        f"{rolled.load.p99:.1f} ms; the new model was taken over by {rolled.taken_over} of 2; "
+        f"{rolled.load.p99:.1f} ms; the new model was taken over by {rolled.reloads} of 2; "
         f"the servers ended with {rolled.exits}"
     )
 

@@ -20,7 +20,8 @@ ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper
 ROW |= {"body_mass_g": 5400.0, "sex": None}
 RECORDS = {"dataframe_records": [ROW | {"sex": "male"}]}
 ENCODED = {"inputs": [[0.0, 48.0, 14.0, 220.0, 5400.0, 0.0]]}
-ROUNDS, SECONDS = 5, 4
+ROUNDS = 5
+SECONDS = 4
 CONSTANT = """
 from mlkeel.serve.predictions import Predicted, Predictions
 answer = b'{"predicted":"Gentoo","probabilities":{"Adelie":0.0004181313,"Chinstrap":0.0004341267,"Gentoo":0.9991478}}'
@@ -74,7 +75,8 @@ def main() -> None:
         folder = Path(temporary)
         subprocess.run(["make", "train"], cwd=project, check=True, capture_output=True)
         model = project / "artifacts" / (project / "artifacts" / "current").read_text().strip() / "model.onnx"
-        python, mlflow = project / ".venv" / "bin" / "python", mlflow_command(project, model, folder)
+        python = project / ".venv" / "bin" / "python"
+        mlflow = mlflow_command(project, model, folder)
         servers: list[tuple[str, list[str | Path], str, str, object]] = [
             ("the API", [python, "-m", "myproj", "serve"], "/readyz", "/predict", ROW),
             ("a constant", [python, "-c", CONSTANT], "/readyz", "/predict", ROW),

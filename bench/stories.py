@@ -15,11 +15,12 @@ from mlkeel.monitor.alarms import RECORDS, judge
 from mlkeel.monitor.monitor import FINE, watch
 from mlkeel.monitor.window import Window
 from mlkeel.registry.artifact import current
-from mlkeel.training.again import judge_again
+from mlkeel.training.reevaluate import reevaluate
 from myproj.project import project
 from traffic import STORIES, rows
 
-LEARNT, FIRST = 4000, 10  # rows of the table; quiet days
+LEARNT = 4000
+FIRST = 10  # rows of the table; quiet days
 
 
 def main(days: int, number: int, folder: Path) -> None:
@@ -28,13 +29,15 @@ def main(days: int, number: int, folder: Path) -> None:
     learnt = folder / "traffic.csv"
     rows(source, LEARNT, draw).to_csv(learnt, index=False)
     params = Path("conf/params.yaml")  # few birds lack a sex, and those are hard to tell
-    params.write_text(params.read_text().replace("slice_limit: 0.8", "slice_limit: 0.5"))
+    params.write_text(params.read_text().replace("min_slice_score: 0.8", "min_slice_score: 0.5"))
     adopt(project, str(learnt), "species", {}, Path(), lambda _plan: True)
     artifact = current(Path("artifacts"))
-    predictor, settings = Predictor.load(artifact), read_settings(artifact / "params.yaml")
-    reference = judge_again(project, predictor, settings, Path())[0].table.train
+    predictor = Predictor.load(artifact)
+    settings = read_settings(artifact / "params.yaml")
+    reference = reevaluate(project, predictor, settings, Path())[0].table.train
     reference.join(predict_table(predictor, reference).iloc[:, :1]).to_csv(folder / "reference.csv", index=False)
-    alarms, seen = {story: [] for story in STORIES}, {story: [] for story in STORIES}
+    alarms = {story: [] for story in STORIES}
+    seen = {story: [] for story in STORIES}
     for story, (change, _, shares) in STORIES.items():
         past = []
         for day in range(days):
@@ -44,14 +47,14 @@ def main(days: int, number: int, folder: Path) -> None:
             answered = table.join(predict_table(predictor, table).iloc[:, :1])
             answered.to_csv(folder / f"{story}-{day:02}.csv", index=False)
             window = Window(RECORDS, answered, predictor.contract.features, predictor.predict(table))
-            breaches, _ = watch(window, predictor, artifact, settings)
+            violations, _ = watch(window, predictor, artifact, settings)
             hours = {
                 "source": RECORDS,
                 "from": f"2026-11-{day + 1:02}T00:00:00Z",
                 "to": f"2026-11-{day + 1:02}T23:00:00Z",
             }
-            judged = judge(breaches, hours, artifact.name, past, settings.monitor)
-            past.append({"window": hours, "artifact": artifact.name, "outcome": FINE, "breaches": judged})
+            judged = judge(violations, hours, artifact.name, past, settings.monitor)
+            past.append({"window": hours, "artifact": artifact.name, "outcome": FINE, "violations": judged})
             critical = [one for one in judged if one["severity"] == "critical"]
             seen[story].append([one["column"] or one["check"] for one in critical])
             alarms[story].append([one["column"] or one["check"] for one in critical if one["alarm"]])

@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path, PurePosixPath
 
-MODEL, DATA = "a model", "data"
+MODEL = "a model"
+DATA = "data"
 FOLDER = {MODEL: "artifacts", DATA: "data"}
 SIGNATURES = {
     b"PAR1": DATA,

@@ -81,7 +81,8 @@ def known_kinds() -> set[str] | None:
 
 
 def main(paths: list[str]) -> int:
-    columns, kinds = columns_of_the_data(Path("data")), known_kinds()
+    columns = columns_of_the_data(Path("data"))
+    kinds = known_kinds()
     found = [sentence for path in paths for sentence in faults(Path(path), columns, kinds)]
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0

@@ -90,7 +90,8 @@ def _of_dockerfile(text: str) -> Found:
 
 def _commands(text: str) -> Found:
     """The lines of a Dockerfile, those that go on after a backslash put together."""
-    start, whole = 1, ""
+    start = 1
+    whole = ""
     for line, content in enumerate(text.splitlines(), start=1):
         start = start if whole else line
         whole += content.removesuffix("\\")

@@ -25,7 +25,8 @@ def update(options: list[str]) -> int:
     Raises:
         NotDoneError: it could not be updated.
     """
-    source, before = _answer("_src_path"), _answer("_commit")
+    source = _answer("_src_path")
+    before = _answer("_commit")
     if changed := changes():
         name = next(iter(changed.values()))[0]
         raise NotDoneError(f"There are changes that are not committed, {name} for one. Commit or stash them first.")
@@ -34,7 +35,8 @@ def update(options: list[str]) -> int:
         left = "It had begun: look at git status." if changes() else "Nothing was changed."
         reason = _reason(done.stdout + done.stderr)
         raise NotDoneError(f"Copier ended with: {reason}. The template is {source}, by _src_path in {ANSWERS}. {left}")
-    found, after = changes(), _answer("_commit")
+    found = changes()
+    after = _answer("_commit")
     print(f"{source}: {before} → {after}" if after != before else f"{source}: {after}, as before")
     for kind in ("new", "changed", "removed", "CONFLICT"):
         for name in found.get(kind, ()):
@@ -56,7 +58,8 @@ def changes() -> dict[str, list[str]]:
     listed = _git("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--", ".")
     found: dict[str, list[str]] = defaultdict(list)
     for entry in filter(None, listed.split("\0")):
-        codes, name = entry[:2].strip(), entry[3:].removeprefix(folder)
+        codes = entry[:2].strip()
+        name = entry[3:].removeprefix(folder)
         marked = Path(name).is_file() and MARKS.search(Path(name).read_bytes())
         found["CONFLICT" if marked or "U" in codes or codes == "AA" else KINDS.get(codes[0], "changed")].append(name)
     return dict(found)

@@ -60,7 +60,8 @@ def examine(needs: Path) -> list[Finding]:
 def _can_be_looked_for(thing: object) -> bool:
     if not isinstance(thing, dict) or not thing.get("name"):
         return False
-    check, variable = thing.get("check"), thing.get("variable")
+    check = thing.get("check")
+    variable = thing.get("variable")
     if "variable" in thing:
         return isinstance(variable, str) and bool(variable)
     return isinstance(check, list) and bool(check) and all(isinstance(word, str) for word in check)

@@ -40,13 +40,13 @@ def commit() -> str:
 
 
 def model() -> str:
-    """The version of the model in use."""
+    """The version of the current version."""
     try:
         found = Path("artifacts/current").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         found = ""
     if not found:
-        raise InputError("No model is in use yet. Make one with: make train")
+        raise InputError("No version is current yet. Make one with: make train")
     return plain(found, "artifacts/current: the model", "Choose one with: make train")
 
 

@@ -25,7 +25,7 @@ HEALTHY = {
     'api_ready{instance="api-2:8000"}': "1x360",
     'api_model{version="a", instance="api-1:8000"}': "1x360",
     'api_model{version="a", instance="api-2:8000"}': "1x360",
-    'api_model_refusals_total{instance="api-1:8000"}': "0x360",
+    'api_rejected_versions_total{instance="api-1:8000"}': "0x360",
     ASKED % 200: "0+600x360",
     'api_predicted_rows_total{instance="api-1:8000"}': "0+600x360",
     ASKED % 422: "0+1x360",
@@ -40,7 +40,7 @@ HEALTHY = {
     "monitor_alarm": "0x360",
     "monitor_could_not_run": "0x360",
     "monitor_time_seconds": "0x59 3600x59 7200x59 10800x59 14400x59 18000x59",  # each hour
-    'monitor_breach{check="drift", column="colour"}': "0.5x360",
+    'monitor_violation{check="drift", column="colour"}': "0.5x360",
 }
 GONE = "_x360"
 
@@ -63,8 +63,8 @@ FIRES = [
         "MonitorAlarm",
         {
             "monitor_alarm": "0x59 1x300",
-            'monitor_breach{check="drift", column="weight"}': "0x59 1x300",
-            'monitor_breach{check="quality", column=""}': "0x59 1x300",
+            'monitor_violation{check="drift", column="weight"}': "0x59 1x300",
+            'monitor_violation{check="quality", column=""}': "0x59 1x300",
         },
         62,
         ("drift of weight; ", "quality; ", "critical"),
@@ -82,19 +82,19 @@ FIRES = [
     Case("RequestsFail", {ASKED % 200: "0x360"}, 10, ("50% of",)),
     Case(
         "RequestsRefused",
-        {ASKED % 422: "0+60x360", 'api_refusals_total{column="colour", rule="be one of"}': "0+60x360"},
+        {ASKED % 422: "0+60x360", 'api_violations_total{column="colour", rule="be one of"}': "0+60x360"},
         30,
         ("9.077% of", "colour (be one of); "),
     ),
     Case("AnswersSlow", {WITHIN % "0.05": "0+590x360"}, 20, ("longer than 70ms",)),
     Case("ModelsDiffer", {'api_model{version="b", instance="api-2:8000"}': "_x59 1x300"}, 71, ("2 different",)),
-    Case("ArtifactRefused", {'api_model_refusals_total{instance="api-2:8000"}': "0x59 1x300"}, 63, ("api-2:8000",)),
+    Case("ArtifactRefused", {'api_rejected_versions_total{instance="api-2:8000"}': "0x59 1x300"}, 63, ("api-2:8000",)),
 ]
 # Just begun, where it may be over before it matters, or not the thing at all.
 QUIET = [
     Case("MonitorAlarm", {"monitor_alarm": "0x59 1x300"}, 60),
     Case("MonitorAlarm", {"monitor_alarm": "0x59 1x59 0x200"}, 125),  # it has gone since
-    Case("MonitorAlarm", {'monitor_breach{check="drift", column="weight"}': "0.5x360"}, 300),  # seen once
+    Case("MonitorAlarm", {'monitor_violation{check="drift", column="weight"}': "0.5x360"}, 300),  # seen once
     Case("MonitorCouldNotRun", {"monitor_could_not_run": "0x59 1x59 0x200"}, 119),  # one run in an empty hour
     Case("MonitorSilent", {"monitor_time_seconds": "3600x360"}, 239),
     Case("MonitorSilent", {"monitor_time_seconds": "3600x360"}, 243),
@@ -130,8 +130,8 @@ QUIET = [
     Case("AnswersSlow", {WITHIN % "0.05": "0+590x360"}, 8),
     Case("AnswersSlow", {ASKED % 200: "0x360", WITHIN % "0.05": "0x360"}, 300),  # a handful says nothing
     Case("ModelsDiffer", {'api_model{version="b", instance="api-2:8000"}': "_x59 1x5 _x200"}, 65),  # a roll-out
-    Case("ArtifactRefused", {'api_model_refusals_total{instance="api-1:8000"}': "0x59 1x300"}, 60),
-    Case("ArtifactRefused", {'api_model_refusals_total{instance="api-1:8000"}': "0x59 1x300"}, 180),
+    Case("ArtifactRefused", {'api_rejected_versions_total{instance="api-1:8000"}': "0x59 1x300"}, 60),
+    Case("ArtifactRefused", {'api_rejected_versions_total{instance="api-1:8000"}': "0x59 1x300"}, 180),
 ]
 
 
@@ -196,7 +196,7 @@ from mlkeel.serve.monitor_series import MonitorSeries
 lifecycle = Some(service=Some(version="a", contract="b"), taken_over=0, refused=0, stopping=False)
 column = {"divergence": 0.1, "threshold": 0.1, "missing": 0.1}
 run = {"time": "2026-11-23T08:00:00Z", "outcome": "fine", "window": {"rows": 9}, "columns": {"a": column}}
-run |= {"breaches": [], "quality": {"promised": {"accuracy": 1.0}, "live": {"accuracy": 1.0}}}
+run |= {"violations": [], "quality": {"promised": {"accuracy": 1.0}, "live": {"accuracy": 1.0}}}
 registry = Metrics(lifecycle).registry
 registry.register(MonitorSeries(Some(queued=0, written=0, spilled=0, dropped=0, run=run)))
 print(*(family.name for family in registry.collect()))

@@ -64,10 +64,13 @@ def problems(create: Input) -> list[str]:
     """What is wrong with the input, by the model of AWS and by what ties its parts to each other and to the API."""
     if found := refusals("apprunner", "CreateServiceRequest", create):
         return found
-    source, size = create["SourceConfiguration"], create["InstanceConfiguration"]
-    image, health = source["ImageRepository"], create["HealthCheckConfiguration"]
+    source = create["SourceConfiguration"]
+    size = create["InstanceConfiguration"]
+    image = source["ImageRepository"]
+    health = create["HealthCheckConfiguration"]
     about = image["ImageConfiguration"]
-    secrets, variables = about.get("RuntimeEnvironmentSecrets", {}), about["RuntimeEnvironmentVariables"]
+    secrets = about.get("RuntimeEnvironmentSecrets", {})
+    variables = about["RuntimeEnvironmentVariables"]
     repository = image["ImageIdentifier"].partition("/")[2].partition(":")[0]
     scaling = create["AutoScalingConfigurationArn"].rpartition("/")[2]
     public = create["NetworkConfiguration"]["IngressConfiguration"]["IsPubliclyAccessible"]

@@ -14,7 +14,8 @@ from ..support.clouds import BEFORE, TAG, Fake, module
 from .test_app_runner import ANSWERS, problems, refusals
 
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/models"
-IMAGE, EARLIER = f"{REGISTRY}/customer_churn:{TAG}", f"{REGISTRY}/customer_churn:{BEFORE}"
+IMAGE = f"{REGISTRY}/customer_churn:{TAG}"
+EARLIER = f"{REGISTRY}/customer_churn:{BEFORE}"
 ARN = "arn:aws:apprunner:us-east-1:123456789012:service/customer-churn-api/0123456789abcdef0123456789abcdef"
 AWS = r"""
 hidden, service = state.get("hidden"), state.get("service")

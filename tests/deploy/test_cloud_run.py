@@ -57,13 +57,16 @@ def problems(service: Service) -> list[str]:
     """What is wrong with a service, by Google's document and by what ties its parts to each other and to the API."""
     if found := [error.message for error in valid("Service").iter_errors(service)]:
         return found
-    about, revision = service["metadata"], service["spec"]["template"]
-    spec, [container] = revision["spec"], revision["spec"]["containers"]
+    about = service["metadata"]
+    revision = service["spec"]["template"]
+    spec = revision["spec"]
+    [container] = revision["spec"]["containers"]
     variables = {one["name"]: one.get("value") for one in container["env"]}
     probes = {name: container.get(name, {}) for name in ("startupProbe", "livenessProbe")}
     account, _, host = spec["serviceAccountName"].partition("@")
     scale = [int(revision["metadata"]["annotations"][f"autoscaling.knative.dev/{end}Scale"]) for end in ("min", "max")]
-    seconds, drain = float(variables["API_MAX_SECONDS"]), float(variables["API_DRAIN_SECONDS"])
+    seconds = float(variables["API_MAX_SECONDS"])
+    drain = float(variables["API_DRAIN_SECONDS"])
     start = probes["startupProbe"].get("periodSeconds", 10) * probes["startupProbe"].get("failureThreshold", 3)
     rules = {
         "kind": (service["apiVersion"], service["kind"]) == ("serving.knative.dev/v1", "Service"),

@@ -14,7 +14,8 @@ from ..support.clouds import BEFORE, TAG, Fake, module
 from .test_cloud_run import ANSWERS, valid
 
 REGISTRY = "europe-west1-docker.pkg.dev/my-project/models"
-IMAGE, EARLIER = f"{REGISTRY}/customer_churn:{TAG}", f"{REGISTRY}/customer_churn:{BEFORE}"
+IMAGE = f"{REGISTRY}/customer_churn:{TAG}"
+EARLIER = f"{REGISTRY}/customer_churn:{BEFORE}"
 WHERE = ["--region", "europe-west1", "--project", "my-project"]
 GCLOUD = r"""
 import yaml

@@ -136,7 +136,8 @@ def test_its_targets_are_in_the_help(project: Path, cloud: Cloud, person: dict[s
 
 
 def test_its_script_is_clean(project: Path, newborn: Path, cloud: Cloud) -> None:
-    tools, script = newborn / ".venv" / "bin", f"deploy/{cloud.name}/{cloud.name.replace('-', '_')}.py"
+    tools = newborn / ".venv" / "bin"
+    script = f"deploy/{cloud.name}/{cloud.name.replace('-', '_')}.py"
     succeed(tools / "ruff", "format", "--check", script, cwd=project)
     succeed(tools / "ruff", "check", script, cwd=project)
     succeed(tools / "mypy", "--strict", script, cwd=project)

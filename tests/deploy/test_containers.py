@@ -110,7 +110,8 @@ def test_an_image_is_not_much_larger_than_its_base(image: str, project: Path, do
 
 
 def test_a_container_is_ready_soon_hardened_and_ends_with_zero(image: str, docker: Engine) -> None:
-    port, started = free_port(), time.monotonic()
+    port = free_port()
+    started = time.monotonic()
     docker.docker("run", "--detach", "--name", "alone", "--publish", f"127.0.0.1:{port}:8000", *HARDENED, image)
     try:
         while not answers(f"http://127.0.0.1:{port}/readyz"):
@@ -187,7 +188,8 @@ def test_the_stack_comes_up_healthy_and_is_watched(
 def test_what_is_started_besides_is_said_in_words(
     render: Render, environment: dict[str, str], tmp_path: Path, given: str, profiles: str
 ) -> None:
-    project, tools = render(), tmp_path / "tools"
+    project = render()
+    tools = tmp_path / "tools"
     for name, text in ((project / "artifacts" / "current", "model\n"), (tools / "docker", SAYS)):
         name.parent.mkdir()
         name.write_text(text, encoding="utf-8")

@@ -39,7 +39,8 @@ def test_what_is_chosen_together_is_the_sum_of_what_is_chosen_alone(render: Rend
 
 @pytest.mark.parametrize("ci", ["github", "gitlab", "none"])
 def test_every_yaml_and_json_file_can_be_read_and_names_images_that_stay(render: Render, ci: str) -> None:
-    project, image_tags = render(deploy=[*PLACES], ci=ci), hook("image_tags")
+    project = render(deploy=[*PLACES], ci=ci)
+    image_tags = hook("image_tags")
     assert left_over(project) == []
     charts = set(project.glob("deploy/jenkins-x/charts/*/templates/*"))  # rendered by Helm in test_jenkins_x.py
     for path in set(project.rglob("*")) - charts:

@@ -18,7 +18,9 @@ pytestmark = [
     pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the package of helm is for x86-64"),
 ]
 TAG = "0.1.0-3f2a9c1b0d4e-20261122T160054182736-63de8fce"
-PIPELINE, CHART, TEMPLATES = ".lighthouse/jenkins-x", "deploy/jenkins-x/charts/customer-churn", "templates"
+PIPELINE = ".lighthouse/jenkins-x"
+CHART = "deploy/jenkins-x/charts/customer-churn"
+TEMPLATES = "templates"
 PLANTED = [
     (f"{PIPELINE}/triggers.yaml", "always_run", "alway_run", "unknown field alway_run"),
     (f"{PIPELINE}/triggers.yaml", "source: release.yaml", "source: releases.yaml", "no releases.yaml"),
@@ -131,7 +133,8 @@ def test_nothing_of_it_is_there_unless_it_is_asked_for(render: Render) -> None:
 
 
 def test_both_pipelines_check_and_build_in_the_same_way(rendered: Path) -> None:
-    checked, released = steps(rendered, "pullrequest"), steps(rendered, "release")
+    checked = steps(rendered, "pullrequest")
+    released = steps(rendered, "release")
     for name in ("test", "variables", "image"):
         assert checked[name] == released[name]
     wanted = (rendered / ".python-version").read_text("utf-8").strip()

@@ -17,7 +17,8 @@ from ..conftest import Render, succeed
 Object = dict[str, Any]
 TOOLS = Path(sys.executable).parent
 PACKAGES = ["a", "customer_churn", "null", "no", "a" * 30]
-OLDEST, NEWEST = "1.30", "1.37"  # the first that has the handler `sleep` switched on, and the last that is bundled
+OLDEST = "1.30"
+NEWEST = "1.37"  # the first that has the handler `sleep` switched on, and the last that is bundled
 CHECK = "import json, sys, manifests; print(*manifests.faults(json.loads(sys.argv[1])), sep='\\n')"
 DANGEROUS = ("hostNetwork", "hostPID", "hostIPC")
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
@@ -69,7 +70,8 @@ def pods(objects: list[Object]) -> dict[str, Object]:
 
 def restricted(template: Object) -> Iterator[str]:
     """Field by field what the page Pod Security Standards of Kubernetes asks under Baseline and under Restricted."""
-    spec, notes = template["spec"], template.get("metadata", {}).get("annotations", {})
+    spec = template["spec"]
+    notes = template.get("metadata", {}).get("annotations", {})
     yield from (name for name in DANGEROUS if spec.get(name))
     if any("apparmor" in name and value not in ("runtime/default", "") for name, value in notes.items()):
         yield "apparmor"
@@ -184,8 +186,11 @@ def test_pods_write_nowhere_but_to_what_is_limited_and_have_no_token(kubernetes:
             assert set(container["resources"]["limits"]) == set(container["resources"]["requests"]) == {"cpu", "memory"}
 
 
-API, MONITOR, PREDICT = "Deployment/myproj-api", "CronJob/myproj-monitor", "CronJob/myproj-predict"
-POD, FIRST = "spec.template.spec", "spec.template.spec.containers.0"
+API = "Deployment/myproj-api"
+MONITOR = "CronJob/myproj-monitor"
+PREDICT = "CronJob/myproj-predict"
+POD = "spec.template.spec"
+FIRST = "spec.template.spec.containers.0"
 PROMISES: list[tuple[str, str, object]] = [
     (API, "spec.strategy.rollingUpdate", {"maxUnavailable": 0, "maxSurge": 1}),  # the old pods answer meanwhile
     (API, f"{FIRST}.env.1.valueFrom.secretKeyRef.key", "API_KEYS"),  # as the README makes the Secret

@@ -13,7 +13,8 @@ from .test_kubernetes import CHECK, NEWEST, OLDEST, TOOLS, Object, findings, kub
 
 __all__ = ["kubernetes"]
 STORE = {"secretKeyRef": {"name": "myproj-store", "key": "API_STORE"}}
-DATABASE, NAMES = {("TCP", 5432)}, {("UDP", 53), ("TCP", 53)}
+DATABASE = {("TCP", 5432)}
+NAMES = {("UDP", 53), ("TCP", 53)}
 
 
 def switch_on(project: Path) -> Path:

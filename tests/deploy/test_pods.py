@@ -90,7 +90,8 @@ def of_kind(objects: list[Object], kind: str, name: str = "") -> Object:
 
 
 def test_the_api_s_pod_answers_hardened_and_ends_with_zero(podman: Podman, objects: list[Object]) -> None:
-    deployment, port = of_kind(objects, "Deployment"), free_port()
+    deployment = of_kind(objects, "Deployment")
+    port = free_port()
     container = deployment["spec"]["template"]["spec"]["containers"][0]
     container["ports"][0]["hostPort"] = port
     podman.play(of_kind(objects, "ConfigMap"), deployment)

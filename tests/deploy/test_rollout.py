@@ -93,7 +93,9 @@ def within(folder: Path, project: Path, environment: dict[str, str]) -> Ship:
     """A copy of a project and of its cluster, if it has one, in `folder`."""
     shutil.copytree(project, folder / "my proj", symlinks=True, ignore=shutil.ignore_patterns(".venv"))
     lend(Path(sys.executable).parents[1], folder / "my proj")  # all that is needed of it is PyYAML
-    tools, cluster, last = folder / "tools", folder / "cluster.json", project.parent / "cluster.json"
+    tools = folder / "tools"
+    cluster = folder / "cluster.json"
+    last = project.parent / "cluster.json"
     tools.mkdir()
     fake = ROOT / "tests" / "support" / "fake_kubectl.py"
     (tools / "kubectl").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{fake}" "$@"\n', encoding="utf-8")
@@ -175,7 +177,8 @@ def test_what_was_asked_wrongly_is_refused_before_kubectl_is_called(
 
 @pytest.mark.parametrize(("mode", "text"), [("deny", "MISSING"), ("away", "MISSING"), ("refuse", "exceeded quota")])
 def test_nothing_is_sent_or_written_where_the_cluster_would_refuse(running: Ship, mode: str, text: str) -> None:
-    before, sent = running.overlay.read_bytes(), len(running.sent)
+    before = running.overlay.read_bytes()
+    sent = len(running.sent)
     running.change(mode=mode)
     code, said = running.deploy(TAGS[1])
     assert code != 0

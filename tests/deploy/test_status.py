@@ -25,7 +25,8 @@ def pushed_twice(pod: Object) -> None:
 
 
 def crashing(pod: Object) -> None:
-    why, last = {"reason": "CrashLoopBackOff"}, {"exitCode": 137, "reason": "OOMKilled"}
+    why = {"reason": "CrashLoopBackOff"}
+    last = {"exitCode": 137, "reason": "OOMKilled"}
     said = {"ready": False, "state": {"waiting": why}, "lastState": {"terminated": last}}
     pod["status"]["containerStatuses"][0] |= said
 
@@ -151,7 +152,8 @@ def test_undo_goes_to_the_revision_that_is_named(running: Ship) -> None:
 def test_undo_without_an_earlier_roll_out_changes_nothing(ship: Ship, deploys: int, text: str) -> None:
     for tag in TAGS[:deploys]:
         ship.deploy(tag)
-    before, sent = ship.overlay.read_bytes(), len(ship.sent)
+    before = ship.overlay.read_bytes()
+    sent = len(ship.sent)
     code, said = ship.make("deploy-undo", "ENV=prod")
     assert code != 0
     assert text in said
@@ -174,7 +176,8 @@ def test_undo_to_what_the_overlay_cannot_name_changes_nothing(running: Ship, ima
 
     running.deploy(TAGS[1])
     running.edit("replicaset", before)
-    kept, sent = running.overlay.read_bytes(), len(running.sent)
+    kept = running.overlay.read_bytes()
+    sent = len(running.sent)
     code, said = running.make("deploy-undo", "ENV=prod")
     assert code != 0
     assert image in said

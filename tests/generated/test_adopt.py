@@ -24,7 +24,8 @@ def orders(folder: Path) -> str:
     """CSV as a spreadsheet in Germany writes it: semicolons, decimal commas, days first, Latin-1, compressed."""
     lines = ["Bestellung;Datum;Größe;Preis;Farbe;Geschenk;E-Mail;Bemerkung;Storniert"]
     for number in range(ROWS):
-        price, size = DRAW.lognormvariate(3, 0.8), DRAW.gauss(40, 4)
+        price = DRAW.lognormvariate(3, 0.8)
+        size = DRAW.gauss(40, 4)
         late = DRAW.random() < (0.8 if price > 25 else 0.1)
         lines.append(
             ";".join(
@@ -52,7 +53,8 @@ def machines(folder: Path) -> str:
             "create table machines (id integer, heat real, speed real, shift int, code text, state text)"
         )
         for number in range(ROWS):
-            heat, speed = DRAW.gauss(0, 3), DRAW.gauss(0, 1)
+            heat = DRAW.gauss(0, 3)
+            speed = DRAW.gauss(0, 1)
             state = "broken" if heat > 5 else "slow" if speed < -0.3 else "fine"
             values = (number, heat, speed if DRAW.random() > 0.2 else None, number % 3, state.upper(), state)
             connection.execute("insert into machines values (?, ?, ?, ?, ?, ?)", values)
@@ -63,7 +65,8 @@ def patients(folder: Path) -> str:
     """Many categories, rare ones among them, missing values spelt in several ways, spaces around values."""
     lines = ["patient, ward, pain, self, note, outcome"]
     for number in range(ROWS):
-        ward, pain = DRAW.choice(["A", "B", "C"] * 9 + ["D"]), DRAW.choice(["none", "mild", "strong", "N/A"])
+        ward = DRAW.choice(["A", "B", "C"] * 9 + ["D"])
+        pain = DRAW.choice(["none", "mild", "strong", "N/A"])
         worse = DRAW.random() < (0.75 if ward == "A" or pain == "strong" else 0.15)
         age = DRAW.choice(["?", *map(str, range(20, 90))])
         lines.append(f"{number * 13}, {ward}, {pain}, {age}, same, {'worse' if worse else 'better'}")
@@ -88,7 +91,7 @@ def test_an_adopted_table_is_green_and_every_fault_is_caught(
     twin: Path, offline: dict[str, str], table: Callable[[Path], str], target: str, features: list[str]
 ) -> None:
     said = adopt(twin, offline, f"DATA={table(twin)}", f"TARGET={target}")
-    assert "refused 0 of 10 honest samples" in said
+    assert "rejected 0 of 10 held-out samples" in said
     assert "(not:" not in said
     shown = (twin / "README.md").read_text(encoding="utf-8")
     assert f"from {', '.join(f'`{name}`' for name in features)}." in shown
@@ -166,7 +169,7 @@ def test_a_leak_can_be_wanted_from_the_start(twin: Path, offline: dict[str, str]
     words = (f"DATA={tmp_path / 'trees.csv'}", "TARGET=tree")
     assert "too little of tree" in command("make", "adopt", *words, cwd=twin, env=offline).stderr
     adopt(twin, offline, *words, "OPTIONS=--role bark=boolean")
-    assert "trusted: [bark]" in (twin / "conf" / "params.yaml").read_text(encoding="utf-8")
+    assert "allow_leaky: [bark]" in (twin / "conf" / "params.yaml").read_text(encoding="utf-8")
 
 
 def test_names_are_asked_for(newborn: Path, offline: dict[str, str]) -> None:
@@ -186,7 +189,7 @@ def test_ctrl_c_leaves_the_project_as_it_was(twin: Path, offline: dict[str, str]
 
 
 def state(project: Path) -> dict[str, bytes]:
-    """What `adopt` replaces, as bytes; the model in use counts by whether it is whole."""
+    """What `adopt` replaces, as bytes; the current version counts by whether it is whole."""
     names = ("README.md", "conf/params.yaml", "tests/model/behavior.yaml", "data/README.md")
     files = [*(project / name for name in names), *(project / "expectations").glob("*.json")]
     files += list((project / "data").glob("*.csv"))
@@ -202,7 +205,8 @@ def test_a_kill_at_any_moment_leaves_the_project_old_or_new(
     old = state(twin)
     started = time.monotonic()
     succeed(*line, cwd=twin, env=offline)
-    whole, new = time.monotonic() - started, state(twin)
+    whole = time.monotonic() - started
+    new = state(twin)
     assert old != new
     for moment in range(kills):
         succeed("git", "checkout", "--quiet", "--", ".", cwd=twin)

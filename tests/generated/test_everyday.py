@@ -25,11 +25,11 @@ def build(parameters: dict[str, Any], shape: Shape, seed: int) -> Pipeline:  # n
     return make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(random_state=seed))
 '''
 METRIC = '''
-from mlkeel.tasks.answers import Answers, Truth
+from mlkeel.tasks.outputs import Outputs, Targets
 from mlkeel.tasks.metrics import Metric
 
 
-def sureness(probabilities: Answers, _truth: Truth) -> float:
+def sureness(probabilities: Outputs, _truth: Targets) -> float:
     """How sure it is on average."""
     return float(probabilities.max(axis=1).mean())
 
@@ -73,7 +73,7 @@ def test_another_estimator_is_trained_judged_and_proved(twin: Path, offline: dic
     (twin / "src" / "myproj" / "model.py").write_text(LINEAR, encoding="utf-8")
     run_tests(twin, offline)
     succeed("make", "check", cwd=twin, env=offline)
-    assert "is in use" in succeed("make", "train", cwd=twin, env=offline)
+    assert "is current" in succeed("make", "train", cwd=twin, env=offline)
     assert "planted faults were caught" in succeed("make", "prove", "ONLY=model", cwd=twin, env=offline)
     succeed("make", "predict", "IN=data/penguins.csv", "OUT=out.csv", cwd=twin, env=offline)
 
@@ -116,11 +116,11 @@ def test_settings_and_commands_of_ones_own_are_kept_and_typed(twin: Path, offlin
     text = project.read_text(encoding="utf-8")
     text = text.replace(
         "from mlkeel.project import Project\n",
-        "from mlkeel.config import Settings, Strict\nfrom mlkeel.project import Project\n",
+        "from mlkeel.config import Settings, ConfigModel\nfrom mlkeel.project import Project\n",
     )
     text = text.replace(
         "project = Project(",
-        'class Churn(Strict):\n    """Settings of our own."""\n\n    days: int\n\n\n'
+        'class Churn(ConfigModel):\n    """Settings of our own."""\n\n    days: int\n\n\n'
         'class OurSettings(Settings):\n    """All settings."""\n\n    churn: Churn\n\n\n'
         'def hello() -> None:\n    """Greet."""\n    print("hello from us")\n\n\nproject = Project(',
     ).replace("metrics=METRICS,\n", "metrics=METRICS,\n    commands=(hello,),\n    settings=OurSettings,\n")

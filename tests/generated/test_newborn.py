@@ -60,7 +60,7 @@ def test_cleaning_formats_first(twin: Path, offline: dict[str, str]) -> None:
 
 def test_training_leaves_a_complete_artifact_that_predicts(twin: Path, offline: dict[str, str]) -> None:
     said = succeed("make", "train", cwd=twin, env=offline)
-    assert "is in use." in said
+    assert "is current." in said
     assert "baseline" in said
     metrics = json.loads((current(twin) / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["model"]["accuracy"] > metrics["baseline"]["accuracy"] + 0.3
@@ -140,7 +140,7 @@ def test_the_logs_of_a_container_are_json(twin: Path, offline: dict[str, str]) -
     said = command("make", "--silent", "train", cwd=twin, env=offline | {"LOG_FORMAT": "json"}).stdout
     records = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     assert records[-1]["level"] == "INFO"
-    assert records[-1]["message"].endswith("is in use.")
+    assert records[-1]["message"].endswith("is current.")
     assert not (twin / "logs").exists()
 
 

@@ -61,7 +61,7 @@ def served(project: Path, **variables: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def projects(snapshot: Path, newborn: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A classifier and a regressor with models in use, in the environment of the newborn."""
+    """A classifier and a regressor with current versions, in the environment of the newborn."""
     made = []
     for task in ("tabular-classification", "tabular-regression"):
         project = tmp_path_factory.mktemp(task) / "myproj"
@@ -143,7 +143,8 @@ def test_a_refusal_is_said_at_its_field(browser: Browser, penguins: str) -> None
     browser.open(penguins)
     browser.fill("body_mass_g", 1_000_000)
     browser.predict("[aria-invalid]")
-    field, shown = browser.field("body_mass_g"), browser.texts(".error")
+    field = browser.field("body_mass_g")
+    shown = browser.texts(".error")
     assert browser.all("[aria-invalid='true']") == [field] == [browser.switch_to.active_element]
     error = browser.find_element(By.ID, (field.get_attribute("aria-describedby") or "").split()[1])
     assert "at most 9900" in error.text
@@ -178,7 +179,8 @@ def test_an_estimate_is_drawn_in_its_interval(browser: Browser, weights: str) ->
     ends = [text.replace(",", "").split() for text in browser.texts(".end")]
     drawn = {name: float(value) for name, value in ends}
     assert drawn == pytest.approx({name: answer[name] for name in ("low", "high")}, rel=1e-5)
-    bar, dot = browser.all(".bar")[0].rect, browser.all(".dot")[0].rect
+    bar = browser.all(".bar")[0].rect
+    dot = browser.all(".dot")[0].rect
     assert bar["x"] < dot["x"] + dot["width"] / 2 == pytest.approx(bar["x"] + bar["width"] / 2, abs=2)
 
 

@@ -25,7 +25,8 @@ pytestmark = NEEDS_DEBIAN
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
 BODY = json.dumps(ROW | {"body_mass_g": 5400.0, "sex": None})
 OUTAGE = float(os.environ.get("OUTAGE", "3"))  # seconds
-PATIENCE, CLIENTS = 60, 3
+PATIENCE = 60
+CLIENTS = 3
 KNOWN = """
 import sys
 from pathlib import Path
@@ -45,7 +46,8 @@ class Clients:
     """Clients that ask an API one row after another, and note when which request was answered."""
 
     def __init__(self, port: int) -> None:
-        self._port, self._stop = port, threading.Event()
+        self._port = port
+        self._stop = threading.Event()
         self.answered: list[tuple[str, float]] = []
         self.failed: list[str] = []
         self._threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
@@ -83,7 +85,9 @@ class Api:
     """A trained project that is served and loaded, any number of times."""
 
     def __init__(self, project: Path, folder: Path, stack: ExitStack) -> None:
-        self._project, self._folder, self._stack = project, folder, stack
+        self._project = project
+        self._folder = folder
+        self._stack = stack
         self._python = project / ".venv" / "bin" / "python"
         self.store = f"sqlite:///{folder}/predictions.db"
 

@@ -18,7 +18,8 @@ from ..support.environments import lend
 pytestmark = NEEDS_DEBIAN
 TASKS = ("tabular-classification", "tabular-regression")  # one of texts is drawn by the same modules
 HOSTILE = "<img src=x onerror=alert(1)> عمود 日本 " + "x" * 200
-TEXT, MARK = 4.5, 1.5  # contrast that WCAG 2.2 asks of text (1.4.3); of a pale bar behind one that can be seen
+TEXT = 4.5
+MARK = 1.5  # contrast that WCAG 2.2 asks of text (1.4.3); of a pale bar behind one that can be seen
 CONTRASTS = {
     ("ink", "card"),
     ("ink", "back"),
@@ -41,7 +42,7 @@ def browser() -> Iterator[Browser]:
 def project(
     request: pytest.FixtureRequest, snapshot: Path, newborn: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A project with a model in use and a run of the monitor about a column with a hostile name."""
+    """A project with a current version and a run of the monitor about a column with a hostile name."""
     made: Path = tmp_path_factory.mktemp(request.param) / "myproj"
     run_copy(str(snapshot), made, data={"task": request.param}, defaults=True, quiet=True)
     lend(newborn / ".venv", made)
@@ -56,13 +57,13 @@ def project(
 
 def run_of(version: str) -> dict[str, Any]:
     column = {"divergence": 0.3, "threshold": 0.05, "missing": 0.0, "labels": ["a", HOSTILE], "before": [0.5, 0.5]}
-    breach = {"check": "drift", "column": HOSTILE, "sentence": HOSTILE, "alarm": True}
+    violation = {"check": "drift", "column": HOSTILE, "sentence": HOSTILE, "alarm": True}
     return {
         "time": "2026-11-23T08:00:00Z",
         "artifact": version,
         "outcome": "alarm",
         "window": {"rows": 1000},
-        "breaches": [breach],
+        "violations": [violation],
         "columns": {HOSTILE: column | {"now": [0.9, 0.1]}},
     }
 

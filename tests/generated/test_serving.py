@@ -51,12 +51,13 @@ def test_whatever_its_schema_allows_or_forbids_is_answered_as_the_schema_says(tr
 
 def test_without_a_model_one_line_says_how_to_make_one(twin: Path, offline: dict[str, str]) -> None:
     said = command("make", "serve", cwd=twin, env=offline)
-    assert "no model is in use yet. Make a version with: make train" in said.stderr
+    assert "no version is current yet. Make a version with: make train" in said.stderr
     assert "Traceback" not in said.stderr
 
 
 MEGABYTE = 2**20
-CLIENTS, FLOOD = 8, 75 * MEGABYTE  # for each of four paths, 300 MB in all
+CLIENTS = 8
+FLOOD = 75 * MEGABYTE  # for each of four paths, 300 MB in all
 HEADERS = b"".join(b"a%d: %s\r\n" % (place, b"x" * 1000) for place in range(1000))
 
 
@@ -64,7 +65,9 @@ class Flood:
     """Clients without a key that send heads which never end; each begins again when it is refused."""
 
     def __init__(self, port: int, path: bytes, part: bytes) -> None:
-        self._port, self._start, self._part = port, path + b" HTTP/1.1\r\nhost: x\r\na: ", part
+        self._port = port
+        self._start = path + b" HTTP/1.1\r\nhost: x\r\na: "
+        self._part = part
         self._sent = [0] * CLIENTS
         self._threads = [threading.Thread(target=self._send, args=(client,)) for client in range(CLIENTS)]
         for thread in self._threads:
@@ -108,7 +111,8 @@ def resident(process: int) -> float:
 def test_a_head_without_an_end_costs_neither_memory_nor_the_time_of_others(trained: Path, part: bytes) -> None:
     port = free_port()
     with served([trained / ".venv" / "bin" / "python", "-m", "myproj", "serve"], trained, port, "/readyz") as server:
-        alone, before = p99(port), resident(server.pid)
+        alone = p99(port)
+        before = resident(server.pid)
         for path in (b"GET /version", b"HEAD /healthz", b"GET /metrics", b"POST /predict"):
             flood = Flood(port, path, part)
             while not flood.over:

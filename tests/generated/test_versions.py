@@ -23,15 +23,15 @@ def test_models_are_shown_chosen_and_taken_back(twin: Path, offline: dict[str, s
     assert f"the same as the 0.02886 of {first}" in make("train")
     second = in_use(twin)
     head = succeed("git", "rev-parse", "--short=7", "HEAD", cwd=twin).strip()
-    shown = make("runs")
+    shown = make("versions")
     assert re.search(rf"{second} .* {head} +passed +yes", shown)
     assert re.search(rf"{first} .* {head} +passed +until ", shown)
     make("promote", f"VERSION={first}")
     assert in_use(twin) == first
     make("rollback")
     assert in_use(twin) == second
-    listed = json.loads(succeed("make", "--silent", "runs", "OPTIONS=--json", cwd=twin, env=offline))
-    assert [(one["version"], one["in_use"]) for one in listed] == [(second, True), (first, False)]
+    listed = json.loads(succeed("make", "--silent", "versions", "OPTIONS=--json", cwd=twin, env=offline))
+    assert [(one["version"], one["is_current"]) for one in listed] == [(second, True), (first, False)]
     assert succeed("git", "status", "--porcelain", cwd=twin) == ""
 
 
@@ -40,7 +40,8 @@ def test_a_model_that_is_worse_or_misbehaves_stays_out_of_use_until_a_person_dec
 ) -> None:
     succeed("make", "train", cwd=twin, env=offline)
     good = in_use(twin)
-    params, behavior = twin / "conf" / "params.yaml", twin / "tests" / "model" / "behavior.yaml"
+    params = twin / "conf" / "params.yaml"
+    behavior = twin / "tests" / "model" / "behavior.yaml"
     params.write_text(re.sub(r"rounds: \d+", "rounds: 12", params.read_text("utf-8")), encoding="utf-8")
     typical = re.search(r"  - name: a typical Adelie\n.*\n    expect: Adelie\n", behavior.read_text("utf-8"))
     assert typical is not None
@@ -56,7 +57,7 @@ def test_a_model_that_is_worse_or_misbehaves_stays_out_of_use_until_a_person_dec
     (overrule,) = re.findall(r"make promote VERSION=(\S+)", answer.stderr)
     assert "did not pass the gate" in succeed("make", "promote", f"VERSION={overrule}", cwd=twin, env=offline)
     assert in_use(twin) == overrule
-    listed = json.loads(succeed("make", "--silent", "runs", "OPTIONS=--json", cwd=twin, env=offline))
+    listed = json.loads(succeed("make", "--silent", "versions", "OPTIONS=--json", cwd=twin, env=offline))
     assert listed[0]["commit"].endswith("-dirty")
 
 

@@ -34,7 +34,7 @@ def test_a_model_is_trained_chosen_asked_and_served(
 ) -> None:
     ours = (twin / ".venv" / "bin" / "python", "-m", "myproj")
     for _ in range(2):
-        assert "is in use" in succeed(*ours, "train", cwd=twin, env=bare)
+        assert "is current" in succeed(*ours, "train", cwd=twin, env=bare)
     succeed(*ours, "rollback", cwd=twin, env=bare)
     assert "rows were predicted" in succeed(*ours, "predict", "data/penguins.csv", "out.csv", cwd=twin, env=bare)
     monkeypatch.setenv("PYTHONPATH", bare["PYTHONPATH"])

@@ -12,13 +12,13 @@ import hypothesis
 import pytest
 import yaml
 from fastapi.testclient import TestClient
-from mlkeel.config import read_serving
+from mlkeel.config import read_server_config
 from mlkeel.contract.suites import Contract, Suite, read_contract
 from mlkeel.inference.predictor import Predictor
 from mlkeel.registry.artifact import current
 from mlkeel.serve.app import build
-from mlkeel.serve.lifecycle import Lifecycle
-from mlkeel.testing.plugin import VARIABLES
+from mlkeel.serve.model_manager import ModelManager
+from mlkeel.testing.plugin import ENVIRONMENT_VARIABLES
 from mlkeel.training.training import train
 
 from .kinds import KIND, LOGGING
@@ -84,11 +84,11 @@ def rows() -> list[str]:
 
 
 @pytest.fixture(scope="package", autouse=True)
-def _nobodys_shell() -> Iterator[None]:
+def _isolated_environment() -> Iterator[None]:
     """Let no test depend on who runs it; settings of git are those of all our tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            read = [one for one in VARIABLES.split() if one != "GIT_"]
+            read = [one for one in ENVIRONMENT_VARIABLES.split() if one != "GIT_"]
             if any(name == one or (one[-1] == "_" and name.startswith(one)) for one in read):
                 patch.delenv(name)
         yield
@@ -118,10 +118,10 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         "model": KIND.parameters,
         "gate": {
-            "margin": 0.1,
+            "min_skill": 0.1,
             "slices": ["colour"],
-            "slice_rows": 5,
-            "slice_limit": 0.5 if KIND.classification else 100,
+            "min_slice_rows": 5,
+            ("min_slice_score" if KIND.classification else "max_slice_error"): 0.5 if KIND.classification else 100,
         },
     }
     (folder / "conf" / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
@@ -148,7 +148,7 @@ def project(original: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def trained_project(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the made-up project with a model in use, to be looked at and not changed."""
+    """A copy of the made-up project with a current version, to be looked at and not changed."""
     folder = Path(shutil.copytree(original, tmp_path_factory.mktemp("trained") / "orchard"))
     train(KIND.project, folder)
     return folder
@@ -172,7 +172,9 @@ def fruit_contract(original: Path, measured: Suite) -> Contract:
 
 
 @pytest.fixture
-def serve(trained_project: Path, root: Path, tmp_path: Path) -> Iterator[Callable[..., tuple[TestClient, Lifecycle]]]:
+def serve(
+    trained_project: Path, root: Path, tmp_path: Path
+) -> Iterator[Callable[..., tuple[TestClient, ModelManager]]]:
     """Serve the made-up project with the given variables; its artifacts are a copy, to be changed at will.
 
     Unless API_STORE says where, nothing is recorded, which takes a tenth of a second each time.
@@ -181,8 +183,9 @@ def serve(trained_project: Path, root: Path, tmp_path: Path) -> Iterator[Callabl
     shutil.copy(root / "pyproject.toml", tmp_path)
     clients = []
 
-    def start(**variables: str) -> tuple[TestClient, Lifecycle]:
-        app, lifecycle = build(tmp_path, read_serving({"API_POLL_SECONDS": "0.01", "API_STORE": "off"} | variables))
+    def start(**variables: str) -> tuple[TestClient, ModelManager]:
+        settings = read_server_config({"API_POLL_SECONDS": "0.01", "API_STORE": "off"} | variables)
+        app, lifecycle = build(tmp_path, settings)
         clients.append(TestClient(app).__enter__())
         return clients[-1], lifecycle
 
@@ -192,7 +195,7 @@ def serve(trained_project: Path, root: Path, tmp_path: Path) -> Iterator[Callabl
 
 
 @pytest.fixture
-def client(serve: Callable[..., tuple[TestClient, Lifecycle]]) -> TestClient:
+def client(serve: Callable[..., tuple[TestClient, ModelManager]]) -> TestClient:
     return serve()[0]
 
 

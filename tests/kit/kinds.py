@@ -12,7 +12,7 @@ from typing import Any
 from mlkeel.data.tables import load
 from mlkeel.features.encoder import TABLES, TEXTS
 from mlkeel.models import families
-from mlkeel.project import Outcome, Project, Run, Trained
+from mlkeel.project import Project, Run, Trained, TrainingResult
 from mlkeel.tasks.classification import Classification
 from mlkeel.tasks.regression import Regression
 from mlkeel.tasks.task import Task
@@ -62,7 +62,7 @@ MODELS: dict[tuple[str, str], tuple[Any, dict[str, Any]]] = {
 }
 
 
-def train(project: Project, run: Run) -> Outcome:
+def train(project: Project, run: Run) -> TrainingResult:
     """The flow of a newborn project."""
     table = project.load(run.path, run.contract)
     check(table, run)

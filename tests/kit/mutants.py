@@ -77,7 +77,7 @@ def _train_rows_in_test(split: Callable[..., Split], *given: Any, **named: Any) 
 
 def _backwards(load: Callable[..., Predictor], *given: Any) -> Predictor:
     predictor = load(*given)
-    predictor.answers = predictor.answers[::-1]
+    predictor.output_names = predictor.output_names[::-1]
     return predictor
 
 
@@ -97,9 +97,9 @@ MUTANTS = {
     "split by place": Mutant(splitting, "split", "split", _by_place),
     "train rows in the test set": Mutant(splitting, "split", "split", _train_rows_in_test),
     "contract not enforced": Mutant(validate, "enforce", "validate", lambda *_: []),
-    "gate always open": Mutant(Evaluation, "shortcomings", "class_evaluation", lambda *_: []),
+    "gate always open": Mutant(Evaluation, "failures", "class_evaluation", lambda *_: []),
     "answers under other names": Mutant(Predictor, "load", "version", _backwards),
     "NaN output": Mutant(Graph, "run", "version", lambda run, *given: run(*given) * np.nan),
     "ONNX differs from the framework": Mutant(Graph, "run", "version", lambda run, *given: run(*given) * 0.999),
-    "wrong artifact version": Mutant(artifact, "put_in_use", "version", _another_name),
+    "wrong artifact version": Mutant(artifact, "set_current", "version", _another_name),
 }

@@ -5,8 +5,8 @@ from pathlib import Path
 from mlkeel.behavior.cases import Case
 from mlkeel.config import Settings
 from mlkeel.contract.suites import Contract
-from mlkeel.project import Outcome, Prepared, Run, Trained
-from mlkeel.training.publish import KeepVersion
+from mlkeel.project import Prepared, Run, Trained, TrainingResult
+from mlkeel.training.publish import PublishVersion
 from mlkeel.training.steps import check, encode, evaluate, split
 from mlkeel.training.steps import fit as fit_model
 
@@ -34,6 +34,6 @@ def keep(
     settings: Settings,
     root: Path,
     cases: dict[str, list[Case]] | None = None,
-) -> Outcome:
+) -> TrainingResult:
     """Make a version of what was trained."""
-    return KeepVersion(root, settings, cases or {})(prepared, trained)
+    return PublishVersion(root, settings, cases or {})(prepared, trained)

@@ -107,7 +107,7 @@ def test_gzip_is_known_by_its_content(tmp_path: Path, pack: Callable[[bytes], by
 def test_counts_stay_exact_when_the_counters_run_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
 ) -> None:
-    monkeypatch.setattr(access_log, "PATHS", 10)
+    monkeypatch.setattr(access_log, "MAX_PATHS", 10)
     content = b"".join(lines([f"often{turn % 2}"], 200 + turn % 3 * 150) + lines([turn]) for turn in range(200))
     summary = top_requests(log_of(tmp_path, pack(content)), most=2)
     assert summary.top == [Requested("/often0", 100, 33), Requested("/often1", 100, 33)]
@@ -115,7 +115,7 @@ def test_counts_stay_exact_when_the_counters_run_out(
 
 
 def test_a_path_that_may_be_missing_is_owned_up_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access_log, "PATHS", 1)
+    monkeypatch.setattr(access_log, "MAX_PATHS", 1)
     summary = top_requests(log_of(tmp_path, lines("abc")), most=1)
     assert (summary.top, summary.missed) == ([Requested("/c", 1, 0)], 1)
 
@@ -124,9 +124,10 @@ def test_a_path_that_may_be_missing_is_owned_up_to(tmp_path: Path, monkeypatch: 
 @given(st.lists(st.sampled_from("aaaabbbcdefghijk"), min_size=1, max_size=60))
 def test_no_path_above_the_stated_number_is_missed(asked: list[str]) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(access_log, "PATHS", 3)
+        patch.setattr(access_log, "MAX_PATHS", 3)
         summary = top_requests(log_of(Path(folder), lines(asked)), most=2)
-    counts, shown = Counter(f"/{path}" for path in asked), [(one.path, one.count) for one in summary.top]
+    counts = Counter(f"/{path}" for path in asked)
+    shown = [(one.path, one.count) for one in summary.top]
     assert shown == [(path, counts[path]) for path, _ in shown]
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:2]
     assert shown == ranked or all(count <= summary.missed for one in ranked if one not in shown for count in one[1:])
@@ -134,7 +135,7 @@ def test_no_path_above_the_stated_number_is_missed(asked: list[str]) -> None:
 
 
 def test_a_log_of_ever_other_long_paths_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access_log, "ROOM", MEGABYTE)
+    monkeypatch.setattr(access_log, "MAX_PATH_BYTES", MEGABYTE)
     log = log_of(tmp_path, lines((f"{number}{'x' * 30_000}" for number in range(300)), 404))
     assert peak_while(lambda: top_requests(log)) < 3 * MEGABYTE
 
@@ -147,7 +148,7 @@ def test_a_line_that_never_ends_takes_little_memory(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access_log, "PATHS", 2)
+    monkeypatch.setattr(access_log, "MAX_PATHS", 2)
     end, start = os.pipe()
     os.write(start, lines("abacada"))
     os.close(start)
@@ -159,7 +160,7 @@ def test_a_pipe_is_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("change", ["grows", "is emptied"])
 def test_a_log_in_use_may_grow_but_not_shrink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
-    monkeypatch.setattr(access_log, "PATHS", 2)
+    monkeypatch.setattr(access_log, "MAX_PATHS", 2)
     log = log_of(tmp_path, lines("abacada"))
     count = vars(access_log)["_count"]
 

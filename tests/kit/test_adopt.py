@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 import yaml
 from mlkeel.adopt import adopt as adopting
-from mlkeel.adopt.adopt import Adopted, adopt
-from mlkeel.behavior.cases import Case, still_askable
-from mlkeel.behavior.kinds import cases_of
+from mlkeel.adopt.adopt import AdoptResult, adopt
+from mlkeel.behavior.cases import Case, applicable_cases
+from mlkeel.behavior.kinds import case_type_of
 from mlkeel.config import read_settings
 from mlkeel.contract.suites import Contract, read_contract
-from mlkeel.drafts.trial import Trial
+from mlkeel.drafts.draft_check import DraftCheck
 from mlkeel.errors import Hint, InputError
-from mlkeel.project import Outcome, Project
+from mlkeel.project import Project, TrainingResult
 from mlkeel.registry import artifact
 from mlkeel.training import checks
 
@@ -35,7 +35,8 @@ def rows(count: int = 150) -> list[str]:
         kind = "oak" if number % 2 else "birch"
         girth = (90 if number % 2 else 40) + number * 7 % 61
         bark = ("brown" if number % 2 else "white") if number % 9 else "grey"
-        height, planted = f"{girth / 8 + number * 13 % 7:.1f}".replace(".", ","), f"{1 + number % 28:02d}.04.2020"
+        height = f"{girth / 8 + number * 13 % 7:.1f}".replace(".", ",")
+        planted = f"{1 + number % 28:02d}.04.2020"
         note = f"a tree {WORDS[kind][number % 4]} and {WORDS[kind][number // 4 % 4]} in plot {number}"
         lines.append(f"{kind};{girth},5;{bark};{height};{note};{planted};a{number % 9}@example.org")
     return lines
@@ -43,10 +44,10 @@ def rows(count: int = 150) -> list[str]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_trial() -> Iterator[None]:
-    """A trial takes seconds, and test_draft.py holds tables against drafts already."""
+    """A check of drafts takes seconds, and test_draft.py holds tables against drafts already."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checks, "enforce", lambda *_: [])
-        patch.setattr(adopting, "attempt", lambda *_: Trial(10, [], 20, []))
+        patch.setattr(adopting, "check_draft", lambda *_: DraftCheck(10, [], 20, []))
         yield
 
 
@@ -65,7 +66,7 @@ def furnished(project: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def grown(original: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Adopted]:
+def grown(original: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, AdoptResult]:
     """The same after it was made about the trees, and what `adopt` said; to be looked at and not changed."""
     project = furnished(Path(shutil.copytree(original, tmp_path_factory.mktemp("grown") / "orchard")))
     adopted = run(project)
@@ -74,12 +75,12 @@ def grown(original: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 
 @pytest.fixture
-def grove(grown: tuple[Path, Adopted], tmp_path: Path) -> Path:
+def grove(grown: tuple[Path, AdoptResult], tmp_path: Path) -> Path:
     """A copy of it, to be changed at will."""
     return Path(shutil.copytree(grown[0], tmp_path / "grove"))
 
 
-def run(project: Path, source: str = "trees.csv", target: str = TARGET, **options: object) -> Adopted | None:
+def run(project: Path, source: str = "trees.csv", target: str = TARGET, **options: object) -> AdoptResult | None:
     address = str(project / source)
     return adopt(KIND.project, address, target, {}, project, lambda _: True, **options)  # type: ignore[arg-type]
 
@@ -92,9 +93,10 @@ def snapshot(project: Path) -> dict[str, bytes]:
     }
 
 
-def test_the_project_is_about_the_other_table(grown: tuple[Path, Adopted]) -> None:
+def test_the_project_is_about_the_other_table(grown: tuple[Path, AdoptResult]) -> None:
     project, adopted = grown
-    settings, contract = read_settings(project / "conf" / "params.yaml"), read_contract(project / "expectations")
+    settings = read_settings(project / "conf" / "params.yaml")
+    contract = read_contract(project / "expectations")
     assert (settings.data.path, settings.data.target) == (Path("data/trees.csv"), TARGET)
     assert [column.name for column in contract.columns] == FEATURES
     assert settings.columns["owner"] == "personal"
@@ -118,7 +120,8 @@ def test_once_more_is_the_same_to_the_byte(grove: Path) -> None:
 
 
 def test_what_a_person_decided_stays(grove: Path) -> None:
-    path, behavior = grove / "conf" / "params.yaml", grove / "tests" / "model" / "behavior.yaml"
+    path = grove / "conf" / "params.yaml"
+    behavior = grove / "tests" / "model" / "behavior.yaml"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("planted: time", "planted: ignored"), encoding="utf-8")
     cases = yaml.safe_load(behavior.read_text(encoding="utf-8"))
@@ -138,11 +141,13 @@ def test_what_a_person_decided_stays(grove: Path) -> None:
 def _without_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is replaced, kept or refused does not depend on the model, which takes long."""
 
-    def write(plan: adopting.Plan, _root: Path, staged: Path, _project: Project) -> tuple[Outcome, Trial, list[str]]:
+    def write(
+        plan: adopting.Plan, _root: Path, staged: Path, _project: Project
+    ) -> tuple[TrainingResult, DraftCheck, list[str]]:
         for path in (adopting.PARAMS, adopting.README, *adopting.SUITES.values(), Path("artifacts/current")):
             (staged / path).parent.mkdir(parents=True, exist_ok=True)
             (staged / path).write_text(plan.target, encoding="utf-8")
-        return Outcome(staged, None, []), Trial(10, [], 20, []), []  # type: ignore[arg-type]
+        return TrainingResult(staged, None, []), DraftCheck(10, [], 20, []), []  # type: ignore[arg-type]
 
     monkeypatch.setattr(adopting, "_write", write)
 
@@ -150,7 +155,8 @@ def _without_training(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_without_training")
 @pytest.mark.parametrize("way", ["dry run", "no", "failure", "Ctrl-C"])
 def test_the_project_stays_as_it_was(orchard: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    before, write = snapshot(orchard), adopting._write  # noqa: SLF001
+    before = snapshot(orchard)
+    write = adopting._write  # noqa: SLF001
 
     def stop(*given: object) -> None:
         write(*given)  # type: ignore[arg-type]
@@ -199,8 +205,9 @@ def test_a_table_that_teaches_nothing_is_refused(orchard: Path, lines: list[str]
 
 def test_the_gate_of_a_person_is_not_lowered(grove: Path) -> None:
     path = grove / "conf" / "params.yaml"
-    text, margin = path.read_text(encoding="utf-8"), read_settings(path).gate.margin
-    path.write_text(text.replace(f"margin: {margin:g}", "margin: 0.9999"), encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    min_skill = read_settings(path).gate.min_skill
+    path.write_text(text.replace(f"min_skill: {min_skill:g}", "min_skill: 0.9999"), encoding="utf-8")
     with pytest.raises(InputError, match="does not pass the gate"):
         run(grove, "data/trees.csv")
 
@@ -258,6 +265,6 @@ def test_cases_that_the_table_cannot_answer_are_left_out(fruit_contract: Contrac
     ]
     table = pd.DataFrame({"fruit": ["apple"], "weight_g": [9.0], "colour": ["red"]})
     cases = {"directional": [fits, *(fits | other for other in others)]}
-    expects = cases_of(fruit_contract, KIND.target).expects
-    kept = still_askable(cases, table, fruit_contract, lambda case: expects(case, ("apple", "cherry")))
+    expects = case_type_of(fruit_contract, KIND.target).is_answerable
+    kept = applicable_cases(cases, table, fruit_contract, lambda case: expects(case, ("apple", "cherry")))
     assert kept == {"directional": [fits]}

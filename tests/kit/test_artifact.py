@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 from mlkeel.errors import ArtifactError
-from mlkeel.files import whole_file
-from mlkeel.registry.artifact import FILES, current, put_in_use, write
+from mlkeel.files import atomic_write
+from mlkeel.registry.artifact import FILES, current, set_current, write
 
 CONTENT = dict.fromkeys(FILES, b"content")
 
 
 def test_an_artifact_is_written_and_put_in_use(tmp_path: Path) -> None:
     folder = write(tmp_path, "v1", CONTENT)
-    put_in_use(tmp_path, "v1")
+    set_current(tmp_path, "v1")
     assert current(tmp_path) == folder
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == CONTENT
 
@@ -31,7 +31,7 @@ def test_another_user_may_read_an_artifact_whatever_the_umask(tmp_path: Path) ->
 
 
 def test_writing_another_leaves_the_one_in_use(tmp_path: Path) -> None:
-    put_in_use(tmp_path, write(tmp_path, "v1", CONTENT).name)
+    set_current(tmp_path, write(tmp_path, "v1", CONTENT).name)
     write(tmp_path, "v2", CONTENT)
     assert current(tmp_path).name == "v1"
 
@@ -64,9 +64,11 @@ def test_litter_of_a_kill_is_taken_away(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"v1", ".unfinished-running"}
 
 
-@pytest.mark.parametrize(("file", "said"), [("current", "no model is in use"), ("v1/drift.json", "drift.json is miss")])
+@pytest.mark.parametrize(
+    ("file", "said"), [("current", "no version is current"), ("v1/drift.json", "drift.json is miss")]
+)
 def test_what_cannot_be_used_is_said(tmp_path: Path, file: str, said: str) -> None:
-    put_in_use(tmp_path, write(tmp_path, "v1", CONTENT).name)
+    set_current(tmp_path, write(tmp_path, "v1", CONTENT).name)
     (tmp_path / file).unlink()
     with pytest.raises(ArtifactError, match=said):
         current(tmp_path)
@@ -88,13 +90,13 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_a_version_that_is_not_there_cannot_be_put_in_use(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="no such version"):
-        put_in_use(tmp_path, "v9")
+        set_current(tmp_path, "v9")
 
 
 def test_a_file_keeps_its_old_content_until_the_new_one_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "answers.csv"
     path.write_text("old", encoding="utf-8")
-    with pytest.raises(RuntimeError), whole_file(path) as file:
+    with pytest.raises(RuntimeError), atomic_write(path) as file:
         file.write("half of the n")
         raise RuntimeError
     assert path.read_text(encoding="utf-8") == "old"
@@ -103,12 +105,12 @@ def test_a_file_keeps_its_old_content_until_the_new_one_is_whole(tmp_path: Path)
 
 @pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_a_whole_artifact_in_use(tmp_path: Path) -> None:
-    put_in_use(tmp_path, write(tmp_path, "v0", CONTENT).name)
+    set_current(tmp_path, write(tmp_path, "v0", CONTENT).name)
     program = (
-        "import itertools, pathlib, sys; from mlkeel.registry.artifact import FILES, put_in_use, write\n"
+        "import itertools, pathlib, sys; from mlkeel.registry.artifact import FILES, set_current, write\n"
         "root = pathlib.Path(sys.argv[1]); print('ready', flush=True)\n"
         "for number in itertools.count():\n"
-        "    put_in_use(root, write(root, f'{sys.argv[2]}-{number}', dict.fromkeys(FILES, b'content')).name)"
+        "    set_current(root, write(root, f'{sys.argv[2]}-{number}', dict.fromkeys(FILES, b'content')).name)"
     )
     for attempt in range(1, 4):
         command = [sys.executable, "-c", program, str(tmp_path), str(attempt)]

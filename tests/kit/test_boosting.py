@@ -8,8 +8,8 @@ from mlkeel.features.encoder import Matrix
 from mlkeel.inference.graph import Graph
 from mlkeel.models.boosting import Boosting
 from mlkeel.models.model import Shape
-from mlkeel.progress import Watch
-from mlkeel.tasks.answers import Truth
+from mlkeel.progress import Callbacks
+from mlkeel.tasks.outputs import Targets
 
 from .kinds import KIND
 
@@ -22,7 +22,7 @@ def untrained(**changes: object) -> Boosting:
     return model
 
 
-def truth(rows: int) -> Truth:
+def truth(rows: int) -> Targets:
     return np.arange(rows) // 2 % 2 if KIND.classification else np.arange(rows) // 2 % 2 * 1000.0
 
 
@@ -52,15 +52,17 @@ def test_a_batch_of_one_value_teaches_that_value() -> None:
     assert model.predict(rows)[:, place] == pytest.approx(value)
 
 
-def fitted(**changes: object) -> tuple[Boosting, list[float], list[int], Matrix, Truth]:
+def fitted(**changes: object) -> tuple[Boosting, list[float], list[int], Matrix, Targets]:
     """A model of a line under much noise, its losses, what it told, and the rows that said when to stop."""
-    draw, told = np.random.default_rng(7), list[int]()
+    draw = np.random.default_rng(7)
+    told = list[int]()
     features = draw.normal(size=(400, 1)).astype(np.float32)
     noisy = features[:, 0] * 100 + draw.normal(0, 80, 400)
     known = (noisy > 0).astype(np.int64) if KIND.classification else noisy
     model = untrained(**({"min_samples_leaf": 1, "improvement": 0.0, "rounds": 200} | changes))
-    seen, unseen = (features[:200], known[:200]), (features[200:], known[200:])
-    return model, model.fit(seen, unseen, Watch(lambda done, _loss: told.append(done))), told, *unseen
+    seen = (features[:200], known[:200])
+    unseen = (features[200:], known[200:])
+    return model, model.fit(seen, unseen, Callbacks(lambda done, _loss: told.append(done))), told, *unseen
 
 
 def test_it_stops_and_goes_back_to_the_best_round() -> None:

@@ -2,15 +2,17 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from mlkeel.report.bars import BARS, bars, beside, fold
-from mlkeel.report.charts import COLOURS, course, short
+from mlkeel.report.bars import MAX_BARS, bars, distribution_bars, fold
+from mlkeel.report.plots import COLORS, line_chart, shorten
 
 HOSTILE = '<script>alert(1)</script> $x^2$ "quoted" { braces } --> größe 日本'
 DRAWN = {
     "bars": lambda: bars([(HOSTILE, 1.0, 0.1), ("_hidden", -0.5, 0.0)], HOSTILE),
-    "bars of shares": lambda: beside(HOSTILE, [HOSTILE, "red"], [0.5, 0.5], [1.0, 0.0]),
-    "columns of shares": lambda: beside(HOSTILE, ["under 1", "1 to 2", "over 2"], [0.3, 0.3, 0.4], [0, 0, 0], [1, 2]),
-    "a course": lambda: course([0.5, 0.7], [HOSTILE, "second"], [1], "saved", 0.6),
+    "bars of shares": lambda: distribution_bars(HOSTILE, [HOSTILE, "red"], [0.5, 0.5], [1.0, 0.0]),
+    "columns of shares": lambda: distribution_bars(
+        HOSTILE, ["under 1", "1 to 2", "over 2"], [0.3, 0.3, 0.4], [0, 0, 0], [1, 2]
+    ),
+    "a line chart": lambda: line_chart([0.5, 0.7], [HOSTILE, "second"], [1], "saved", 0.6),
 }
 
 
@@ -21,14 +23,14 @@ def svg(request: pytest.FixtureRequest) -> str:
 
 def test_a_drawing_is_well_formed_and_takes_its_colours_from_the_page(svg: str) -> None:
     ElementTree.fromstring(svg)
-    assert set(re.findall(r"var\(--(\w+)\)", svg)) <= set(COLOURS)
+    assert set(re.findall(r"var\(--(\w+)\)", svg)) <= set(COLORS)
     assert "var(--" in svg
     assert not re.search(r"<[^<>]*(#0000|id=|href|font-family|script)", svg)
 
 
 def test_names_stay_as_they_are() -> None:
     texts = [text.text for text in ElementTree.fromstring(DRAWN["bars"]()).iter("text")]
-    assert {short(HOSTILE), HOSTILE, "_hidden"} <= set(texts)
+    assert {shorten(HOSTILE), HOSTILE, "_hidden"} <= set(texts)
 
 
 @pytest.mark.parametrize(
@@ -36,12 +38,12 @@ def test_names_stay_as_they_are() -> None:
     [("red", "red"), ("a" * 30, f"{'a' * 19}…"), ("日" * 30, f"{'日' * 9}…"), ("a\nb\0c", "a b c"), ("", "“”")],
 )
 def test_a_name_is_cut_to_its_room(name: str, shown: str) -> None:
-    assert short(name) == shown
+    assert shorten(name) == shown
 
 
 def test_the_rest_of_many_bars_is_one_and_nothing_is_lost() -> None:
     shares = [number / 4950 for number in range(100)]
     folded = fold([f"class {number}" for number in range(100)], shares, shares[::-1])
-    assert len(folded) == BARS
+    assert len(folded) == MAX_BARS
     assert folded[-1][0] == "89 others"
     assert sum(one[1] for one in folded) == pytest.approx(1)

@@ -46,12 +46,13 @@ def test_a_rule_that_lets_some_rows_off_lets_chance_off_too(window: Window) -> N
 
 
 def test_a_refused_column_is_named_with_its_rule(window: Window) -> None:
-    few, many = Refused(1, {(FEATURE, "lengths"): 1}), Refused(30, {(FEATURE, "lengths"): 30, ("", "row"): 1})
+    few = Refused(1, {(FEATURE, "lengths"): 1})
+    many = Refused(30, {(FEATURE, "lengths"): 30, ("", "row"): 1})
     assert checks.refused(window, 0.01, CHANCE) == []
-    assert checks.refused(replace(window, refused=few), 0.01, CHANCE) == []
-    (breach,) = checks.refused(replace(window, refused=many), 0.01, CHANCE)
-    assert (breach.check, breach.column) == ("refused", FEATURE)
-    assert "20.0% were refused under the rule lengths" in breach.sentence
+    assert checks.refused(replace(window, rejected=few), 0.01, CHANCE) == []
+    (violation,) = checks.refused(replace(window, rejected=many), 0.01, CHANCE)
+    assert (violation.check, violation.column) == ("refused", FEATURE)
+    assert "20.0% were refused under the rule lengths" in violation.sentence
 
 
 def test_a_model_that_is_worse_than_promised_is_told_from_bad_luck(
@@ -68,9 +69,9 @@ def test_a_model_that_is_worse_than_promised_is_told_from_bad_luck(
     assert figures["live"]["rows"] == len(window.table)
     mixed_up = window.table.copy()
     mixed_up[TARGET] = mixed_up[TARGET].to_numpy()[::-1]
-    (breach,), _ = checks.quality(replace(window, table=mixed_up), fruit_predictor, promise, gate, CHANCE)
-    assert breach.check == "quality"
-    assert breach.value > breach.limit > PROMISED
+    (violation,), _ = checks.quality(replace(window, table=mixed_up), fruit_predictor, promise, gate, CHANCE)
+    assert violation.check == "quality"
+    assert violation.value > violation.limit > PROMISED
     odd = window.table.copy()
     odd[TARGET] = odd[TARGET].astype(object)
     odd.loc[:1, TARGET] = ["stone", float("inf")]
@@ -87,17 +88,17 @@ def test_a_model_that_is_worse_than_promised_is_told_from_bad_luck(
 def test_rows_that_a_table_answers_otherwise_are_noticed(window: Window, fruit_predictor: Predictor) -> None:
     recorded = replace(window, milliseconds=np.ones(len(window.table)))
     assert checks.skew(recorded, fruit_predictor, set()) == []
-    assert recorded.answers is not None
-    one_off = recorded.answers.copy()
+    assert recorded.outputs is not None
+    one_off = recorded.outputs.copy()
     one_off[77] = one_off[76 if one_off[76][0] != one_off[77][0] else 75]
-    (breach,) = checks.skew(replace(recorded, answers=one_off), fruit_predictor, set())
-    assert breach.sentence.startswith("1 of 120 recorded rows")
-    assert checks.skew(replace(recorded, answers=recorded.answers[::-1]), fruit_predictor, {FEATURE}) == []
+    (violation,) = checks.skew(replace(recorded, outputs=one_off), fruit_predictor, set())
+    assert violation.sentence.startswith("1 of 120 recorded rows")
+    assert checks.skew(replace(recorded, outputs=recorded.outputs[::-1]), fruit_predictor, {FEATURE}) == []
 
 
 def test_an_old_model_is_a_warning_and_no_alarm() -> None:
-    (breach,) = checks.staleness("2020-01-01T00:00:00Z", 90)
-    assert breach.severity == "warning"
+    (violation,) = checks.staleness("2020-01-01T00:00:00Z", 90)
+    assert violation.severity == "warning"
     assert checks.staleness("2020-01-01T00:00:00Z", 1e6) == []
 
 

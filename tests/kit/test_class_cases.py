@@ -3,7 +3,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from mlkeel.behavior.class_cases import drafts, expects, shortcoming
+from mlkeel.behavior.class_cases import draft_cases, failure, is_answerable
 from mlkeel.contract.suites import Contract
 from mlkeel.data.tables import load
 from mlkeel.inference.predictor import Predictor
@@ -16,7 +16,8 @@ TO_CHERRY = (
 )
 A_LITTLE = {"note": "upper case"} if KIND.text else {"weight_g": 0.01}
 NOTHING = {"note": {"durian": "melon"}} if KIND.text else {"colour": "red", "weight_g": 0}
-ROW, CHANGE = {"row": APPLE}, {"change": TO_CHERRY}
+ROW = {"row": APPLE}
+CHANGE = {"change": TO_CHERRY}
 
 
 @pytest.fixture(scope="module")
@@ -38,25 +39,25 @@ def table(trained_project: Path, fruit_contract: Contract) -> pd.DataFrame:
 def test_a_shortcoming_is_said(
     fruit_predictor: Predictor, table: pd.DataFrame, kind: str, case: dict[str, Any], said: str | None
 ) -> None:
-    found = shortcoming(kind, case, fruit_predictor, table)
+    found = failure(kind, case, fruit_predictor, table)
     assert found is None if said is None else said in str(found)
 
 
 def test_a_change_that_reaches_no_row_is_a_shortcoming(fruit_predictor: Predictor, table: pd.DataFrame) -> None:
     some = table[table["colour"] == "red"]
-    said = shortcoming("invariance", {"change": NOTHING, "share": 0.5}, fruit_predictor, some)
+    said = failure("invariance", {"change": NOTHING, "share": 0.5}, fruit_predictor, some)
     assert said == "no row holds what it changes"
 
 
 def test_drafts_are_met_by_the_model_they_were_made_for(fruit_predictor: Predictor, table: pd.DataFrame) -> None:
-    drafted = drafts(table, fruit_predictor)
+    drafted = draft_cases(table, fruit_predictor)
     assert drafted["invariance"]
     assert drafted["minimum_functionality"]
-    said = [shortcoming(kind, one, fruit_predictor, table) for kind, some in drafted.items() for one in some]
+    said = [failure(kind, one, fruit_predictor, table) for kind, some in drafted.items() for one in some]
     assert set(said) == {None}
-    assert all(expects(one, fruit_predictor.answers) for some in drafted.values() for one in some)
+    assert all(is_answerable(one, fruit_predictor.output_names) for some in drafted.values() for one in some)
 
 
 @pytest.mark.parametrize("expect", ["pear", {"pear": "falls"}, {"apple": "sinks"}])
 def test_what_cannot_be_expected_is_told(expect: object) -> None:
-    assert not expects({"expect": expect}, ("apple", "cherry"))
+    assert not is_answerable({"expect": expect}, ("apple", "cherry"))

@@ -4,10 +4,10 @@ import pytest
 from mlkeel.config import Gate
 from mlkeel.report.tables import evaluation_table
 from mlkeel.tasks import evaluation
-from mlkeel.tasks.answers import Answers, Truth
 from mlkeel.tasks.classification import METRICS, Classification
 from mlkeel.tasks.evaluation import Evaluation, draft_gate
 from mlkeel.tasks.metrics import Scores, score
+from mlkeel.tasks.outputs import Outputs, Targets
 from rich.console import Console
 
 TRUTH = np.array([0, 0, 1, 1])
@@ -15,8 +15,8 @@ CERTAIN = np.eye(2)[TRUTH]
 TASK = Classification()
 
 
-def gate(margin: float = 0.2, slice_limit: float = 0.5, slice_rows: int = 2) -> Gate:
-    return Gate(margin=margin, slices=("side",), slice_rows=slice_rows, slice_limit=slice_limit)
+def gate(min_skill: float = 0.2, min_slice_score: float = 0.5, min_slice_rows: int = 2) -> Gate:
+    return Gate(min_skill=min_skill, slices=("side",), min_slice_rows=min_slice_rows, min_slice_score=min_slice_score)
 
 
 def scored(rows: int, accuracy: float, macro_f1: float | None, log_loss: float) -> Scores:
@@ -27,7 +27,7 @@ def evaluated(model: Scores, baseline: Scores, slices: dict[str, Scores]) -> Eva
     return Evaluation(TASK, METRICS, model, baseline, slices)
 
 
-def evaluate(table: pd.DataFrame, answers: Answers, truth: Truth, seen: Truth, gate: Gate) -> Evaluation:
+def evaluate(table: pd.DataFrame, answers: Outputs, truth: Targets, seen: Targets, gate: Gate) -> Evaluation:
     return evaluation.evaluate(TASK, METRICS, table, answers, truth, seen, gate)
 
 
@@ -46,7 +46,7 @@ def test_answers_in_between_score_in_between() -> None:
 
 
 def test_the_baseline_answers_with_what_was_seen_in_training() -> None:
-    answers = TASK.baseline(seen=np.array([0, 1, 1, 1]), rows=len(TRUTH), answers=2)
+    answers = TASK.baseline(y_train=np.array([0, 1, 1, 1]), rows=len(TRUTH), width=2)
     scores = score(METRICS, answers, TRUTH)
     assert scores["accuracy"] == 0.5
     assert scores["log_loss"] == pytest.approx(-(np.log(0.25) + np.log(0.75)) / 2)
@@ -67,10 +67,11 @@ def test_small_slices_are_left_out() -> None:
 
 
 def test_a_drafted_gate_lets_its_own_evaluation_in_and_not_the_baseline() -> None:
-    good, poor = scored(9, 0.9, 0.9, 0.3), scored(9, 0.5, 0.3, 0.7)
+    good = scored(9, 0.9, 0.9, 0.3)
+    poor = scored(9, 0.5, 0.3, 0.7)
     drafted = draft_gate(evaluated(good, poor, {"side = left": good}), gate())
-    assert evaluated(good, poor, {"side = left": good}).shortcomings(drafted) == []
-    assert len(evaluated(poor, poor, {"side = left": poor}).shortcomings(drafted)) == 2
+    assert evaluated(good, poor, {"side = left": good}).failures(drafted) == []
+    assert len(evaluated(poor, poor, {"side = left": poor}).failures(drafted)) == 2
 
 
 @pytest.mark.parametrize(
@@ -82,12 +83,14 @@ def test_a_shortcoming_is_said(loss: float, slice_accuracy: float, said: list[st
         return scored(4, accuracy, accuracy, loss)
 
     slices = {"side = left": scores(0.1, slice_accuracy)}
-    found = evaluated(scores(loss), scores(1.0), slices).shortcomings(gate())
+    found = evaluated(scores(loss), scores(1.0), slices).failures(gate())
     assert len(found) == len(said)
     assert all(word in sentence for word, sentence in zip(said, found, strict=True))
 
 
-GOOD, POOR, ONE_CLASS = scored(80, 0.987, 0.98, 0.03), scored(80, 0.41, 0.2, 1.05), scored(9, 1.0, None, 0.01)
+GOOD = scored(80, 0.987, 0.98, 0.03)
+POOR = scored(80, 0.41, 0.2, 1.05)
+ONE_CLASS = scored(9, 1.0, None, 0.01)
 
 
 def test_the_table_shows_model_baseline_and_slices(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,7 +102,8 @@ def test_the_table_shows_model_baseline_and_slices(capsys: pytest.CaptureFixture
 
 
 def test_little_saved_on_few_rows_could_be_chance() -> None:
-    few, many = scored(10, 0.9, 0.9, 0.6), scored(100, 0.9, 0.9, 0.6)
+    few = scored(10, 0.9, 0.9, 0.6)
+    many = scored(100, 0.9, 0.9, 0.6)
     poor = scored(10, 0.5, 0.5, 0.7)
     assert evaluated(few, poor, {}).could_be_chance
     assert not evaluated(many, poor, {}).could_be_chance

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from mlkeel.report.class_figures import curve, figures, remarks
+from mlkeel.report.class_figures import compute_curve, figures, remarks
 from mlkeel.tasks.classification import METRICS
 from mlkeel.tasks.metrics import losses
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -26,10 +26,11 @@ def test_each_class_has_the_area_under_its_curve_and_a_missing_one_has_none() ->
 
 def test_curves_agree_with_those_of_scikit_learn() -> None:
     draw = np.random.default_rng(7)
-    score, own = draw.integers(0, 20, 500) / 20, draw.random(500) < 0.3
-    found = curve("red", score, own)
-    assert found.area == pytest.approx(roc_auc_score(own, score))
-    assert found.average == pytest.approx(average_precision_score(own, score))
+    score = draw.integers(0, 20, 500) / 20
+    own = draw.random(500) < 0.3
+    found = compute_curve("red", score, own)
+    assert found.roc_auc == pytest.approx(roc_auc_score(own, score))
+    assert found.average_precision == pytest.approx(average_precision_score(own, score))
 
 
 def test_calibration_says_how_often_it_is_right_where_it_is_that_sure() -> None:
@@ -50,4 +51,4 @@ def test_thirty_classes_can_be_drawn() -> None:
     draw = np.random.default_rng(7)
     found = draw.dirichlet(np.ones(30), 500)
     charts = figures(found, draw.integers(0, 30, 500), tuple(f"class {number}" for number in range(30)), "fruit")
-    assert all(len(chart.keys) <= 5 for chart in charts)
+    assert all(len(chart.legend) <= 5 for chart in charts)

@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 from mlkeel.config import read_settings
 from mlkeel.contract.suites import Contract, read_contract
-from mlkeel.drafts.targets import target_rules
+from mlkeel.drafts.target_drafts import target_expectations
 from mlkeel.errors import DataError, InputError
 from mlkeel.inference.batch import predict_file
-from mlkeel.inference.frames import told
+from mlkeel.inference.frames import to_frame
 from mlkeel.inference.predictor import Predictor
-from mlkeel.tasks import classes
-from mlkeel.tasks.class_targets import coded, gives_away, labelled
-from mlkeel.tasks.classes import encode, refuse_what_was_not_dealt
+from mlkeel.tasks import class_outputs, class_target_checks
+from mlkeel.tasks.class_outputs import check_train_targets
+from mlkeel.tasks.class_target_checks import drop_unlabeled, leaks_target
 
 from .kinds import KIND
 from .steps import prepare
@@ -32,11 +32,11 @@ def test_each_row_gets_a_class_and_probabilities(fruit_predictor: Predictor, tmp
 
 
 def test_classes_are_numbered_in_the_order_of_the_contract(fruit_contract: Contract) -> None:
-    assert encode(pd.Series(["cherry", "apple"], name="fruit"), fruit_contract).tolist() == [1, 0]
+    assert class_outputs.encode(pd.Series(["cherry", "apple"], name="fruit"), fruit_contract).tolist() == [1, 0]
 
 
 def test_the_likeliest_class_is_told() -> None:
-    table = told(classes, np.array([[0.3, 0.7], [0.6, 0.4]]), ("no", "yes"), "late", pd.Index([5, 9]))
+    table = to_frame(class_outputs, np.array([[0.3, 0.7], [0.6, 0.4]]), ("no", "yes"), "late", pd.Index([5, 9]))
     assert table["predicted_late"].to_dict() == {5: "yes", 9: "no"}
     assert table["probability_yes"].to_dict() == {5: 0.7, 9: 0.4}
 
@@ -63,13 +63,13 @@ def test_a_target_that_cannot_be_learnt_is_refused(project: Path, labels: list[s
 
 def test_a_class_that_no_row_teaches_is_refused(fruit_contract: Contract) -> None:
     with pytest.raises(InputError, match="no row of the class cherry"):
-        refuse_what_was_not_dealt(np.array([0, 0]), fruit_contract, "fruit", Path("fruit.csv"))
+        check_train_targets(np.array([0, 0]), fruit_contract, "fruit", Path("fruit.csv"))
 
 
 def test_a_category_seen_once_each_gives_nothing_away() -> None:
-    codes = coded(pd.Series(["a", "b"] * 10))
-    assert not gives_away(np.arange(20), codes)
-    assert gives_away(np.array([0, 1] * 10), codes)
+    codes = class_target_checks.encode(pd.Series(["a", "b"] * 10))
+    assert not leaks_target(np.arange(20), codes)
+    assert leaks_target(np.array([0, 1] * 10), codes)
 
 
 REFUSED = {
@@ -93,30 +93,30 @@ def test_a_target_that_does_not_fit_is_refused_in_one_paragraph(name: str) -> No
     values, said = REFUSED[name]
     frame = pd.DataFrame({"label": values}, dtype="str")
     with pytest.raises(DataError, match=said) as refusal:
-        labelled(frame.mask(frame == ""), "label", "my.csv")
+        drop_unlabeled(frame.mask(frame == ""), "label", "my.csv")
     assert str(refusal.value).startswith("my.csv")
     assert "\n" not in str(refusal.value)
 
 
 def test_rows_that_cannot_be_learnt_from_are_left_out_and_told() -> None:
     frame = pd.DataFrame({"label": ["a"] * 40 + ["b"] * 40 + ["rare"] * 3 + [""] * 5}, dtype="str")
-    kept, notes = labelled(frame.mask(frame == ""), "label", "my.csv")
+    kept, notes = drop_unlabeled(frame.mask(frame == ""), "label", "my.csv")
     assert set(kept["label"]) == {"a", "b"}
     assert [note.split()[0] for note in notes] == ["5", "3"]
 
 
 def test_a_rare_class_may_be_absent_from_a_sample() -> None:
     label = pd.Series(["rare"] * 9 + ["often"] * 300, name="label")
-    severities = {item["type"]: item["severity"] for item in target_rules(label)}
+    severities = {item["type"]: item["severity"] for item in target_expectations(label)}
     assert severities["expect_column_distinct_values_to_equal_set"] == "warning"
 
 
 def test_labels_keep_their_shares() -> None:
-    *_, last = target_rules(pd.Series(["good", "bad", "bad"] * 50, name="label"))
+    *_, last = target_expectations(pd.Series(["good", "bad", "bad"] * 50, name="label"))
     assert sum(last["kwargs"]["partition_object"]["weights"]) == pytest.approx(1)
 
 
 def test_a_number_that_is_lower_for_one_class_throughout_is_a_leak() -> None:
     label = pd.Series(["yes", "no", "no"] * 20)
     apart = pd.Series([float(place + (1000 if name == "yes" else 0)) for place, name in enumerate(label)])
-    assert gives_away(apart, coded(label))
+    assert leaks_target(apart, class_target_checks.encode(label))

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 from mlkeel.cli.app import main
-from mlkeel.cli.hints import remedy
+from mlkeel.cli.hints import instruction
 from mlkeel.errors import ArtifactError, Hint
 from mlkeel.registry import artifact
 
@@ -102,14 +102,14 @@ def test_a_remedy_is_in_the_words_of_the_caller(
     words = {True: "make train", False: f"python -m {KIND.project.package} train"}
     assert run(project, "evaluate") == 2
     said = capsys.readouterr().err
-    assert "no model is in use yet" in said
+    assert "no version is current yet" in said
     assert words[by_make] in said
     assert words[not by_make] not in said
 
 
 def test_each_hint_has_words_and_only_those_of_make_name_it(by_make: bool) -> None:
     for hint in Hint:
-        said = remedy(hint, "orchard")
+        said = instruction(hint, "orchard")
         assert said[0].isupper() or said.startswith(("make ", "python "))
         assert by_make or not re.search(r"\bmake [a-z]|[A-Z]+=|{", said)
 
@@ -117,7 +117,7 @@ def test_each_hint_has_words_and_only_those_of_make_name_it(by_make: bool) -> No
 def test_a_model_that_is_not_good_enough_is_kept_but_not_in_use(
     project: Path, capsys: pytest.CaptureFixture[str], by_make: bool
 ) -> None:
-    change(project / "conf" / "params.yaml", "margin: 0.1", "margin: 0.9999")
+    change(project / "conf" / "params.yaml", "min_skill: 0.1", "min_skill: 0.9999")
     (project / "tests" / "model").mkdir(parents=True)
     case = "{name: apples are blue, row: {colour: blue}, expect: blue}"
     (project / "tests" / "model" / "behavior.yaml").write_text(f"minimum_functionality: [{case}]", encoding="utf-8")
@@ -128,7 +128,7 @@ def test_a_model_that_is_not_good_enough_is_kept_but_not_in_use(
     assert f"{command}{card.parent.name}" in said
     assert "99.99%" in said or "100.0%" in said
     assert 'Behaviour "apples are blue"' in said
-    with pytest.raises(ArtifactError, match="no model is in use"):
+    with pytest.raises(ArtifactError, match="no version is current"):
         artifact.current(project / "artifacts")
 
 
@@ -149,20 +149,20 @@ def test_versions_are_shown_chosen_and_taken_back(
     first = artifact.current(project / "artifacts")
     shutil.copytree(first, project / "artifacts" / "mine")
     assert run(project, "promote", "mi") == 0
-    assert run(project, "runs") == 0
+    assert run(project, "versions") == 0
     table = capsys.readouterr().out
     assert re.search(r"mine .* yes", table)
     assert re.search(rf"{first.name} .* until ", table)
     assert run(project, "rollback") == 0
     assert artifact.current(project / "artifacts") == first
     capsys.readouterr()
-    assert run(project, "runs", "--json") == 0
-    assert {one["version"]: one["in_use"] for one in json.loads(capsys.readouterr().out)} == {
+    assert run(project, "versions", "--json") == 0
+    assert {one["version"]: one["is_current"] for one in json.loads(capsys.readouterr().out)} == {
         "mine": False,
         first.name: True,
     }
     assert run(project, "rollback") == 2
-    assert "no version that was in use before" in capsys.readouterr().err
+    assert "no version that was current before" in capsys.readouterr().err
 
 
 def lines(*rows: str) -> bytes:
@@ -170,7 +170,8 @@ def lines(*rows: str) -> bytes:
 
 
 def row(number: int, weight: object, colour: str = "red", note: str | None = None) -> str:
-    fruit, said = "apple" if number % 2 else "cherry", f"note {number}" if note is None else note
+    fruit = "apple" if number % 2 else "cherry"
+    said = f"note {number}" if note is None else note
     return f"f{number},{fruit},{number},{said},{weight},{colour}"
 
 
@@ -266,10 +267,10 @@ def test_every_line_on_standard_output_is_json_when_asked_for(
 ) -> None:
     monkeypatch.setenv("LOG_FORMAT", "json")
     assert run(trained_project, "evaluate") == 0
-    assert run(trained_project, "runs") == 0
+    assert run(trained_project, "versions") == 0
     assert run(trained_project, "predict", "absent.csv", "out.csv") == 2
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [one["in_use"] for one in records[-2]["versions"]] == [True]
+    assert [one["is_current"] for one in records[-2]["versions"]] == [True]
     assert records[0]["evaluation"]["model"]["rows"] > 9
     assert (records[-1]["level"], records[-1]["message"][:10]) == ("ERROR", "absent.csv")
 
@@ -284,7 +285,7 @@ def test_a_traceback_is_shown_only_when_asked_for(project: Path, capsys: pytest.
 
 def test_predicting_without_a_model_says_how_to_make_one(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(project, "predict", "in.csv", "out.csv") == 2
-    assert remedy(Hint.TRAIN, KIND.project.package) in capsys.readouterr().err
+    assert instruction(Hint.TRAIN, KIND.project.package) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("code", ["packages/mlkeel/mlkeel", f"src/{KIND.project.package}"])

@@ -3,9 +3,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import pytest
-from mlkeel.adopt.columns import Decision, decide, roles
+from mlkeel.adopt.infer_roles import RoleDecision, infer_roles, parse_roles
 from mlkeel.config import Role
-from mlkeel.data.kinds import as_iso, is_ambiguous, personal
+from mlkeel.data.column_types import as_iso, is_ambiguous, personal_data_type
 from mlkeel.errors import DataError
 
 from .kinds import KIND
@@ -44,8 +44,8 @@ def table(**columns: list[str]) -> pd.DataFrame:
 
 def decided(
     frame: pd.DataFrame, given: Mapping[str, Role] | None = None, overrules: Mapping[str, Role] | None = None
-) -> dict[str, Decision]:
-    return decide(frame, "label", given or {}, overrules or {}, KIND.task.targets, KIND.project.features)
+) -> dict[str, RoleDecision]:
+    return infer_roles(frame, "label", given or {}, overrules or {}, KIND.task.target_checks, KIND.project.features)
 
 
 def role(values: list[str], name: str = "x") -> str:
@@ -60,10 +60,10 @@ def test_each_kind_of_column_is_told_with_a_reason(name: str) -> None:
 
 
 def test_roles_are_given_by_name() -> None:
-    assert roles(["x=numeric", "a=b=ignored"]) == {"x": "numeric", "a=b": "ignored"}
+    assert parse_roles(["x=numeric", "a=b=ignored"]) == {"x": "numeric", "a=b": "ignored"}
     for wrong in ("x=number", "numeric", "=numeric"):
         with pytest.raises(DataError, match="write column=role"):
-            roles([wrong])
+            parse_roles([wrong])
 
 
 def test_a_copy_is_told_even_in_other_words() -> None:
@@ -140,8 +140,8 @@ def test_a_card_number_is_told_by_its_check_digit() -> None:
     real = pd.Series(
         ["4111 1111 1111 1111", "5500-0000-0000-0004", "4012888888881881", "4222222222222", "340000000000009"]
     )
-    assert personal(real, "card") == "card numbers"
-    assert personal(real.str.replace("1", "2", n=1), "number") is None
+    assert personal_data_type(real, "card") == "card numbers"
+    assert personal_data_type(real.str.replace("1", "2", n=1), "number") is None
 
 
 def test_dates_are_written_in_one_way() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlkeel.contract.suites import Contract
-from mlkeel.data.tables import conform, load
+from mlkeel.data.tables import coerce_dtypes, load
 from mlkeel.errors import DataError
 
 ROWS = st.lists(
@@ -68,12 +68,12 @@ def test_a_spelling_of_missing_is_a_category_where_the_contract_knows_it(
 
 
 def test_whole_numbers_become_numbers(fruit_contract: Contract) -> None:
-    assert conform(pd.DataFrame({"weight_g": [1, 2]}), fruit_contract)["weight_g"].dtype == "float64"
+    assert coerce_dtypes(pd.DataFrame({"weight_g": [1, 2]}), fruit_contract)["weight_g"].dtype == "float64"
 
 
 def test_text_among_numbers_is_left_for_the_contract_to_name(fruit_contract: Contract) -> None:
     table = pd.DataFrame({"weight_g": ["1", "heavy"]})
-    assert conform(table, fruit_contract)["weight_g"].tolist() == ["1", "heavy"]
+    assert coerce_dtypes(table, fruit_contract)["weight_g"].tolist() == ["1", "heavy"]
 
 
 def test_codes_with_leading_zeros_stay_text(tmp_path: Path, fruit_contract: Contract) -> None:
@@ -85,5 +85,5 @@ def test_codes_with_leading_zeros_stay_text(tmp_path: Path, fruit_contract: Cont
 @settings(max_examples=25)
 @given(rows=ROWS)
 def test_conforming_twice_changes_nothing(fruit_contract: Contract, rows: list[dict[str, object]]) -> None:
-    once = conform(pd.DataFrame(rows), fruit_contract)
-    pd.testing.assert_frame_equal(conform(once, fruit_contract), once)
+    once = coerce_dtypes(pd.DataFrame(rows), fruit_contract)
+    pd.testing.assert_frame_equal(coerce_dtypes(once, fruit_contract), once)

@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 from mlkeel.config import Role
 from mlkeel.contract.suites import Contract
-from mlkeel.drafts import trial
-from mlkeel.drafts.draft import draft, types_only, with_own_rules
-from mlkeel.drafts.room import bounds, present, room
-from mlkeel.drafts.rules import common_pattern
-from mlkeel.drafts.trial import Trial, findings
+from mlkeel.drafts import draft_check as checking
+from mlkeel.drafts.draft import draft, draft_types, merge_own_expectations
+from mlkeel.drafts.draft_check import DraftCheck, failed_expectations
+from mlkeel.drafts.expectation_drafts import common_pattern
+from mlkeel.drafts.tolerance import bounds, present, tolerance
 from mlkeel.faults import tables as faults
-from mlkeel.faults.tables import Scene
+from mlkeel.faults.tables import FaultContext
 from mlkeel.faults.targets import faults_of
 
 from .kinds import KIND
@@ -35,9 +35,9 @@ ROLES: dict[str, Role] = {
     **{"colour": "categorical", "note": "text", "label": "target"},
 }
 FEATURES = KIND.project.features
-SCENE = Scene(draft(TABLE, ROLES, FEATURES), "label")
+SCENE = FaultContext(draft(TABLE, ROLES, FEATURES), "label")
 OF_THE_KIND = faults_of(SCENE.contract, "label")
-ALL_FAULTS = (*OF_THE_KIND.FOR_THE_SUITES, *OF_THE_KIND.BEYOND_THE_SUITES)
+ALL_FAULTS = (*OF_THE_KIND.CAUGHT_BY_CONTRACT, *OF_THE_KIND.NOT_CAUGHT_BY_CONTRACT)
 FAULTS = [fault for fault in ALL_FAULTS if fault(TABLE, SCENE) is not None]
 
 
@@ -46,7 +46,7 @@ def contract() -> Contract:
     return SCENE.contract
 
 
-def rule(contract: Contract, kind: str, column: str | None) -> dict[str, Any]:
+def expectation(contract: Contract, kind: str, column: str | None) -> dict[str, Any]:
     expectations = contract.dataset["expectations"] + contract.features["expectations"]
     return next(
         item["kwargs"]
@@ -56,17 +56,17 @@ def rule(contract: Contract, kind: str, column: str | None) -> dict[str, Any]:
 
 
 def test_the_table_meets_its_own_draft(contract: Contract) -> None:
-    assert findings(TABLE, contract) == []
+    assert failed_expectations(TABLE, contract) == []
 
 
 def test_another_sample_of_the_same_data_meets_it() -> None:
     contract = draft(TABLE.iloc[::2].reset_index(drop=True), ROLES, FEATURES)
     others = TABLE.iloc[1::2].reset_index(drop=True)
-    assert [finding.sentence for finding in findings(others, contract) if finding.critical] == []
+    assert [finding.sentence for finding in failed_expectations(others, contract) if finding.critical] == []
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_a_fault_breaks_a_copy_and_leaves_the_table(fault: faults.Plant) -> None:
+def test_a_fault_breaks_a_copy_and_leaves_the_table(fault: faults.DataFault) -> None:
     before = TABLE.copy()
     broken = fault(TABLE, SCENE)
     assert broken is not None
@@ -80,9 +80,11 @@ def test_most_faults_have_something_to_break_here() -> None:
 
 def test_a_fault_without_anything_to_break_says_so() -> None:
     table = TABLE[["colour", "note", "label"]]
-    scene = Scene(draft(table, {"colour": "categorical", "note": "text", "label": "target"}, FEATURES), "label")
+    context = FaultContext(
+        draft(table, {"colour": "categorical", "note": "text", "label": "target"}, FEATURES), "label"
+    )
     for fault in (faults.another_unit, faults.stale_dates, faults.repeated_identifiers, faults.swapped_columns):
-        assert fault(table, scene) is None
+        assert fault(table, context) is None
 
 
 def test_bounds_leave_room_and_keep_the_sign() -> None:
@@ -109,8 +111,8 @@ def test_a_bound_never_cuts_what_was_seen() -> None:
 
 
 def test_room_shrinks_with_the_rows_and_is_never_nothing() -> None:
-    assert room(0.5, 100) > room(0.5, 10_000) > 0
-    assert room(0, 1000) > 0
+    assert tolerance(0.5, 100) > tolerance(0.5, 10_000) > 0
+    assert tolerance(0, 1000) > 0
 
 
 def test_a_column_that_is_often_missing_may_go_on_being_so() -> None:
@@ -120,16 +122,16 @@ def test_a_column_that_is_often_missing_may_go_on_being_so() -> None:
 
 def test_few_unseen_categories_are_let_through_and_more_are_not(contract: Contract) -> None:
     one = TABLE.assign(colour=TABLE["colour"].where(TABLE.index > 0, "new"))
-    assert {finding.critical for finding in findings(one, contract)} == {False}
+    assert {finding.critical for finding in failed_expectations(one, contract)} == {False}
     many = TABLE.assign(colour=TABLE["colour"].where(TABLE.index % 3 > 0, "new"))
-    assert any(finding.critical for finding in findings(many, contract))
+    assert any(finding.critical for finding in failed_expectations(many, contract))
 
 
 def test_rows_that_repeat_by_nature_are_counted_instead() -> None:
     few = pd.DataFrame({"colour": TABLE["colour"], "label": TABLE["label"].iloc[np.arange(N) % 9].to_numpy()})
     drafted = draft(few, {"colour": "categorical", "label": "target"}, FEATURES)
     twice = pd.concat([few, few], ignore_index=True)
-    assert [finding.expectation["type"] for finding in findings(twice, drafted)] == [
+    assert [finding.expectation["type"] for finding in failed_expectations(twice, drafted)] == [
         "expect_table_row_count_to_be_between"
     ]
 
@@ -147,7 +149,7 @@ def test_identifiers_share_a_pattern_if_they_have_one_form(texts: list[str], pat
 
 
 def test_a_third_of_the_rows_is_enough_and_a_quarter_is_not(contract: Contract) -> None:
-    fewest = rule(contract, "table_row_count_to_be_between", None)["min_value"]
+    fewest = expectation(contract, "table_row_count_to_be_between", None)["min_value"]
     assert N // 4 < fewest <= N // 3
 
 
@@ -162,41 +164,44 @@ def test_what_a_person_changed_or_added_stays(contract: Contract) -> None:
     }
     gone = {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "gone"}, "severity": "info"}
     before.features["expectations"] += [added, gone]
-    merged = with_own_rules(contract, before, set(ROLES)).features["expectations"]
+    merged = merge_own_expectations(contract, before, set(ROLES)).features["expectations"]
     assert changed in merged
     assert added in merged
     assert gone not in merged
     assert len(merged) == len(contract.features["expectations"]) + 1
-    assert with_own_rules(contract, contract, set(ROLES)).features["expectations"] == contract.features["expectations"]
+    assert (
+        merge_own_expectations(contract, contract, set(ROLES)).features["expectations"]
+        == contract.features["expectations"]
+    )
 
 
 def test_dates_may_lie_in_any_year() -> None:
     for first in ("0001-01-01", "1500-06-30", "9998-12-31"):
         table = TABLE.assign(day=TABLE["day"].where(TABLE.index % 3 > 0, first))
-        assert findings(table, draft(table, ROLES, FEATURES)) == []
+        assert failed_expectations(table, draft(table, ROLES, FEATURES)) == []
 
 
 @pytest.mark.parametrize("rows", [20, 60])
 def test_a_column_with_few_values_leaves_room_for_others(rows: int) -> None:
     table = TABLE.assign(size=TABLE["size"].where(TABLE.index < rows))
-    lowest = rule(draft(table, ROLES, FEATURES), "column_quantile_values_to_be_between", "size")
+    lowest = expectation(draft(table, ROLES, FEATURES), "column_quantile_values_to_be_between", "size")
     assert lowest["quantile_ranges"]["value_ranges"][0][0] <= table["size"].min()
 
 
 def test_a_trial_names_what_it_refused_and_what_it_missed() -> None:
-    said = Trial(10, ["x-rule"], 20, ["lost class"]).sentence
-    assert "refused 1 of 10 honest samples (x-rule)" in said
+    said = DraftCheck(10, ["x-rule"], 20, ["lost class"]).sentence
+    assert "rejected 1 of 10 held-out samples (x-rule)" in said
     assert "noticed 19 of 20 planted faults (not: lost class)" in said
 
 
 def test_a_trial_counts_each_fault_that_a_weak_draft_misses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OF_THE_KIND, "FOR_THE_SUITES", (faults.lost_column, lambda table, _: table.copy()))
-    tried = trial.attempt(TABLE, ROLES, "label", FEATURES, times=1)
-    assert (tried.samples, tried.refused, tried.planted) == (1, [], 2)
+    monkeypatch.setattr(OF_THE_KIND, "CAUGHT_BY_CONTRACT", (faults.lost_column, lambda table, _: table.copy()))
+    tried = checking.check_draft(TABLE, ROLES, "label", FEATURES, times=1)
+    assert (tried.samples, tried.rejected, tried.planted) == (1, [], 2)
     assert len(tried.missed) == 1
 
 
 def test_the_types_alone_say_how_to_read(contract: Contract) -> None:
-    plain = types_only(ROLES, {"weight", "size"}, FEATURES, KIND.task.kind.TYPE)
+    plain = draft_types(ROLES, {"weight", "size"}, FEATURES, KIND.task.output_type.TYPE)
     assert plain.types == contract.types
     assert plain.all_columns == contract.all_columns

@@ -15,9 +15,9 @@ from mlkeel.drift import (
     labels,
     most_missing,
     parameters,
-    shares_now,
-    shares_of,
+    reference_shares,
     threshold,
+    window_shares,
     with_lengths,
 )
 
@@ -30,7 +30,8 @@ REFERENCE = pd.DataFrame(
         "predicted_fruit": pd.Series(["apple"] * 300 + ["cherry"] * 100, dtype="str"),
     }
 )
-CHANCE, LEAST = 0.005, 0.02
+CHANCE = 0.005
+LEAST = 0.02
 TEN = np.full(10, 0.1)
 
 
@@ -89,7 +90,7 @@ def test_our_divergence_is_that_of_great_expectations(suite: Suite) -> None:
     )
     for column in window:
         kwargs = item(suite, column)["kwargs"]
-        ours = divergence(shares_now(window[column], kwargs), shares_of(kwargs))
+        ours = divergence(window_shares(window[column], kwargs), reference_shares(kwargs))
         for limit, passes in ((ours - 1e-6, False), (ours + 1e-6, True)):
             one = {"type": KL, "kwargs": kwargs | {"threshold": limit}}
             (finding,) = check(window, suite | {"expectations": [one]})
@@ -111,7 +112,7 @@ def test_numbers_are_cut_so_that_a_change_can_be_seen(
 ) -> None:
     suite = drift_suite(pd.DataFrame({"weight_g": numbers}), fruit_contract, "fruit")
     found = [one["kwargs"] for one in suite["expectations"] if one["type"] == KL]
-    assert [len(shares_of(kwargs)) for kwargs in found] == ([] if bins is None else [bins])
+    assert [len(reference_shares(kwargs)) for kwargs in found] == ([] if bins is None else [bins])
     if numbers.count(0.0) > 1 and found:
         fewer_zeros = pd.DataFrame(
             {"weight_g": [2.0 if number == 0 and at % 2 else number for at, number in enumerate(numbers)]}
@@ -120,7 +121,7 @@ def test_numbers_are_cut_so_that_a_change_can_be_seen(
 
 
 def test_each_decile_is_expected_to_hold_a_tenth(suite: Suite) -> None:
-    assert shares_of(item(suite, "weight_g")["kwargs"]) == pytest.approx(TEN, abs=0.01)
+    assert reference_shares(item(suite, "weight_g")["kwargs"]) == pytest.approx(TEN, abs=0.01)
     partition = item(suite, "weight_g")["kwargs"]["partition_object"]
     assert counts(REFERENCE["weight_g"], partition).tolist() == [40] * 10
     assert labels(partition)[0] == "under 39.9"
@@ -163,7 +164,9 @@ def test_few_missing_values_are_chance_and_many_are_not() -> None:
 
 @pytest.mark.parametrize("rows", [50, 1000])
 def test_windows_of_the_same_rows_seldom_raise_an_alarm(rows: int) -> None:
-    draw, alarms, each = np.random.default_rng(7), 0, CHANCE / 10
+    draw = np.random.default_rng(7)
+    alarms = 0
+    each = CHANCE / 10
     shares = np.array([0.4, 0.3, 0.2, 0.09, 0.01])
     for _ in range(2000):
         before = draw.multinomial(5000, shares) + 0.5

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 from fastapi.testclient import TestClient
-from mlkeel.config import read_serving
+from mlkeel.config import read_server_config
 from mlkeel.errors import ArtifactError
 from mlkeel.registry.artifact import current
 from mlkeel.serve.app import build
-from mlkeel.serve.lifecycle import Lifecycle
+from mlkeel.serve.model_manager import ModelManager
 from mlkeel.store.store import Recorded, Store, StoreError
 
 from .kinds import KIND
@@ -23,7 +23,7 @@ TARGET = KIND.target
 TRUTH, WRONG = ("apple", "stone") if KIND.classification else (9000, "80.5")
 ONE = "new"  # key
 STORE = "sqlite:///records/predictions.db"
-Serve = Callable[..., tuple[TestClient, Lifecycle]]
+Serve = Callable[..., tuple[TestClient, ModelManager]]
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_an_answer_is_recorded_as_it_was_given(client: TestClient, tmp_path: Pat
 
 @pytest.mark.usefixtures("serve")
 def test_when_the_api_has_ended_all_it_answered_is_in_the_store(tmp_path: Path) -> None:
-    with TestClient(build(tmp_path, read_serving({}))[0]) as client:
+    with TestClient(build(tmp_path, read_server_config({}))[0]) as client:
         client.post("/predict", json=[ROW] * 3)
     assert len(Store.open("sqlite:///records/predictions.db", tmp_path).recorded().time) == 3
 
@@ -114,7 +114,8 @@ def test_what_is_no_number_is_no_truth(client: TestClient, truth: str) -> None:
 
 def test_truths_have_the_limits_of_rows(serve: Serve) -> None:
     client, _ = serve(API_STORE=STORE, API_KEYS=ONE, API_MAX_ROWS="2")
-    told, key = [{"request_id": "a", "truth": TRUTH}] * 3, {"x-api-key": ONE}
+    told = [{"request_id": "a", "truth": TRUTH}] * 3
+    key = {"x-api-key": ONE}
     assert client.post("/feedback", json=told[:2]).status_code == 401
     assert client.post("/feedback", json=told, headers=key).status_code == 413
     assert client.post("/feedback", json=[], headers=key).status_code == 422
@@ -132,7 +133,7 @@ def test_with_recording_off_nothing_is_written_and_truths_are_sent_back(serve: S
 
 def test_truths_are_sent_back_when_there_is_no_room(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     client, _ = serve(API_STORE=STORE)
-    monkeypatch.setattr("mlkeel.store.recorder.MOST", -1)
+    monkeypatch.setattr("mlkeel.store.prediction_logger.MAX_QUEUE_BYTES", -1)
     assert client.post("/predict", json=ROW).status_code == 200
     answer = client.post("/feedback", json={"request_id": "a", "truth": TRUTH})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -168,10 +169,10 @@ def test_only_a_column_that_there_is_can_be_private(serve: Serve, tmp_path: Path
 
 
 def test_the_newest_run_of_the_monitor_is_told_to_prometheus(serve: Serve, tmp_path: Path) -> None:
-    breach = {"check": "drift", "column": COLUMN, "alarm": False}
+    violation = {"check": "drift", "column": COLUMN, "alarm": False}
     columns = {COLUMN: {"divergence": 0.25, "threshold": 0.05, "missing": None}}
     run = {"time": "2026-11-23T08:00:00Z", "artifact": "v1", "outcome": "alarm", "window": {"rows": 1000}}
-    run |= {"breaches": [breach], "columns": columns, "quality": {"live": {"rows": 7}, "promised": {"rows": 9}}}
+    run |= {"violations": [violation], "columns": columns, "quality": {"live": {"rows": 7}, "promised": {"rows": 9}}}
     Store.open("sqlite:///records/predictions.db", tmp_path).add_run(run)
     client, _ = serve(API_STORE=STORE)
     client.post("/predict", json=BROKEN)
@@ -179,7 +180,7 @@ def test_the_newest_run_of_the_monitor_is_told_to_prometheus(serve: Serve, tmp_p
     said = client.get("/metrics").text
     for line in (
         *("monitor_time_seconds 1.7", "monitor_rows 1000.0", "monitor_could_not_run 0.0"),
-        'monitor_breach{check="drift",column="' + COLUMN + '"} 0.5',
+        'monitor_violation{check="drift",column="' + COLUMN + '"} 0.5',
         'monitor_divergence{column="' + COLUMN + '"} 0.25',
         *('monitor_quality{score="rows"} 7.0', 'monitor_promised_quality{score="rows"} 9.0'),
     ):

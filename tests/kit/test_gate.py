@@ -16,7 +16,7 @@ from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Prepared
 from mlkeel.registry.artifact import current
 from mlkeel.tasks.evaluation import Evaluation, evaluate
-from mlkeel.training.gate import Duel, duel, misbehaviour
+from mlkeel.training.gate import ChampionComparison, behavior_failures, compare_with_champion
 
 from .kinds import KIND
 from .steps import prepare
@@ -25,7 +25,7 @@ FEATURE = KIND.feature
 OTHER_TARGET = "colour" if KIND.classification else "weight_g"
 APPLE: Case = {"note": "crisp and sour"} if KIND.text else {"weight_g": 150}
 
-Fight = Callable[..., Any]  # gives a duel, or None
+Fight = Callable[..., Any]  # gives a comparison, or None
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +61,19 @@ def spoilt(predictor: Predictor, rows: int) -> Predictor:
 def fight(orchard: Prepared, orchard_settings: Settings, ruled: Path, fruit_predictor: Predictor) -> Fight:
     """Let a spoilt copy of the champion meet it."""
 
-    def meet(rows: int = 1000, prepared: Prepared = orchard, baseline: float = 1.0) -> Duel | None:
+    def meet(rows: int = 1000, prepared: Prepared = orchard, baseline: float = 1.0) -> ChampionComparison | None:
         evaluation = judged(fruit_predictor, orchard)
         loss = "log_loss" if KIND.classification else "mae"
         evaluation = replace(evaluation, baseline=evaluation.baseline.model_copy(update={loss: baseline}))
-        return duel(spoilt(fruit_predictor, rows), evaluation, prepared, orchard_settings, ruled)
+        return compare_with_champion(spoilt(fruit_predictor, rows), evaluation, prepared, orchard_settings, ruled)
 
     return meet
 
 
 def judged(predictor: Predictor, prepared: Prepared) -> Evaluation:
     gate: Any = SimpleNamespace(slices=())
-    test, truth = prepared.table.test, prepared.truth
+    test = prepared.table.test
+    truth = prepared.targets
     answers = predictor.graph.run(prepared.features["test"])
     return evaluate(KIND.task, KIND.project.metrics, test, answers, truth["test"], truth["train"], gate)
 
@@ -81,33 +82,33 @@ def test_a_model_that_is_worse_than_the_one_in_use_falls_short_of_it(
     fight: Fight, ruled: Path, orchard_settings: Settings
 ) -> None:
     met = fight()
-    assert met.worse > 0.1
-    (said,) = met.shortcomings(orchard_settings.gate)
+    assert met.loss_increase > 0.1
+    (said,) = met.failures(orchard_settings.gate)
     assert current(ruled / "artifacts").name in said
-    assert f"{met.worse:.1%} more than" in said
+    assert f"{met.loss_increase:.1%} more than" in said
     assert "2.0% more is accepted" in said
     assert "may have learnt" not in said
 
 
 def test_a_share_that_a_person_accepts_is_no_shortcoming(fight: Fight, orchard_settings: Settings) -> None:
     met = fight()
-    assert met.shortcomings(orchard_settings.gate.model_copy(update={"champion": met.worse + 0.01})) == []
+    assert met.failures(orchard_settings.gate.model_copy(update={"max_regression": met.loss_increase + 0.01})) == []
 
 
 def test_what_one_row_does_can_be_chance(fight: Fight, orchard_settings: Settings) -> None:
     met = fight(rows=1)
-    assert met.worse > orchard_settings.gate.champion
-    assert met.shortcomings(orchard_settings.gate) == []
+    assert met.loss_increase > orchard_settings.gate.max_regression
+    assert met.failures(orchard_settings.gate) == []
 
 
 def test_an_equal_model_is_let_in_even_where_nothing_is_accepted(fight: Fight, orchard_settings: Settings) -> None:
     met = fight(rows=0)
-    assert met.shortcomings(orchard_settings.gate.model_copy(update={"champion": 0.0})) == []
+    assert met.failures(orchard_settings.gate.model_copy(update={"max_regression": 0.0})) == []
     assert "the same as" in met.sentence
 
 
 def test_beside_a_champion_that_hardly_errs_little_is_not_called_much(fight: Fight, orchard_settings: Settings) -> None:
-    assert fight(baseline=1e6).shortcomings(orchard_settings.gate) == []
+    assert fight(baseline=1e6).failures(orchard_settings.gate) == []
 
 
 def test_a_champion_that_answers_nothing_is_left_out(fight: Fight, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +138,7 @@ def test_where_nothing_is_in_use_there_is_no_champion(fight: Fight, ruled: Path)
         ("features.json", "expectations", "expectation", "features.json"),
         ("dataset.json", '"apple"', '"pear"', "it answers other classes (pear, cherry)")
         if KIND.classification
-        else ("params.yaml", "margin", "morgin", "gate.morgin is not a setting"),
+        else ("params.yaml", "min_skill", "morgin", "gate.morgin is not a setting"),
     ],
 )
 def test_a_champion_that_cannot_be_judged_is_left_out_and_it_is_said_why(
@@ -150,7 +151,7 @@ def test_a_champion_that_cannot_be_judged_is_left_out_and_it_is_said_why(
     met = fight()
     assert said in met.sentence
     assert "was not compared" in met.sentence
-    assert met.shortcomings(orchard_settings.gate) == []
+    assert met.failures(orchard_settings.gate) == []
 
 
 def test_a_feature_that_changed_its_type_leaves_the_champion_out(fight: Fight, orchard: Prepared) -> None:
@@ -166,7 +167,7 @@ WRONG: Case = RIGHT | {"name": "a cherry", "expect": "cherry" if KIND.classifica
 
 
 def test_behaviour_that_fails_is_named(fruit_predictor: Predictor, orchard: Prepared) -> None:
-    (said,) = misbehaviour({"minimum_functionality": [RIGHT, WRONG]}, fruit_predictor, orchard)
+    (said,) = behavior_failures({"minimum_functionality": [RIGHT, WRONG]}, fruit_predictor, orchard)
     found = "answers apple" if KIND.classification else "estimates"
     assert said.startswith(f'behaviour "a cherry": it {found}')
 
@@ -183,9 +184,9 @@ def test_behaviour_that_fails_is_named(fruit_predictor: Predictor, orchard: Prep
 def test_behaviour_that_cannot_be_asked_is_no_behaviour(
     fruit_predictor: Predictor, orchard: Prepared, kind: str, case: Case
 ) -> None:
-    assert len(misbehaviour({kind: [case]}, fruit_predictor, orchard)) == 1
+    assert len(behavior_failures({kind: [case]}, fruit_predictor, orchard)) == 1
 
 
 def test_where_no_behaviour_is_written_none_is_asked(fruit_predictor: Predictor, orchard: Prepared) -> None:
-    assert misbehaviour({}, fruit_predictor, orchard) == []
-    assert misbehaviour({"invariance": []}, fruit_predictor, orchard) == []
+    assert behavior_failures({}, fruit_predictor, orchard) == []
+    assert behavior_failures({"invariance": []}, fruit_predictor, orchard) == []

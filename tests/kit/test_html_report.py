@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from mlkeel.errors import InputError
 from mlkeel.registry import artifact
-from mlkeel.report.advice import advise, verdict
-from mlkeel.report.history import Run, runs
+from mlkeel.report.history import Run, read_runs
 from mlkeel.report.html_report import page, write
-from mlkeel.report.review import Judged, Review, Table, review
+from mlkeel.report.recommendations import recommend, verdict
+from mlkeel.report.report_data import ModelReview, ReportData, Table, collect
 from mlkeel.tasks.metrics import figures
 
 from .kinds import KIND
@@ -60,10 +60,10 @@ class Outline(HTMLParser):
 
 
 def monitored(version: str, **other: object) -> dict[str, Any]:
-    breach = {"check": "drift", "column": HOSTILE, "sentence": "it moved", "severity": "critical", "alarm": True}
+    violation = {"check": "drift", "column": HOSTILE, "sentence": "it moved", "severity": "critical", "alarm": True}
     run = {"time": "2026-11-23T08:00:00Z", "artifact": version, "outcome": "alarm", "reason": None}
     window = {"source": "records", "from": None, "to": None, "rows": 1000}
-    return run | {"window": window, "breaches": [breach], "columns": {HOSTILE: WATCHED}} | other
+    return run | {"window": window, "violations": [violation], "columns": {HOSTILE: WATCHED}} | other
 
 
 @pytest.fixture(scope="session")
@@ -73,29 +73,29 @@ def reported(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def reviewed(reported: Path) -> Review:
-    return review(KIND.project, reported, "off")
+def reviewed(reported: Path) -> ReportData:
+    return collect(KIND.project, reported, "off")
 
 
 @pytest.fixture(scope="session")
-def judged(reviewed: Review) -> Judged:
-    assert isinstance(reviewed.judged, Judged)
-    return reviewed.judged
+def judged(reviewed: ReportData) -> ModelReview:
+    assert isinstance(reviewed.model_review, ModelReview)
+    return reviewed.model_review
 
 
 @pytest.fixture
-def seen(reviewed: Review, reported: Path) -> Review:
+def seen(reviewed: ReportData, reported: Path) -> ReportData:
     """What was seen after a run of the monitor that raised an alarm."""
     folder = reported / "reports"
     folder.mkdir(exist_ok=True)
     (folder / "monitor.json").write_text(json.dumps(monitored(reviewed.version)), encoding="utf-8")
-    known, notes = runs(reported, "off")
+    known, notes = read_runs(reported, "off")
     (folder / "monitor.json").unlink()
-    return dataclasses.replace(reviewed, runs=known, notes=notes)
+    return dataclasses.replace(reviewed, runs=known, run_notes=notes)
 
 
-def test_answers_whose_truth_is_known_stand_beside_what_was_promised(reviewed: Review, seen: Review) -> None:
-    scores = reviewed.metrics.model.model_dump()
+def test_answers_whose_truth_is_known_stand_beside_what_was_promised(reviewed: ReportData, seen: ReportData) -> None:
+    scores = reviewed.metrics_file.model.model_dump()
     quality = {"promised": scores, "live": scores | {"rows": 4321}, "slices": {HOSTILE: scores}}
     latest = dataclasses.replace(seen, runs=[Run.model_validate(monitored(reviewed.version, quality=quality))])
     assert "in production" not in Outline(page(seen)).text
@@ -103,15 +103,15 @@ def test_answers_whose_truth_is_known_stand_beside_what_was_promised(reviewed: R
     assert said.index("as promised") < said.index("in production") < said.index("4,321")
 
 
-def commands(review: Review) -> list[str]:
-    return [advice.command for advice in advise(review)]
+def commands(report: ReportData) -> list[str]:
+    return [recommendation.command for recommendation in recommend(report)]
 
 
-def said(review: Review) -> str:
-    return " ".join(f"{advice.why} {advice.what}" for advice in advise(review))
+def said(report: ReportData) -> str:
+    return " ".join(f"{recommendation.why} {recommendation.what}" for recommendation in recommend(report))
 
 
-def test_the_page_is_whole_and_needs_nothing_from_elsewhere(seen: Review) -> None:
+def test_the_page_is_whole_and_needs_nothing_from_elsewhere(seen: ReportData) -> None:
     content = page(seen)
     outline = Outline(content)
     assert outline.open == []
@@ -120,20 +120,20 @@ def test_the_page_is_whole_and_needs_nothing_from_elsewhere(seen: Review) -> Non
     assert not re.search(r"https?://|@import|url\(", content)
 
 
-def test_a_name_is_text_whatever_it_says(seen: Review) -> None:
+def test_a_name_is_text_whatever_it_says(seen: ReportData) -> None:
     content = page(seen)
     assert "<script" not in content
     assert "\0" not in content
     assert HOSTILE.replace("\0", " ") in Outline(content).text
 
 
-def test_each_drawing_has_words_and_numbers(reviewed: Review, judged: Judged) -> None:
+def test_each_drawing_has_words_and_numbers(reviewed: ReportData, judged: ModelReview) -> None:
     content = page(reviewed)
-    assert content.count('role="img" aria-label="') == len(judged.charts) + len(reviewed.shares) + 1
-    assert all(chart.says and chart.rows for chart in judged.charts)
+    assert content.count('role="img" aria-label="') == len(judged.charts) + len(reviewed.distributions) + 1
+    assert all(chart.description and chart.rows for chart in judged.charts)
 
 
-def test_it_shows_the_scores_of_the_model_on_the_test_part(reviewed: Review, judged: Judged) -> None:
+def test_it_shows_the_scores_of_the_model_on_the_test_part(reviewed: ReportData, judged: ModelReview) -> None:
     text = Outline(page(reviewed)).text
     assert all(figure in text for figure in figures(KIND.task.metrics, judged.evaluation.model))
     assert reviewed.version in text
@@ -146,7 +146,7 @@ def test_a_report_is_written_whole(reported: Path) -> None:
 
 
 def test_without_a_model_there_is_no_report(project: Path) -> None:
-    with pytest.raises(InputError, match="no model is in use yet"):
+    with pytest.raises(InputError, match="no version is current yet"):
         write(KIND.project, project, "off")
     assert not (project / "reports").exists()
 
@@ -156,62 +156,62 @@ def test_a_table_that_breaks_the_contract_is_shown_and_not_died_of(trained_proje
     path = project / "data" / "fruit.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join([*lines[:-1], lines[-1].replace("cherry", "<b>kiwi</b>")]) + "\n", encoding="utf-8")
-    found = review(KIND.project, project, "off")
+    found = collect(KIND.project, project, "off")
     assert isinstance(found.table, Table)
-    assert isinstance(found.judged, str)
+    assert isinstance(found.model_review, str)
     assert '"<b>kiwi</b>" in row 120' in Outline(page(found)).text
-    assert verdict(found, advise(found)).startswith("It needs attention")
+    assert verdict(found, recommend(found)).startswith("It needs attention")
     assert commands(found)[0] == "make test-data"
 
 
-def test_without_a_run_it_says_how_to_begin(reviewed: Review) -> None:
+def test_without_a_run_it_says_how_to_begin(reviewed: ReportData) -> None:
     assert "make monitor" in commands(reviewed)
-    assert "not known yet" in verdict(reviewed, advise(reviewed)) or any(one.grave for one in advise(reviewed))
+    assert "not known yet" in verdict(reviewed, recommend(reviewed)) or any(one.critical for one in recommend(reviewed))
 
 
-def test_a_column_that_moved_is_to_be_looked_at(seen: Review) -> None:
-    assert advise(seen)[0].why == f"{HOSTILE} moved."
-    assert advise(seen)[0].grave
+def test_a_column_that_moved_is_to_be_looked_at(seen: ReportData) -> None:
+    assert recommend(seen)[0].why == f"{HOSTILE} moved."
+    assert recommend(seen)[0].critical
 
 
-def with_runs(review: Review, *documents: dict[str, Any]) -> Review:
-    return dataclasses.replace(review, runs=[Run.model_validate(one) for one in documents])
+def with_runs(report: ReportData, *documents: dict[str, Any]) -> ReportData:
+    return dataclasses.replace(report, runs=[Run.model_validate(one) for one in documents])
 
 
-def test_what_is_no_alarm_yet_is_not_well_and_a_warning_never_alarms(reviewed: Review) -> None:
-    breach, warning = ({"check": kind, "sentence": kind, "severity": kind} for kind in ("critical", "warning"))
-    waits = with_runs(reviewed, monitored(reviewed.version, outcome="fine", breaches=[breach, breach, warning]))
+def test_what_is_no_alarm_yet_is_not_well_and_a_warning_never_alarms(reviewed: ReportData) -> None:
+    violation, warning = ({"check": kind, "sentence": kind, "severity": kind} for kind in ("critical", "warning"))
+    waits = with_runs(reviewed, monitored(reviewed.version, outcome="fine", violations=[violation, violation, warning]))
     assert "found 2 things that are no alarm yet" in verdict(waits, [])
     assert "fine, but 2 things were not as they were" in Outline(page(waits)).text
-    warned = with_runs(reviewed, monitored(reviewed.version, outcome="fine", breaches=[warning]))
+    warned = with_runs(reviewed, monitored(reviewed.version, outcome="fine", violations=[warning]))
     assert verdict(warned, []).startswith("It is well")
     assert "no alarm yet" not in said(warned)
 
 
-def test_a_run_that_could_not_be_says_nothing_of_the_model(reviewed: Review) -> None:
+def test_a_run_that_could_not_be_says_nothing_of_the_model(reviewed: ReportData) -> None:
     failed = {"time": "2999-01-01T08:00:00Z", "artifact": None, "outcome": "could not run", "reason": "no rows"}
-    assert [one.grave for one in advise(with_runs(reviewed, failed)) if one.what == "no rows"] == [False]
+    assert [one.critical for one in recommend(with_runs(reviewed, failed)) if one.what == "no rows"] == [False]
     assert "no rows" not in said(with_runs(reviewed, failed | {"time": "2020-01-01T08:00:00Z"}))
-    assert advise(with_runs(reviewed, monitored(reviewed.version), failed))[0].why == f"{HOSTILE} moved."
+    assert recommend(with_runs(reviewed, monitored(reviewed.version), failed))[0].why == f"{HOSTILE} moved."
 
 
-def test_a_weak_slice_asks_for_rows(reviewed: Review, judged: Judged) -> None:
-    weak = dataclasses.replace(judged, weak=["colour = red"])
-    assert "weak where colour = red" in said(dataclasses.replace(reviewed, judged=weak))
-    assert "Collect more such rows" in said(dataclasses.replace(reviewed, judged=weak))
+def test_a_weak_slice_asks_for_rows(reviewed: ReportData, judged: ModelReview) -> None:
+    weak = dataclasses.replace(judged, weak_slices=["colour = red"])
+    assert "weak where colour = red" in said(dataclasses.replace(reviewed, model_review=weak))
+    assert "Collect more such rows" in said(dataclasses.replace(reviewed, model_review=weak))
 
 
-def test_an_old_model_is_to_be_trained_again(reviewed: Review) -> None:
-    later = dataclasses.replace(reviewed, when=reviewed.when + timedelta(days=100))
+def test_an_old_model_is_to_be_trained_again(reviewed: ReportData) -> None:
+    later = dataclasses.replace(reviewed, created_at=reviewed.created_at + timedelta(days=100))
     assert "100 days old" in said(later)
     assert "100 days old" not in said(reviewed)
 
 
-def test_a_changed_table_asks_for_training(reviewed: Review, trained_project: Path, tmp_path: Path) -> None:
+def test_a_changed_table_asks_for_training(reviewed: ReportData, trained_project: Path, tmp_path: Path) -> None:
     project = Path(shutil.copytree(trained_project, tmp_path / "orchard"))
     path = project / "data" / "fruit.csv"
     path.write_text("\n".join(path.read_text(encoding="utf-8").splitlines()[:-1]) + "\n", encoding="utf-8")
-    assert "is not as it was" in said(review(KIND.project, project, "off"))
+    assert "is not as it was" in said(collect(KIND.project, project, "off"))
     assert "is not as it was" not in said(reviewed)
 
 
@@ -220,25 +220,25 @@ def test_a_changed_table_asks_for_training(reviewed: Review, trained_project: Pa
     [
         ("{", 0, "reports/monitor.json cannot be read"),
         ('{"time": 1}', 0, "1 of 1 runs are not in the form"),
-        (json.dumps(monitored("v", outcome="could not run", columns={}, breaches=[])), 1, "API_STORE=off"),
+        (json.dumps(monitored("v", outcome="could not run", columns={}, violations=[])), 1, "API_STORE=off"),
     ],
 )
 def test_runs_that_cannot_be_read_are_named(tmp_path: Path, content: str, count: int, note: str) -> None:
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "monitor.json").write_text(content, encoding="utf-8")
-    known, notes = runs(tmp_path, "off")
+    known, notes = read_runs(tmp_path, "off")
     assert len(known) == count
     assert note in " ".join(notes)
 
 
 def test_to_look_makes_no_store(tmp_path: Path) -> None:
-    assert runs(tmp_path, "sqlite:///records/predictions.db") == ([], [])
+    assert read_runs(tmp_path, "sqlite:///records/predictions.db") == ([], [])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_broken_store_is_named_and_not_died_of(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_text("no database" * 1000, encoding="utf-8")
-    known, notes = runs(tmp_path, "sqlite:///store.db")
+    known, notes = read_runs(tmp_path, "sqlite:///store.db")
     assert known == []
     assert "cannot be read" in notes[0]
 
@@ -248,4 +248,4 @@ def test_broken_versions_are_left_out(trained_project: Path, tmp_path: Path) -> 
     other = artifact.current(project / "artifacts").with_name("20200101T000000000000-00000000")
     other.mkdir()
     (other / "metrics.json").write_text('{"model": 1}', encoding="utf-8")
-    assert len(review(KIND.project, project, "off").versions) == 1
+    assert len(collect(KIND.project, project, "off").versions) == 1

@@ -40,7 +40,8 @@ def answer(port: int, *parts: bytes) -> bytes:
 
 def asked(port: int, *parts: bytes) -> tuple[bytes, int]:
     """The same, and how many of the parts could be sent."""
-    received, sent = b"", 0
+    received = b""
+    sent = 0
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         with contextlib.suppress(ConnectionError):  # it has heard enough
             for part in parts:

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from mlkeel.config import read_serving
+from mlkeel.config import read_server_config
 from mlkeel.errors import ArtifactError, Hint, InputError
+from mlkeel.inference.loaded_model import LoadedModel
 from mlkeel.inference.predictor import Predictor
-from mlkeel.inference.service import Service
-from mlkeel.registry.artifact import current, put_in_use
-from mlkeel.serve.lifecycle import Lifecycle, Server, run
+from mlkeel.registry.artifact import current, set_current
+from mlkeel.serve.model_manager import ModelManager, Server, run
 
 from .kinds import KIND
 
@@ -47,53 +47,55 @@ def test_an_artifact_whose_answers_are_none_is_refused(
 ) -> None:
     monkeypatch.setattr(Predictor, "predict", lambda *_: np.array(found))
     with pytest.raises(ArtifactError, match="it answers a row with") as raised:
-        Service.open(current(artifacts))
+        LoadedModel.open(current(artifacts))
     assert raised.value.hint is Hint.TRAIN
 
 
 def test_a_broken_artifact_is_said_once_and_its_successor_is_taken(
     artifacts: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lifecycle, good = Lifecycle(artifacts), current(artifacts)
+    lifecycle = ModelManager(artifacts)
+    good = current(artifacts)
     (artifacts / "current").write_text("nowhere\n", encoding="utf-8")
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
-            lifecycle.take_over()
+            lifecycle.reload()
     assert len(caplog.records) == 1
     assert good.name in caplog.records[0].getMessage()
     shutil.copytree(good, artifacts / "v3")
-    put_in_use(artifacts, "v3")
-    lifecycle.take_over()
-    assert (lifecycle.service.version, lifecycle.refused, lifecycle.taken_over) == ("v3", 1, 1)
+    set_current(artifacts, "v3")
+    lifecycle.reload()
+    assert (lifecycle.model.version, lifecycle.rejected_versions, lifecycle.reloads) == ("v3", 1, 1)
 
 
 def test_an_artifact_that_was_mended_is_taken_after_all(artifacts: Path) -> None:
-    lifecycle, good = Lifecycle(artifacts), current(artifacts)
+    lifecycle = ModelManager(artifacts)
+    good = current(artifacts)
     broken = Path(shutil.copytree(good, artifacts / "v2"))
     (broken / "model.onnx").write_bytes(b"rubbish")
     shutil.copytree(good, artifacts / "v3")
     for version in ("v2", "v3"):
-        put_in_use(artifacts, version)
-        lifecycle.take_over()
+        set_current(artifacts, version)
+        lifecycle.reload()
     shutil.copy(good / "model.onnx", broken)
-    put_in_use(artifacts, "v2")
-    lifecycle.take_over()
-    assert lifecycle.service.version == "v2"
+    set_current(artifacts, "v2")
+    lifecycle.reload()
+    assert lifecycle.model.version == "v2"
 
 
 def test_an_artifact_that_comes_during_a_look_is_refused_once(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lifecycle = Lifecycle(artifacts)
+    lifecycle = ModelManager(artifacts)
     broken = Path(shutil.copytree(current(artifacts), artifacts / "v2"))
     (broken / "model.onnx").write_bytes(b"rubbish")
 
     def come_late(folder: Path) -> Path:
-        put_in_use(folder, "v2")
+        set_current(folder, "v2")
         return current(folder)
 
-    monkeypatch.setattr("mlkeel.serve.lifecycle.current", come_late)
+    monkeypatch.setattr("mlkeel.serve.model_manager.current", come_late)
     for _ in range(3):
-        lifecycle.take_over()
-    assert lifecycle.refused == 1
+        lifecycle.reload()
+    assert lifecycle.rejected_versions == 1
 
 
 def test_rules_that_are_not_asked_are_said(artifacts: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -103,13 +105,13 @@ def test_rules_that_are_not_asked_are_said(artifacts: Path, caplog: pytest.LogCa
     suite["expectations"].append({"type": "expect_column_unique_value_count_to_be_between", "kwargs": asked})
     path.write_text(json.dumps(suite), encoding="utf-8")
     with caplog.at_level(logging.WARNING):
-        Lifecycle(artifacts)
+        ModelManager(artifacts)
     assert f"{next(iter(ROW))}-unique_value_count_to_be_between" in caplog.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_asked_twice_it_stops_at_once(artifacts: Path, number: signal.Signals) -> None:
-    lifecycle = Lifecycle(artifacts)
+    lifecycle = ModelManager(artifacts)
     server = Server(uvicorn.Config(lambda: None), lifecycle, 60)
 
     async def asked() -> list[tuple[bool, bool]]:
@@ -128,17 +130,18 @@ def test_asked_twice_it_stops_at_once(artifacts: Path, number: signal.Signals) -
 
 
 def test_it_ends_before_docker_kills_it(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    configs, serving = [], read_serving({"PORT": "0"})
+    configs = []
+    serving = read_server_config({"PORT": "0"})
     monkeypatch.setattr(Server, "run", lambda server, _sockets: configs.append(server.config))
-    run(lambda: None, Lifecycle(artifacts), serving)
+    run(lambda: None, ModelManager(artifacts), serving)
     assert configs[0].timeout_graceful_shutdown + serving.api_drain_seconds < 10
     assert not configs[0].server_header
 
 
 def test_a_port_that_is_taken_is_named(trained_project: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match="PORT"):
-        serving = read_serving({"PORT": str(taken.getsockname()[1])})
-        run(FastAPI(), Lifecycle(trained_project / "artifacts"), serving)
+        serving = read_server_config({"PORT": str(taken.getsockname()[1])})
+        run(FastAPI(), ModelManager(trained_project / "artifacts"), serving)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from mlkeel.features.texts import LONGEST, TextEncoder
 from mlkeel.inference.graph import Graph
 from mlkeel.models.linear_text import LinearText
 from mlkeel.models.model import Shape
-from mlkeel.progress import Watch
+from mlkeel.progress import Callbacks
 
 from .kinds import KIND
 
@@ -49,12 +49,15 @@ def test_an_untrained_model_knows_nothing(features: Matrix) -> None:
 
 
 def test_the_weights_are_those_of_the_best_epoch() -> None:
-    draw, told = np.random.default_rng(7), list[int]()
+    draw = np.random.default_rng(7)
+    told = list[int]()
     rows = np.full((60, LONGEST), np.nan, dtype=np.float32)
     rows[:, :5] = draw.integers(0, 50, (60, 5))
     known = draw.integers(0, 3, 60)
     model = untrained(patience=5, learning_rate=0.3)
-    losses = model.fit((rows[:30], known[:30]), (rows[30:], known[30:]), Watch(lambda done, _loss: told.append(done)))
+    losses = model.fit(
+        (rows[:30], known[:30]), (rows[30:], known[30:]), Callbacks(lambda done, _loss: told.append(done))
+    )
     assert len(losses) < len(told)
     assert model.loss(rows[30:], known[30:]) == pytest.approx(losses[-1])
 

@@ -12,7 +12,8 @@ from mlkeel.logs import configure
 
 @pytest.fixture(autouse=True)
 def _leave_logging_as_it_was() -> Iterator[None]:
-    before, level = logging.root.handlers[:], logging.root.level
+    before = logging.root.handlers[:]
+    level = logging.root.level
     yield
     for handler in set(logging.root.handlers) - set(before):
         handler.close()

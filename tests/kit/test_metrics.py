@@ -27,7 +27,7 @@ def test_a_request_keeps_its_id_or_gets_one(client: TestClient, given: str, kept
 
 def test_prometheus_is_told_the_format_and_the_state(serve: Callable) -> None:
     client, lifecycle = serve()
-    lifecycle.taken_over = 3
+    lifecycle.reloads = 3
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert "\napi_ready 1.0" in answer.text

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from mlkeel.cli.app import main
-from mlkeel.config import Watching, read_serving, read_settings
+from mlkeel.config import MonitorConfig, read_server_config, read_settings
 from mlkeel.data.tables import load
 from mlkeel.inference.predictor import Predictor
 from mlkeel.monitor.alarms import judge
-from mlkeel.monitor.checks import Breach
-from mlkeel.monitor.monitor import Asked, monitor, repeat, tell
+from mlkeel.monitor.checks import Violation
+from mlkeel.monitor.monitor import WindowQuery, log_summary, monitor, run_forever
 from mlkeel.monitor.window import of_records
-from mlkeel.registry.artifact import current, put_in_use
+from mlkeel.registry.artifact import current, set_current
 from mlkeel.serve.app import build
 from mlkeel.store.store import Store
 from mlkeel.tasks.metrics import Scores
@@ -28,7 +28,7 @@ FEATURE = KIND.feature
 
 @pytest.fixture
 def watched(trained_project: Path, tmp_path: Path) -> Path:
-    """A copy of the made-up project with a model in use, to be watched."""
+    """A copy of the made-up project with a current version, to be watched."""
     return Path(shutil.copytree(trained_project, tmp_path / "watched"))
 
 
@@ -46,7 +46,7 @@ def recorded(
         {name: None if value != value else value for name, value in row.items()}
         for row in table[names].to_dict("records")
     ]
-    app, _ = build(folder, read_serving({"API_STORE": STORE}))
+    app, _ = build(folder, read_server_config({"API_STORE": STORE}))
     with TestClient(app) as client:  # which stores what it has when it ends
         request = client.post("/predict", json=rows).headers["x-request-id"]
         truths = [{"request_id": request, "row": at, "truth": one} for at, one in enumerate(table[TARGET], start=1)]
@@ -61,14 +61,14 @@ def answered(recorded: Path, tmp_path: Path) -> Path:
 
 
 def test_rows_like_those_of_training_are_fine(watched: Path) -> None:
-    found = monitor(watched, Asked(watched / "data" / "fruit.csv"), "off")
+    found = monitor(watched, WindowQuery(watched / "data" / "fruit.csv"), "off")
     assert (found["outcome"], found["window"]["rows"]) == ("fine", 120)
     assert found["columns"][f"predicted_{TARGET}"]["divergence"] < 0.1
     assert found == json.loads((watched / "reports" / "monitor.json").read_text(encoding="utf-8"))
 
 
 def test_what_was_recorded_is_watched_as_it_was_answered(answered: Path) -> None:
-    found = monitor(answered, Asked(), STORE)
+    found = monitor(answered, WindowQuery(), STORE)
     assert (found["outcome"], found["window"]["rows"], found["reason"]) == ("fine", 120, None)
     assert found["quality"]["live"]["rows"] == 120
     for name in ("live", "promised"):
@@ -77,12 +77,12 @@ def test_what_was_recorded_is_watched_as_it_was_answered(answered: Path) -> None
     store = Store.open(STORE, answered)
     assert store.runs(5) == [found]
     store.close()
-    assert monitor(answered, Asked(last=10), STORE)["window"]["rows"] == 10
+    assert monitor(answered, WindowQuery(last=10), STORE)["window"]["rows"] == 10
 
 
 def test_a_private_column_is_not_looked_at(answered: Path, fruit_predictor: Predictor) -> None:
     store = Store.open(STORE, answered)
-    window = of_records(store.pieces(), fruit_predictor, {FEATURE})
+    window = of_records(store.iter_batches(), fruit_predictor, {FEATURE})
     store.close()
     assert FEATURE not in window.table
     assert all(item["kwargs"].get("column") != FEATURE for item in window.contract["expectations"])
@@ -92,17 +92,17 @@ def test_a_private_column_is_not_looked_at(answered: Path, fruit_predictor: Pred
 def test_only_answers_of_the_model_in_use_are_looked_at(answered: Path) -> None:
     older = answered / "artifacts" / "older"
     shutil.copytree(current(answered / "artifacts"), older)
-    put_in_use(answered / "artifacts", "older")
-    assert "No answer of older was recorded" in monitor(answered, Asked(), STORE)["reason"]
+    set_current(answered / "artifacts", "older")
+    assert "No answer of older was recorded" in monitor(answered, WindowQuery(), STORE)["reason"]
 
 
 def test_pieces_make_one_window(answered: Path, fruit_predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store.open(STORE, answered)
-    whole = of_records(store.pieces(), fruit_predictor, set())
+    whole = of_records(store.iter_batches(), fruit_predictor, set())
     monkeypatch.setattr("mlkeel.store.store.AT_ONCE", 50)
-    parts = of_records(store.pieces(), fruit_predictor, set())
+    parts = of_records(store.iter_batches(), fruit_predictor, set())
     store.close()
-    assert len(parts.table) == len(parts.answers) == len(parts.milliseconds) == 120
+    assert len(parts.table) == len(parts.outputs) == len(parts.milliseconds) == 120
     assert (parts.since, parts.until) == (whole.since, whole.until)
     assert parts.table.equals(whole.table)
 
@@ -110,15 +110,17 @@ def test_pieces_make_one_window(answered: Path, fruit_predictor: Predictor, monk
 def test_when_everything_is_refused_it_is_an_alarm_in_the_second_window(
     answered: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, rule = Store.open(STORE, answered), "values_to_be_between"
-    hour, now = 3600, time.time()
+    store = Store.open(STORE, answered)
+    rule = "values_to_be_between"
+    hour = 3600
+    now = time.time()
     for number, later in enumerate((1.2 * hour, 2.4 * hour)):
         rows = [[1, 900 + number * 200 + row, now + later - 60, "r", row, FEATURE, rule, "no"] for row in range(100)]
-        store.add("refusals", json.dumps(rows))
+        store.add("violations", json.dumps(rows))
     outcomes = []
     for later in (1.2 * hour, 2.4 * hour):
         monkeypatch.setattr("mlkeel.monitor.monitor.time.time", lambda later=later: now + later)
-        outcomes.append(monitor(answered, Asked(), STORE)["outcome"])
+        outcomes.append(monitor(answered, WindowQuery(), STORE)["outcome"])
     store.close()
     assert outcomes == ["fine", "alarm"]
 
@@ -126,38 +128,39 @@ def test_when_everything_is_refused_it_is_an_alarm_in_the_second_window(
 @pytest.mark.parametrize("broken", ["metrics.json", "drift.json"])
 def test_what_nobody_foresaw_is_no_alarm_either(answered: Path, broken: str) -> None:
     (current(answered / "artifacts") / broken).write_text('{"expectations": [{"type": "x", "kwargs": {}}]}', "utf-8")
-    assert monitor(answered, Asked(), STORE)["outcome"] == "could not run"
+    assert monitor(answered, WindowQuery(), STORE)["outcome"] == "could not run"
 
 
 def test_a_breach_is_an_alarm_when_it_holds() -> None:
-    breach, watching = Breach("drift", FEATURE, "it moved"), Watching(breaches=2, windows=3)
+    violation = Violation("drift", FEATURE, "it moved")
+    limits = MonitorConfig(alarm_after=2, windows=3)
 
     def window(hour: int, end: int = 0) -> dict:
         day = "2026-11-23T"
         return {"source": "records", "from": f"{day}{hour:02}:00:00Z", "to": f"{day}{end or hour:02}:59:00Z"}
 
-    def run(hour: int, *breaches: Breach, outcome: str = "fine", artifact: str = "v", end: int = 0) -> dict:
-        found = [{"check": one.check, "column": one.column} for one in breaches]
-        return {"window": window(hour, end), "outcome": outcome, "artifact": artifact, "breaches": found}
+    def run(hour: int, *violations: Violation, outcome: str = "fine", artifact: str = "v", end: int = 0) -> dict:
+        found = [{"check": one.check, "column": one.column} for one in violations]
+        return {"window": window(hour, end), "outcome": outcome, "artifact": artifact, "violations": found}
 
     for past, seen, alarm in (
         ([], 1, False),
-        ([run(8, breach)], 2, True),
-        ([run(7, breach), run(8)], 2, True),
-        ([run(6, breach), run(7), run(8)], 1, False),
-        ([run(9, breach)], 1, False),  # the same window, looked at before
-        ([run(8, breach, end=9)], 1, False),  # most of it
-        ([run(6, breach), run(9, breach)], 2, True),
-        ([run(8, replace(breach, column="other"))], 1, False),
-        ([run(8, breach, artifact="older")], 1, False),
-        ([run(8, breach, outcome="could not run")], 1, False),
-        ([run(8, breach) | {"window": window(8) | {"source": "rows.csv"}}], 1, False),
-        ([run(7, breach), {}, {"window": None}], 2, True),  # another release wrote the last two
+        ([run(8, violation)], 2, True),
+        ([run(7, violation), run(8)], 2, True),
+        ([run(6, violation), run(7), run(8)], 1, False),
+        ([run(9, violation)], 1, False),  # the same window, looked at before
+        ([run(8, violation, end=9)], 1, False),  # most of it
+        ([run(6, violation), run(9, violation)], 2, True),
+        ([run(8, replace(violation, column="other"))], 1, False),
+        ([run(8, violation, artifact="older")], 1, False),
+        ([run(8, violation, outcome="could not run")], 1, False),
+        ([run(8, violation) | {"window": window(8) | {"source": "rows.csv"}}], 1, False),
+        ([run(7, violation), {}, {"window": None}], 2, True),  # another release wrote the last two
         (None, 1, True),  # a file has no past
     ):
-        (judged,) = judge([breach], window(9), "v", past, watching)
+        (judged,) = judge([violation], window(9), "v", past, limits)
         assert (judged["seen"], judged["alarm"]) == (seen, alarm)
-    (old,) = judge([replace(breach, severity="warning")], window(9), "v", None, watching)
+    (old,) = judge([replace(violation, severity="warning")], window(9), "v", None, limits)
     assert not old["alarm"]
 
 
@@ -168,17 +171,19 @@ def test_a_run_ends_with_what_it_means(caplog: pytest.LogCaptureFixture) -> None
         else {"rows": 90, "mae": 0.1, "rmse": 0.1, "bias": 0.0, "r2": None, "coverage": 0.9}
     )
     window = {"source": "records", "rows": 100}
-    quality, error = {"live": scores, "promised": scores}, KIND.task.error(Scores.model_validate(scores))
-    known = {"quality": quality, "error": {"words": KIND.task.error_words, "live": error, "promised": error}}
-    fine = {"window": window, "reason": None, "breaches": [], "artifact": "v", **known}
-    breach = {"sentence": "it moved", "severity": "critical", "seen": 1, "windows": 3, "needed": 2, "alarm": False}
-    once, holds = fine | {"breaches": [breach]}, fine | {"breaches": [breach | {"alarm": True}]}
-    warned = fine | {"breaches": [breach | {"severity": "warning"}]}
+    quality = {"live": scores, "promised": scores}
+    error = KIND.task.error(Scores.model_validate(scores))
+    known = {"quality": quality, "error": {"words": KIND.task.error_name, "live": error, "promised": error}}
+    fine = {"window": window, "reason": None, "violations": [], "artifact": "v", **known}
+    violation = {"sentence": "it moved", "severity": "critical", "seen": 1, "windows": 3, "needed": 2, "alarm": False}
+    once = fine | {"violations": [violation]}
+    holds = fine | {"violations": [violation | {"alarm": True}]}
+    warned = fine | {"violations": [violation | {"severity": "warning"}]}
     with caplog.at_level("INFO"):
         for document in (fine, once, holds, warned):
-            tell(document)
+            log_summary(document)
     assert caplog.messages[0].endswith(
-        f"; {KIND.task.error_words} is 0.1 on 90 whose truth is known, and 0.1 was promised."
+        f"; {KIND.task.error_name} is 0.1 on 90 whose truth is known, and 0.1 was promised."
     )
     assert caplog.messages[1] == "records: it moved (in 1 of the last 3 windows; 2 make an alarm)."
     assert caplog.messages[2].startswith("records: no alarm")
@@ -195,7 +200,7 @@ def test_an_alarm_names_the_column_and_ends_with_one(watched: Path, capsys: pyte
         main(None, ["--root", str(watched), "monitor", str(watched / "apples.csv"), "--json"])
     assert end.value.code == 1
     document = json.loads(capsys.readouterr().out)
-    assert f"predicted_{TARGET}" in {one["column"] for one in document["breaches"] if one["alarm"]}
+    assert f"predicted_{TARGET}" in {one["column"] for one in document["violations"] if one["alarm"]}
 
 
 @pytest.mark.parametrize(
@@ -204,13 +209,13 @@ def test_an_alarm_names_the_column_and_ends_with_one(watched: Path, capsys: pyte
         ("", STORE, "No answer of"),
         ("", "off", "API_STORE is off"),
         ("", "postgresql+psycopg://nobody@127.0.0.1:9/none", "the store cannot be used"),
-        ("artifacts/current", STORE, "no model is in use yet"),
+        ("artifacts/current", STORE, "no version is current yet"),
     ],
 )
 def test_what_keeps_it_from_running_is_no_alarm(watched: Path, broken: str, store: str, said: str) -> None:
     if broken:
         (watched / broken).unlink()
-    found = monitor(watched, Asked(), store)
+    found = monitor(watched, WindowQuery(), store)
     assert found["outcome"] == "could not run"
     assert said in found["reason"]
 
@@ -218,19 +223,20 @@ def test_what_keeps_it_from_running_is_no_alarm(watched: Path, broken: str, stor
 def test_a_mistake_in_params_is_named(watched: Path) -> None:
     params = watched / "conf" / "params.yaml"
     params.write_text(params.read_text(encoding="utf-8") + "monitor: {braeches: 2}\n", encoding="utf-8")
-    assert "braeches is not a setting" in monitor(watched, Asked(watched / "data" / "fruit.csv"), "off")["reason"]
+    assert "braeches is not a setting" in monitor(watched, WindowQuery(watched / "data" / "fruit.csv"), "off")["reason"]
 
 
 def test_a_limit_in_params_holds_from_the_next_run_on(watched: Path) -> None:
     params = watched / "conf" / "params.yaml"
     params.write_text(params.read_text(encoding="utf-8") + "monitor: {stale_days: 0.000001}\n", encoding="utf-8")
-    found = monitor(watched, Asked(watched / "data" / "fruit.csv"), "off")
-    assert [one["check"] for one in found["breaches"]] == ["staleness"]
+    found = monitor(watched, WindowQuery(watched / "data" / "fruit.csv"), "off")
+    assert [one["check"] for one in found["violations"]] == ["staleness"]
     assert found["outcome"] == "fine"
     assert read_settings(current(watched / "artifacts") / "params.yaml").monitor.stale_days == 90
 
 
 def test_it_goes_on_until_it_is_told_to_stop(watched: Path) -> None:
-    runs, ends = [], iter([False, False, True])
-    repeat(lambda: runs.append(1) or monitor(watched, Asked(), "off"), lambda: next(ends))
+    runs = []
+    ends = iter([False, False, True])
+    run_forever(lambda: runs.append(1) or monitor(watched, WindowQuery(), "off"), lambda: next(ends))
     assert len(runs) == 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from mlkeel.faults import class_targets, number_targets
-from mlkeel.testing.project_faults import PROJECT_FAULTS
+from mlkeel.testing.code_faults import CODE_FAULTS
 
 from .mutants import MUTANTS
 
@@ -27,7 +27,7 @@ def test_a_fault_of_the_kit_is_noticed(name: str) -> None:
 
 def test_every_fault_that_was_ever_planted_still_is() -> None:
     """Faults of data and of a project's own code by `prove`, the others here."""
-    planted = {fault.name for fault in PROJECT_FAULTS} | set(MUTANTS)
+    planted = {fault.name for fault in CODE_FAULTS} | set(MUTANTS)
     assert planted >= {
         *("scaling in training only", "column order changed", "imputation skipped", "codes off by one"),
         *("off-by-one split", "split by place", "train rows in the test set", "contract not enforced"),
@@ -35,8 +35,8 @@ def test_every_fault_that_was_ever_planted_still_is() -> None:
         *("constant prediction", "answers halved", "other answers for one seed", "answers under other names"),
         *("NaN output", "ONNX differs from the framework", "wrong artifact version"),
     }
-    of_data = {fault.__name__ for module in (class_targets, number_targets) for fault in module.FOR_THE_SUITES} | {
-        fault.__name__ for fault in class_targets.BEYOND_THE_SUITES
+    of_data = {fault.__name__ for module in (class_targets, number_targets) for fault in module.CAUGHT_BY_CONTRACT} | {
+        fault.__name__ for fault in class_targets.NOT_CAUGHT_BY_CONTRACT
     }
     assert of_data >= {
         *("nulls_over_the_limit", "missing_labels", "swapped_columns", "another_unit", "sign_flip", "stuck_sensor"),

@@ -3,12 +3,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from mlkeel.behavior.number_cases import drafts, expects, shortcoming
+from mlkeel.behavior.number_cases import draft_cases, failure, is_answerable
 from mlkeel.contract.suites import Contract
 from mlkeel.data.tables import load
 from mlkeel.inference.predictor import Predictor
 
-ROW, CHANGE = {"row": {"weight_g": 150, "colour": "red"}}, {"change": {"weight_g": -142}}
+ROW = {"row": {"weight_g": 150, "colour": "red"}}
+CHANGE = {"change": {"weight_g": -142}}
 
 
 @pytest.fixture(scope="module")
@@ -30,27 +31,27 @@ def table(trained_project: Path, fruit_contract: Contract) -> pd.DataFrame:
 def test_a_shortcoming_is_said(
     fruit_predictor: Predictor, table: pd.DataFrame, kind: str, case: dict[str, Any], said: str | None
 ) -> None:
-    found = shortcoming(kind, case, fruit_predictor, table)
+    found = failure(kind, case, fruit_predictor, table)
     assert found is None if said is None else said in str(found)
 
 
 def test_a_change_that_reaches_no_row_is_a_shortcoming(fruit_predictor: Predictor, table: pd.DataFrame) -> None:
     nothing = {"change": {"colour": "red", "weight_g": 0}, "within": 5, "share": 0.5}
     some = table[table["colour"] == "red"]
-    assert shortcoming("invariance", nothing, fruit_predictor, some) == "no row holds what it changes"
+    assert failure("invariance", nothing, fruit_predictor, some) == "no row holds what it changes"
 
 
 def test_drafts_are_met_by_the_model_they_were_made_for(fruit_predictor: Predictor, table: pd.DataFrame) -> None:
-    drafted = drafts(table, fruit_predictor)
+    drafted = draft_cases(table, fruit_predictor)
     assert drafted["invariance"]
     assert drafted["minimum_functionality"]
-    said = [shortcoming(kind, one, fruit_predictor, table) for kind, some in drafted.items() for one in some]
+    said = [failure(kind, one, fruit_predictor, table) for kind, some in drafted.items() for one in some]
     assert set(said) == {None}
-    assert all(expects(one, fruit_predictor.answers) for some in drafted.values() for one in some)
+    assert all(is_answerable(one, fruit_predictor.output_names) for some in drafted.values() for one in some)
 
 
 @pytest.mark.parametrize(
     "case", [{"row": {}, "change": {}, "expect": "sinks"}, {"row": {}, "expect": "large", "within": 1}]
 )
 def test_what_cannot_be_expected_is_told(case: dict[str, Any]) -> None:
-    assert not expects(case, ())
+    assert not is_answerable(case, ())

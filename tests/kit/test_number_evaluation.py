@@ -4,9 +4,9 @@ import pytest
 from mlkeel.config import Gate
 from mlkeel.report.tables import evaluation_table
 from mlkeel.tasks import evaluation
-from mlkeel.tasks.answers import Answers, Truth
 from mlkeel.tasks.evaluation import Evaluation, draft_gate
 from mlkeel.tasks.metrics import Scores, score
+from mlkeel.tasks.outputs import Outputs, Targets
 from mlkeel.tasks.regression import METRICS, Regression
 from rich.console import Console
 
@@ -15,8 +15,8 @@ EXACT = np.column_stack([TRUTH, TRUTH - 1, TRUTH + 1])
 TASK = Regression()
 
 
-def gate(margin: float = 0.2, slice_limit: float = 5, slice_rows: int = 2) -> Gate:
-    return Gate(margin=margin, slices=("side",), slice_rows=slice_rows, slice_limit=slice_limit)
+def gate(min_skill: float = 0.2, max_slice_error: float = 5, min_slice_rows: int = 2) -> Gate:
+    return Gate(min_skill=min_skill, slices=("side",), min_slice_rows=min_slice_rows, max_slice_error=max_slice_error)
 
 
 def scored(rows: int, mae: float, rmse: float, bias: float, r2: float | None, coverage: float) -> Scores:
@@ -27,16 +27,16 @@ def scores(mae: float, rows: int = 100) -> Scores:
     return scored(rows, mae, mae, 0, 0.5, 0.9)
 
 
-def evaluated(model: Scores, baseline: Scores, slices: dict[str, Scores], error: float = 0.0) -> Evaluation:
-    return Evaluation(TASK, METRICS, model, baseline, slices, error)
+def evaluated(model: Scores, baseline: Scores, slices: dict[str, Scores], skill_se: float = 0.0) -> Evaluation:
+    return Evaluation(TASK, METRICS, model, baseline, slices, skill_se)
 
 
-def evaluate(table: pd.DataFrame, answers: Answers, truth: Truth, seen: Truth, gate: Gate) -> Evaluation:
+def evaluate(table: pd.DataFrame, answers: Outputs, truth: Targets, seen: Targets, gate: Gate) -> Evaluation:
     return evaluation.evaluate(TASK, METRICS, table, answers, truth, seen, gate)
 
 
-def baseline(seen: Truth, truth: Truth) -> Scores:
-    return score(METRICS, TASK.baseline(seen, len(truth), 3), truth)
+def baseline(y_train: Targets, truth: Targets) -> Scores:
+    return score(METRICS, TASK.baseline(y_train, len(truth), 3), truth)
 
 
 def test_a_perfect_answer_scores_one() -> None:
@@ -56,7 +56,7 @@ def test_answers_in_between_score_in_between() -> None:
 
 
 def test_the_baseline_answers_with_what_was_seen_in_training() -> None:
-    found = baseline(seen=np.array([0.0, 20.0, 1000.0]), truth=TRUTH)
+    found = baseline(y_train=np.array([0.0, 20.0, 1000.0]), truth=TRUTH)
     assert found["mae"] == 10
 
 
@@ -72,10 +72,11 @@ def test_small_slices_are_left_out() -> None:
 
 
 def test_a_drafted_gate_lets_its_own_evaluation_in_and_not_the_baseline() -> None:
-    good, poor = scores(3), scores(9)
+    good = scores(3)
+    poor = scores(9)
     drafted = draft_gate(evaluated(good, poor, {"side = left": good}), gate())
-    assert evaluated(good, poor, {"side = left": good}).shortcomings(drafted) == []
-    assert len(evaluated(poor, poor, {"side = left": poor}).shortcomings(drafted)) == 2
+    assert evaluated(good, poor, {"side = left": good}).failures(drafted) == []
+    assert len(evaluated(poor, poor, {"side = left": poor}).failures(drafted)) == 2
 
 
 @pytest.mark.parametrize(
@@ -83,13 +84,14 @@ def test_a_drafted_gate_lets_its_own_evaluation_in_and_not_the_baseline() -> Non
     [(2, 1, []), (9.5, 1, ["baseline"]), (2, 6, ["side = left"]), (11, 9, ["baseline", "side = left"])],
 )
 def test_a_shortcoming_is_said(mae: float, of_slice: float, said: list[str]) -> None:
-    found = evaluated(scores(mae), scores(10), {"side = left": scores(of_slice)}).shortcomings(gate())
+    found = evaluated(scores(mae), scores(10), {"side = left": scores(of_slice)}).failures(gate())
     assert len(found) == len(said)
     assert all(word in sentence for word, sentence in zip(said, found, strict=True))
 
 
 def test_the_table_shows_model_baseline_and_slices(capsys: pytest.CaptureFixture[str]) -> None:
-    good, poor = scored(80, 123.4, 160, -1.5, 0.912, 0.9), scored(80, 612, 790, 40, -0.01, 0.89)
+    good = scored(80, 123.4, 160, -1.5, 0.912, 0.9)
+    poor = scored(80, 612, 790, 40, -0.01, 0.89)
     one = scored(9, 99, 99, 0, None, 1)
     Console(width=80).print(evaluation_table(evaluated(good, poor, {"colour = red": one})))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -99,9 +101,9 @@ def test_the_table_shows_model_baseline_and_slices(capsys: pytest.CaptureFixture
 
 
 def test_little_saved_on_few_rows_could_be_chance() -> None:
-    assert evaluated(scores(9), scores(10), {}, error=0.06).could_be_chance
-    assert not evaluated(scores(9), scores(10), {}, error=0.02).could_be_chance
-    assert evaluated(scores(11), scores(10), {}, error=0.02).could_be_chance
+    assert evaluated(scores(9), scores(10), {}, skill_se=0.06).could_be_chance
+    assert not evaluated(scores(9), scores(10), {}, skill_se=0.02).could_be_chance
+    assert evaluated(scores(11), scores(10), {}, skill_se=0.02).could_be_chance
 
 
 def test_a_model_as_good_as_the_baseline_could_be_chance() -> None:
@@ -113,8 +115,8 @@ def test_the_interval_of_the_baseline_holds_what_it_should() -> None:
 
 
 def test_a_drafted_gate_leaves_room() -> None:
-    assert draft_gate(evaluated(scores(3), scores(10), {"side = left": scores(4)}, 0.05), gate()).slice_limit == 6
-    assert draft_gate(evaluated(scores(6), scores(10), {}, 0.12), gate()).margin == pytest.approx(0.04)
+    assert draft_gate(evaluated(scores(3), scores(10), {"side = left": scores(4)}, 0.05), gate()).max_slice_error == 6
+    assert draft_gate(evaluated(scores(6), scores(10), {}, 0.12), gate()).min_skill == pytest.approx(0.04)
 
 
 def test_the_error_is_that_of_a_mean_over_rows() -> None:
@@ -122,9 +124,10 @@ def test_the_error_is_that_of_a_mean_over_rows() -> None:
     rows = np.column_stack([truth / 2, truth - 1, truth + 1])
     found = evaluate(pd.DataFrame({"side": ["left"] * 400}), rows, truth, truth, gate())
     gained = np.abs(truth - np.median(truth)) - np.abs(truth / 2)
-    assert found.error == pytest.approx(gained.std() / 20 / found.baseline["mae"])
+    assert found.skill_se == pytest.approx(gained.std() / 20 / found.baseline["mae"])
 
 
 def test_a_baseline_that_is_never_wrong_leaves_nothing_to_save() -> None:
-    table, none = pd.DataFrame({"side": ["left"] * 20}), np.zeros(20)
+    table = pd.DataFrame({"side": ["left"] * 20})
+    none = np.zeros(20)
     assert evaluate(table, np.tile([0.0, -1, 1], (20, 1)), none, np.array([0.0, 0, 5]), gate()).could_be_chance

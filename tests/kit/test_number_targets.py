@@ -6,14 +6,14 @@ import pytest
 from mlkeel.config import read_settings
 from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.contract.validate import check
-from mlkeel.drafts.targets import target_rules
+from mlkeel.drafts.target_drafts import target_expectations
 from mlkeel.errors import DataError, InputError
 from mlkeel.inference.batch import predict_file
-from mlkeel.inference.frames import told
+from mlkeel.inference.frames import to_frame
 from mlkeel.inference.predictor import Predictor
-from mlkeel.tasks import numbers
-from mlkeel.tasks.number_targets import coded, gives_away, labelled
-from mlkeel.tasks.numbers import COVERAGE, half_width, refuse_what_was_not_dealt, with_interval
+from mlkeel.tasks import number_outputs
+from mlkeel.tasks.number_outputs import COVERAGE, check_train_targets, half_width, with_interval
+from mlkeel.tasks.number_target_checks import drop_unlabeled, encode, leaks_target
 
 from .steps import prepare
 
@@ -29,7 +29,8 @@ def test_each_row_gets_an_estimate_and_an_interval(fruit_predictor: Predictor, t
 
 def test_an_interval_is_as_wide_as_it_must_be_for_unseen_rows() -> None:
     draw = np.random.default_rng(7)
-    seen, unseen = draw.normal(size=2000), draw.normal(size=20_000)
+    seen = draw.normal(size=2000)
+    unseen = draw.normal(size=20_000)
     half = half_width(np.zeros(2000), seen)
     assert (np.abs(unseen) <= half).mean() == pytest.approx(COVERAGE, abs=0.02)
 
@@ -39,8 +40,9 @@ def test_few_rows_give_the_widest_interval_that_they_know() -> None:
 
 
 def test_the_estimate_is_told_with_the_ends_of_its_interval() -> None:
-    found, names = with_interval(np.array([5.0, 7.0]), 2), ("estimate", "low", "high")
-    table = told(numbers, found, names, "price", pd.Index([5, 9]))
+    found = with_interval(np.array([5.0, 7.0]), 2)
+    names = ("estimate", "low", "high")
+    table = to_frame(number_outputs, found, names, "price", pd.Index([5, 9]))
     assert table.loc[9].to_dict() == {"predicted_price": 7, "low_price": 5, "high_price": 9}
 
 
@@ -66,8 +68,8 @@ def test_a_target_that_cannot_be_learnt_is_refused(project: Path, prices: list[s
 
 
 def test_one_number_that_all_rows_teach_is_refused(fruit_contract: Contract) -> None:
-    with pytest.raises(InputError, match="price is 5 in all rows of the training part"):
-        refuse_what_was_not_dealt(np.array([5.0, 5.0]), fruit_contract, "price", Path("fruit.csv"))
+    with pytest.raises(InputError, match="price is 5 in all training rows"):
+        check_train_targets(np.array([5.0, 5.0]), fruit_contract, "price", Path("fruit.csv"))
 
 
 NUMBERS = [f"{place * 7919 % 997 / 7:.3f}" for place in range(100)]
@@ -76,16 +78,16 @@ NUMBERS = [f"{place * 7919 % 997 / 7:.3f}" for place in range(100)]
 def test_another_unit_gives_the_target_away_and_noise_does_not() -> None:
     truth = pd.Series(NUMBERS).astype(float)
     draw = np.random.default_rng(7)
-    assert gives_away(truth / 1000 + 273, coded(truth))
-    assert gives_away(-truth, coded(truth))
-    assert not gives_away(truth + draw.normal(0, 10, 100), coded(truth))
+    assert leaks_target(truth / 1000 + 273, encode(truth))
+    assert leaks_target(-truth, encode(truth))
+    assert not leaks_target(truth + draw.normal(0, 10, 100), encode(truth))
 
 
 def test_a_category_gives_the_target_away_if_each_stands_for_one_number() -> None:
     truth = pd.Series([1.0, 2.0, 3.0, 4.0] * 25)
-    assert gives_away(np.array([0, 1, 2, 3] * 25), coded(truth))
-    assert not gives_away(np.array([0, 1, 0, 1] * 25), coded(truth))
-    assert not gives_away(np.arange(100), coded(truth))
+    assert leaks_target(np.array([0, 1, 2, 3] * 25), encode(truth))
+    assert not leaks_target(np.array([0, 1, 0, 1] * 25), encode(truth))
+    assert not leaks_target(np.arange(100), encode(truth))
 
 
 REFUSED = {
@@ -106,14 +108,14 @@ def test_a_target_that_does_not_fit_is_refused_in_one_paragraph(name: str) -> No
     values, said = REFUSED[name]
     frame = pd.DataFrame({"label": values}, dtype="str")
     with pytest.raises(DataError, match=said) as refusal:
-        labelled(frame.mask(frame == ""), "label", "my.csv")
+        drop_unlabeled(frame.mask(frame == ""), "label", "my.csv")
     assert str(refusal.value).startswith("my.csv")
     assert "\n" not in str(refusal.value)
 
 
 def test_rows_that_cannot_be_learnt_from_are_left_out_and_told() -> None:
     frame = pd.DataFrame({"label": [*NUMBERS, *[""] * 5]}, dtype="str")
-    kept, notes = labelled(frame.mask(frame == ""), "label", "my.csv")
+    kept, notes = drop_unlabeled(frame.mask(frame == ""), "label", "my.csv")
     assert len(kept) == 100
     assert [note.split()[0] for note in notes] == ["5"]
 
@@ -121,7 +123,7 @@ def test_rows_that_cannot_be_learnt_from_are_left_out_and_told() -> None:
 @pytest.mark.parametrize("factor", [1, 1000, -1])
 def test_the_rules_let_the_target_through_and_no_other_unit(factor: int) -> None:
     truth = pd.Series(NUMBERS, name="label").astype(float)
-    suite = {"name": "dataset", "expectations": list(target_rules(truth))}
+    suite = {"name": "dataset", "expectations": list(target_expectations(truth))}
     found = check(pd.DataFrame({"label": truth * factor}), suite)
     assert all(finding.passed for finding in found) == (factor == 1)
 
@@ -130,5 +132,5 @@ def test_the_rules_let_the_target_through_and_no_other_unit(factor: int) -> None
 def test_each_rule_of_the_target_guards(fault: str) -> None:
     truth = pd.Series(NUMBERS, name="label").astype(float)
     ways = {"missing": truth.mask(truth.index == 3), "far": truth.where(truth.index > 0, 1e6), "stuck": truth * 0 + 142}
-    suite = {"name": "dataset", "expectations": list(target_rules(truth))}
+    suite = {"name": "dataset", "expectations": list(target_expectations(truth))}
     assert not all(finding.passed for finding in check(pd.DataFrame({"label": ways[fault]}), suite))

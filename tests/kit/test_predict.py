@@ -13,7 +13,7 @@ from .kinds import KIND
 HEADER = "note" if KIND.text else "weight_g,colour"
 BROKEN = "long " * 99 if KIND.text else "9000,red"
 ROW = "a sour apple" if KIND.text else "160,red"
-BREACH = "note: the number of characters" if KIND.text else "weight_g: values must be at least 1"
+VIOLATION = "note: the number of characters" if KIND.text else "weight_g: values must be at least 1"
 
 
 def test_known_columns_that_are_no_features_are_kept(fruit_predictor: Predictor, tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_known_columns_that_are_no_features_are_kept(fruit_predictor: Predictor,
     [
         (f"{HEADER},color\n{ROW},red\n", DataError, 'the column "color" is not in the contract'),
         ("id\n1\n", ContractError, "missing: "),
-        (f"{HEADER}\n{BROKEN}\n", ContractError, BREACH),
+        (f"{HEADER}\n{BROKEN}\n", ContractError, VIOLATION),
     ],
 )
 def test_a_table_that_breaks_the_contract_is_refused_and_nothing_is_overwritten(

@@ -17,8 +17,8 @@ from mlkeel.errors import InputError
 from mlkeel.models.model import Shape
 from mlkeel.project import Project
 from mlkeel.testing import prove
-from mlkeel.testing.project_faults import PROJECT_FAULTS
-from mlkeel.testing.prove import PARTS, Attempt, Proof
+from mlkeel.testing.code_faults import CODE_FAULTS
+from mlkeel.testing.prove import PARTS, FaultResult, PlannedFault
 
 from .kinds import KIND
 
@@ -34,24 +34,24 @@ import warnings
 from pathlib import Path
 
 import pytest
-from mlkeel.contract.suites import name_of, read_contract
+from mlkeel.contract.suites import expectation_name, read_contract
 from mlkeel.contract.validate import check
 
 SUITES = read_contract(Path(__file__).parents[2] / "expectations")
-NAMES = [name_of(one) for suite in (SUITES.features, SUITES.dataset) for one in suite["expectations"]]
+NAMES = [expectation_name(one) for suite in (SUITES.features, SUITES.dataset) for one in suite["expectations"]]
 
 
 @pytest.mark.parametrize("name", dict.fromkeys(NAMES))
 def test_the_table_meets(table, contract, name):
     for one in (*check(table, contract.features), *check(table, contract.dataset)):
-        if name_of(one.expectation) == name and not one.passed:
+        if expectation_name(one.expectation) == name and not one.passed:
             if one.critical:
                 pytest.fail(one.sentence)
             warnings.warn(one.sentence)
 """
 TRAINING = """
 def test_it_beats_the_baseline_by_the_margin(trained, settings):
-    assert trained.evaluation.saved >= settings.gate.margin
+    assert trained.evaluation.skill >= settings.gate.min_skill
 
 
 def test_each_row_of_the_table_is_in_one_part(prepared, table):
@@ -59,7 +59,7 @@ def test_each_row_of_the_table_is_in_one_part(prepared, table):
 """
 INFERENCE = """
 def test_it_is_served(predictor):
-    assert predictor.answers
+    assert predictor.output_names
 """
 SMALL = {
     "conftest.py": CONFTEST,
@@ -83,8 +83,8 @@ def tested(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project
 
 
-def attempt(root: Path, part: str, fault: str) -> Attempt:
-    return next(one for one in prove.attempts(KIND.project, root, (part,)) if one.fault == fault)
+def attempt(root: Path, part: str, fault: str) -> PlannedFault:
+    return next(one for one in prove.planned_faults(KIND.project, root, (part,)) if one.fault == fault)
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -110,7 +110,7 @@ class Odd:
 def crashes_of(fault: str, call: Callable[[Any], object]) -> list[str]:
     """What is noted as gone wrong in the fault itself, when `call` runs into it."""
     crashes: list[str] = []
-    (one,) = [one for one in PROJECT_FAULTS if one.name == fault]
+    (one,) = [one for one in CODE_FAULTS if one.name == fault]
     project = one.plant(replace(KIND.project, build=lambda *_: Odd()), crashes)
     with pytest.raises(Exception):  # noqa: B017, PT011 - whatever a fault does
         call(project.build({"learning_rate": "adaptive"}, Shape((), 2), 7))
@@ -139,10 +139,10 @@ def test_an_error_of_the_code_that_a_fault_calls_is_no_crash_of_the_fault() -> N
 @pytest.mark.parametrize(
     ("proof", "code", "said"),
     [
-        (Proof("a fault", "a.b", "test_it", 0.1), 0, "All 1 planted faults were caught."),
-        (Proof("a fault", "a.b", None, 0.1), 0, "All 0 planted faults were caught."),
-        (Proof("a fault", "a.b", "", 0.1), 1, "1 of 1 planted faults were missed: a fault."),
-        (Proof("a fault", "a.b", None, 0.1, "TypeError: no"), 1, "1 could not be planted"),
+        (FaultResult("a fault", "a.b", "test_it", 0.1), 0, "All 1 planted faults were caught."),
+        (FaultResult("a fault", "a.b", None, 0.1), 0, "All 0 planted faults were caught."),
+        (FaultResult("a fault", "a.b", "", 0.1), 1, "1 of 1 planted faults were missed: a fault."),
+        (FaultResult("a fault", "a.b", None, 0.1, "TypeError: no"), 1, "1 could not be planted"),
     ],
     ids=["caught", "does not apply", "missed", "crashed"],
 )
@@ -150,7 +150,7 @@ def test_only_a_fault_that_was_caught_or_does_not_apply_is_well(
     project: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    proof: Proof,
+    proof: FaultResult,
     code: int,
     said: str,
 ) -> None:
@@ -177,13 +177,13 @@ def colourless(project: Project, _crashes: list[str]) -> Project:
 def test_what_cannot_be_planted_is_told_from_what_is_caught(tested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tests = ("tests/data/test_contract.py",)
     faults = ("further column", "duplicated rows", "repeated identifiers")
-    attempts = [
-        Attempt("another signature", "project", tests, no_such_part),
-        Attempt("no colour", "project", tests, colourless),
+    planned_faults = [
+        PlannedFault("another signature", "project", tests, no_such_part),
+        PlannedFault("no colour", "project", tests, colourless),
         *(attempt(tested, "data", fault) for fault in faults),
     ]
     before = contents(tested)
-    monkeypatch.setattr(prove, "attempts", lambda *_: iter(attempts))
+    monkeypatch.setattr(prove, "planned_faults", lambda *_: iter(planned_faults))
     crashed, *proofs = prove.prove(KIND.project, tested, ("data",))
     assert crashed.caught_by is None
     assert "no_such_part" in str(crashed.crash)
@@ -219,9 +219,9 @@ def test_a_fault_that_cannot_break_this_table_has_crashed(root: Path, monkeypatc
     def wrong(table: pd.DataFrame, _: object) -> pd.DataFrame:
         return table[["no such column"]]
 
-    faults = SimpleNamespace(FOR_THE_SUITES=(wrong,), BEYOND_THE_SUITES=())
+    faults = SimpleNamespace(CAUGHT_BY_CONTRACT=(wrong,), NOT_CAUGHT_BY_CONTRACT=())
     monkeypatch.setattr(prove, "faults_of", lambda *_: faults)
-    (one,) = prove.attempts(KIND.project, root, ("data",))
+    (one,) = prove.planned_faults(KIND.project, root, ("data",))
     (crash,) = prove.run_tests(KIND.project, root, (), one.plant).crashes
     assert "no such column" in crash
 
@@ -231,8 +231,8 @@ def test_what_learns_all_at_once_has_no_steps_to_break(root: Path) -> None:
 
     simple = DummyClassifier if KIND.classification else DummyRegressor
     project = replace(KIND.project, build=lambda *_: simple())
-    attempts = prove.attempts(project, root, ("model",))
-    without = {one.fault for one in attempts if one.plant is None}
+    planned_faults = prove.planned_faults(project, root, ("model",))
+    without = {one.fault for one in planned_faults if one.plant is None}
     assert without == {"frozen weights", "untrained", "stopped after one step"}
 
 
@@ -248,6 +248,6 @@ def test_tests_that_are_not_there_are_named(root: Path) -> None:
 
 
 def test_each_fault_in_the_code_has_tests_that_should_notice_it(root: Path) -> None:
-    attempts = list(prove.attempts(KIND.project, root, PARTS))
-    assert {fault.name for fault in PROJECT_FAULTS} < {one.fault for one in attempts}
-    assert all(one.tests and all((TEMPLATE / test).is_file() for test in one.tests) for one in attempts)
+    planned_faults = list(prove.planned_faults(KIND.project, root, PARTS))
+    assert {fault.name for fault in CODE_FAULTS} < {one.fault for one in planned_faults}
+    assert all(one.tests and all((TEMPLATE / test).is_file() for test in one.tests) for one in planned_faults)

@@ -7,32 +7,35 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from mlkeel.config import read_serving
-from mlkeel.contract.request import Refusal
-from mlkeel.store.recorder import Recorder
-from mlkeel.store.spill import Spill
+from mlkeel.config import read_server_config
+from mlkeel.contract.request import Violation
+from mlkeel.store.outbox import Outbox
+from mlkeel.store.prediction_logger import PredictionLogger
 from mlkeel.store.store import Store, StoreError
 
 URL = "sqlite:///records/predictions.db"
-SERVICE = SimpleNamespace(version="v1", kept=("weight_g",), hashed=())
+SERVICE = SimpleNamespace(version="v1", recorded_columns=("weight_g",), hashed_columns=())
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlkeel.store.recorder.AGAIN", 0.02)
-    monkeypatch.setattr("mlkeel.store.recorder.PAUSE", 0.02)
+    monkeypatch.setattr("mlkeel.store.prediction_logger.RETRY_AFTER_S", 0.02)
+    monkeypatch.setattr("mlkeel.store.prediction_logger.FLUSH_EVERY_S", 0.02)
 
 
-def made(root: Path, **variables: str) -> Recorder:
-    recorder = Recorder(read_serving(variables), root)
+def made(root: Path, **variables: str) -> PredictionLogger:
+    recorder = PredictionLogger(read_server_config(variables), root)
     recorder.start()
     return recorder
 
 
-def answer(recorder: Recorder, *requests: str) -> None:
+def answer(recorder: PredictionLogger, *requests: str) -> None:
     for request in requests:
-        row, output = {"weight_g": 1.5, "colour": "red"}, b'{"estimate":2.0}'
-        recorder.answered(recorder.records.answered(SERVICE, [row], [output], request, time.perf_counter()))
+        row = {"weight_g": 1.5, "colour": "red"}
+        output = b'{"estimate":2.0}'
+        recorder.enqueue_prediction(
+            recorder.records.prediction_entry(SERVICE, [row], [output], request, time.perf_counter())
+        )
 
 
 def stored(root: Path) -> list[str]:
@@ -89,7 +92,8 @@ def test_only_the_features_are_recorded(tmp_path: Path) -> None:
 def test_what_the_store_does_not_confirm_is_in_a_file_and_stored_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add, goes_on = Store.add, threading.Event()
+    add = Store.add
+    goes_on = threading.Event()
 
     def hang(store: Store, table: str, rows: str) -> int:
         goes_on.wait(20)
@@ -145,7 +149,8 @@ def test_a_line_that_no_store_would_take_does_not_hold_up_the_others(
 
 
 def test_a_file_is_not_replayed_while_its_process_lives(tmp_path: Path) -> None:
-    one, other = Spill(tmp_path, "one"), Spill(tmp_path, "other")
+    one = Outbox(tmp_path, "one")
+    other = Outbox(tmp_path, "other")
     one.append(b"line\n")
     assert other.oldest() is None
     assert one.oldest() == b"line\n"
@@ -159,7 +164,8 @@ def test_a_file_is_not_replayed_while_its_process_lives(tmp_path: Path) -> None:
 def test_a_line_for_which_the_disk_has_no_room_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spill, write = Spill(tmp_path, "one"), os.write
+    spill = Outbox(tmp_path, "one")
+    write = os.write
     spill.append(b"first\n")
 
     def full(descriptor: int, content: bytes) -> int:
@@ -203,7 +209,7 @@ def test_after_the_store_was_removed_a_new_one_is_made(tmp_path: Path, caplog: p
 
 
 def test_what_was_spilled_outlives_its_folder(tmp_path: Path) -> None:
-    spill = Spill(tmp_path / "records", "one")
+    spill = Outbox(tmp_path / "records", "one")
     spill.append(b"first\n")
     spill.append(b"second\n")
     spill.confirm(b"first\n")
@@ -218,14 +224,14 @@ def test_what_was_spilled_outlives_its_folder(tmp_path: Path) -> None:
 def test_where_nothing_can_be_written_records_are_dropped_counted_and_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("mlkeel.store.recorder.MOST", 1000)
+    monkeypatch.setattr("mlkeel.store.prediction_logger.MAX_QUEUE_BYTES", 1000)
     (tmp_path / "records").write_text("a file where a folder should be", encoding="utf-8")
     recorder = made(tmp_path)
     answer(recorder, *map(str, range(50)))
     kept = recorder.queued
     assert 0 < kept < 50
     assert recorder.dropped == 50 - kept
-    assert not recorder.add(recorder.records.learnt([("a", 1, 1.0)]))
+    assert not recorder.add(recorder.records.feedback_entry([("a", 1, 1.0)]))
     wait_for(lambda: "cannot be kept in a file" in caplog.text)
     recorder.close()
     assert (recorder.queued, recorder.dropped) == (0, 50)
@@ -233,9 +239,11 @@ def test_where_nothing_can_be_written_records_are_dropped_counted_and_told_once(
 
 
 def test_a_flood_of_refusals_does_not_fill_the_store(tmp_path: Path) -> None:
-    recorder = Recorder(read_serving({}), tmp_path)
+    recorder = PredictionLogger(read_server_config({}), tmp_path)
     for _ in range(99):
-        recorder.refused("a", [Refusal(row, "colour", "in_set", "secret", "colour: …") for row in range(1, 8)])
+        recorder.enqueue_violations(
+            "a", [Violation(row, "colour", "in_set", "secret", "colour: …") for row in range(1, 8)]
+        )
     recorder.start()
     recorder.close()
     found = Store.open(URL, tmp_path).refused(0, time.time() + 1)

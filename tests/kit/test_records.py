@@ -2,17 +2,18 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
-from mlkeel.config import read_serving
-from mlkeel.contract.request import Refusal
-from mlkeel.store.recorder import Recorder
+from mlkeel.config import read_server_config
+from mlkeel.contract.request import Violation
+from mlkeel.store.prediction_logger import PredictionLogger
 
 
 def test_hashes_are_equal_for_equal_values_under_the_same_key_only(tmp_path: Path) -> None:
-    service, found = SimpleNamespace(version="v1", kept=(), hashed=("colour",)), []
+    service = SimpleNamespace(version="v1", recorded_columns=(), hashed_columns=("colour",))
+    found = []
     for key in ("one", "one", "two", "", ""):
-        records = Recorder(read_serving({"API_HASH_KEY": key}), tmp_path).records
+        records = PredictionLogger(read_server_config({"API_HASH_KEY": key}), tmp_path).records
         rows = [{"colour": colour} for colour in ("red", "red", "green", None)]
-        body = records.answered(service, rows, [b"{}"] * 4, "a", 0.0).body
+        body = records.prediction_entry(service, rows, [b"{}"] * 4, "a", 0.0).body
         found.append([json.loads(row[6])["colour"] for row in json.loads(b"[%s]" % body)])
     assert "red" not in str(found)
     assert found[0] == found[1]
@@ -22,7 +23,7 @@ def test_hashes_are_equal_for_equal_values_under_the_same_key_only(tmp_path: Pat
 
 
 def test_no_text_of_a_client_is_one_that_postgresql_refuses(tmp_path: Path) -> None:
-    records = Recorder(read_serving({}), tmp_path).records
-    refused = records.refused("a", [Refusal(1, None, "row", None, "\0: the contract knows no such column")])
-    for entry in (refused, records.learnt([("\0", 1, 7.5)])):
+    records = PredictionLogger(read_server_config({}), tmp_path).records
+    refused = records.violation_entry("a", [Violation(1, None, "row", None, "\0: the contract knows no such column")])
+    for entry in (refused, records.feedback_entry([("\0", 1, 7.5)])):
         assert b"\\u0000" not in entry.body

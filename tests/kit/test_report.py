@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from mlkeel.adopt.documents import with_blocks
+from mlkeel.adopt.writers import replace_blocks
 from mlkeel.config import read_settings
+from mlkeel.contract.messages import number, summarize
 from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.contract.validate import check
-from mlkeel.contract.wording import number, shortened
 from mlkeel.registry.artifact import current
 from mlkeel.report.tables import data_report
 from mlkeel.tasks.metrics import headings
@@ -24,8 +24,8 @@ def test_a_number_is_written_as_a_person_writes_it(value: float, shown: str) -> 
 
 
 def test_what_is_too_much_to_say_is_sentences_and_a_place_to_look() -> None:
-    assert shortened(["it is late", "it is red", "a", "b"], "a card") == "It is late. It is red. And 2 more: a card."
-    assert shortened(["it is late."], "a card") == "It is late."
+    assert summarize(["it is late", "it is red", "a", "b"], "a card") == "It is late. It is red. And 2 more: a card."
+    assert summarize(["it is late."], "a card") == "It is late."
 
 
 def test_the_model_card_says_what_it_was_trained_on_and_how_good_it_is(trained_project: Path) -> None:
@@ -33,7 +33,7 @@ def test_the_model_card_says_what_it_was_trained_on_and_how_good_it_is(trained_p
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     scores = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["model"]
     target = read_settings(folder / "params.yaml").data.target
-    described = KIND.task.kind.described(read_contract(folder), target)
+    described = KIND.task.output_type.output_sentence(read_contract(folder), target)
     assert f"Predicts `{target}` {described}, from `{KIND.feature}`" in card
     assert "data/fruit.csv" in card
     assert f"| {' | '.join(headings(KIND.task.metrics))} |" in card
@@ -45,18 +45,19 @@ MARKS = "# Mine\n\n<!-- make adopt writes data -->\nold\n<!-- to here -->\nmine 
 
 
 def test_a_readme_keeps_all_but_what_stands_between_the_marks() -> None:
-    written = with_blocks(MARKS, {"data": "new\n"})
+    written = replace_blocks(MARKS, {"data": "new\n"})
     assert "old" not in written
     assert written.startswith("# Mine\n")
     assert written.endswith("mine too\n")
-    assert with_blocks("no marks", {"data": "new"}) == "no marks"
+    assert replace_blocks("no marks", {"data": "new"}) == "no marks"
     open_ended = MARKS.replace("<!-- to here -->", "") + MARKS
-    assert with_blocks(open_ended, {"data": "new\n"}).startswith("# Mine\n\n<!-- make adopt writes data -->\nold")
+    assert replace_blocks(open_ended, {"data": "new\n"}).startswith("# Mine\n\n<!-- make adopt writes data -->\nold")
 
 
 def test_the_data_report_names_what_is_broken_and_no_single_record(fruit_contract: Contract) -> None:
     weights = [-1.0, *(float(weight) for weight in range(1, 20))]
-    colours, names = pd.Series(["red|<b>"] * 20), [f"f{number}" for number in range(20)]
+    colours = pd.Series(["red|<b>"] * 20)
+    names = [f"f{number}" for number in range(20)]
     table = pd.DataFrame({"weight_g": weights, "colour": colours, "id": names})
     findings = check(table, fruit_contract.features)
     said = data_report(table, findings, "data/fruit.csv")

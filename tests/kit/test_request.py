@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mlkeel.contract.request import Refusal, Rules, example
+from mlkeel.contract.request import RowValidator, Violation, example
 from mlkeel.contract.suites import Contract, Suite, read_contract
 from mlkeel.contract.validate import check
-from mlkeel.data.tables import conform
+from mlkeel.data.tables import coerce_dtypes
 from mlkeel.errors import ContractError
 
 VALUES = {
@@ -56,19 +56,19 @@ def contract(*more: dict) -> Contract:
 def test_the_verdict_on_a_row_is_that_of_great_expectations_on_a_table_of_it(row: dict) -> None:
     import pandas as pd
 
-    table = conform(pd.DataFrame([row], columns=list(VALUES)), contract())
+    table = coerce_dtypes(pd.DataFrame([row], columns=list(VALUES)), contract())
     broken = [finding for finding in check(table, contract().features) if finding.critical and not finding.passed]
-    refused = {refusal.message for refusal in Rules(contract()).refusals([row])}
+    refused = {refusal.message for refusal in RowValidator(contract()).violations([row])}
     assert len(refused) == len(broken), (refused, [finding.sentence for finding in broken])
 
 
 @settings(deadline=None)
 @given(st.lists(st.one_of(ROW, st.none(), st.just({"sise": 1})), min_size=1, max_size=6))
 def test_the_verdict_on_a_row_does_not_depend_on_the_rows_beside_it(rows: list) -> None:
-    rules = Rules(contract())
-    together = rules.refusals(rows)
+    rules = RowValidator(contract())
+    together = rules.violations(rows)
     for number, row in enumerate(rows, start=1):
-        alone = [replace(refusal, row=number) for refusal in rules.refusals([row])]
+        alone = [replace(refusal, row=number) for refusal in rules.violations([row])]
         assert [refusal for refusal in together if refusal.row == number] == alone
 
 
@@ -90,54 +90,54 @@ def test_the_verdict_on_a_row_does_not_depend_on_the_rows_beside_it(rows: list) 
     ],
 )
 def test_a_refusal_names_row_column_rule_and_value(change: dict, refusal: tuple) -> None:
-    found = Rules(contract()).refusals([FINE | change])[0]
+    found = RowValidator(contract()).violations([FINE | change])[0]
     assert (found.row, found.column, found.rule, found.value) == refusal
 
 
 def test_rows_are_counted_from_one_and_none_is_left_out() -> None:
     rows = [FINE, {**FINE, "code": "bad A1"}, FINE, {**FINE, "flag": 2}]
-    assert [found.row for found in Rules(contract()).refusals(rows)][-1] == 4
-    assert {found.row for found in Rules(contract()).refusals(rows)} == {2, 4}
+    assert [found.row for found in RowValidator(contract()).violations(rows)][-1] == 4
+    assert {found.row for found in RowValidator(contract()).violations(rows)} == {2, 4}
 
 
 @pytest.mark.parametrize("row", [None, 3, "text", [1], {}])
 def test_what_is_no_row_is_refused(row: object) -> None:
-    assert all(isinstance(found, Refusal) for found in Rules(contract()).refusals([row]))
-    assert Rules(contract()).refusals([row])
+    assert all(isinstance(found, Violation) for found in RowValidator(contract()).violations([row]))
+    assert RowValidator(contract()).violations([row])
 
 
 def test_too_few_and_too_many_rows_are_refused() -> None:
     most = {"type": "expect_table_row_count_to_be_between", "kwargs": {"max_value": 2}}
     for rows in ([], [FINE] * 3):
-        assert [found.rule for found in Rules(contract(most)).refusals(rows)] == ["row_count_to_be_between"]
-    assert Rules(contract(most)).refusals([FINE] * 2) == []
+        assert [found.rule for found in RowValidator(contract(most)).violations(rows)] == ["row_count_to_be_between"]
+    assert RowValidator(contract(most)).violations([FINE] * 2) == []
 
 
 def test_a_column_that_is_left_out_is_named_and_null_is_offered() -> None:
-    found = Rules(contract()).refusals([{name: value for name, value in FINE.items() if name != "flag"}])
+    found = RowValidator(contract()).violations([{name: value for name, value in FINE.items() if name != "flag"}])
     assert [(refusal.column, "send null" in refusal.message) for refusal in found] == [("flag", True)]
 
 
 def test_a_column_of_the_training_table_that_is_no_feature_is_not_looked_at() -> None:
-    rules = Rules(contract())
-    assert rules.refusals([FINE | {"id": ["anything"]}]) == []
+    rules = RowValidator(contract())
+    assert rules.violations([FINE | {"id": ["anything"]}]) == []
     assert rules.by_column([FINE | {"id": "x"}]) == {name: [value] for name, value in FINE.items()}
 
 
 def test_an_answer_does_not_grow_with_what_is_wrong() -> None:
-    assert len(Rules(contract()).refusals([{**FINE, "kind": "c"}] * 5000)) == 100
+    assert len(RowValidator(contract()).violations([{**FINE, "kind": "c"}] * 5000)) == 100
 
 
 def test_rules_that_need_a_whole_table_are_named_and_not_asked() -> None:
     mean = expectation("mean_to_be_between", column="size", min_value=100)
     partly = expectation("values_to_be_between", column="size", min_value=5, row_condition='kind=="a"')
-    rules = Rules(contract(mean, partly))
+    rules = RowValidator(contract(mean, partly))
     assert rules.unchecked == ["size-mean_to_be_between", "size-values_to_be_between"]
-    assert rules.refusals([FINE]) == []
+    assert rules.violations([FINE]) == []
 
 
 def test_the_schema_says_what_a_row_may_hold() -> None:
-    schema = Rules(contract()).schema()
+    schema = RowValidator(contract()).schema()
     assert schema["required"] == list(VALUES)
     assert schema["properties"]["size"] == {"type": "number", "exclusiveMinimum": 1, "maximum": 9.5}
     assert schema["properties"]["flag"] == {"type": ["number", "null"], "enum": [0, 1, None]}
@@ -146,37 +146,37 @@ def test_the_schema_says_what_a_row_may_hold() -> None:
 
 
 def test_an_example_fits_the_contract_in_use(root: Path) -> None:
-    rules = Rules(read_contract(root / "expectations"))
-    assert rules.refusals([example(rules.schema())]) == []
+    rules = RowValidator(read_contract(root / "expectations"))
+    assert rules.violations([example(rules.schema())]) == []
     assert rules.unchecked == []
 
 
 def test_an_example_fits_numbers_and_categories(measured: Suite) -> None:
-    rules = Rules(Contract(measured, DATASET))
+    rules = RowValidator(Contract(measured, DATASET))
     assert example(rules.schema()) == {"weight_g": 200.5, "colour": "green"}
 
 
 def test_a_number_that_no_float_holds_is_refused() -> None:
-    assert Rules(contract()).refusals([FINE | {"size": 2**1024}])[0].rule == "type_to_be"
+    assert RowValidator(contract()).violations([FINE | {"size": 2**1024}])[0].rule == "type_to_be"
 
 
 def test_values_on_a_bound_fit_and_beyond_do_not() -> None:
-    rules = Rules(contract(expectation("values_to_be_between", column="flag", min_value=0, max_value=1)))
-    assert rules.refusals([FINE | {"flag": 0}, FINE | {"flag": 1, "size": 9.5}]) == []
-    assert [found.rule for found in rules.refusals([FINE | {"size": 1}])] == ["values_to_be_between"]
+    rules = RowValidator(contract(expectation("values_to_be_between", column="flag", min_value=0, max_value=1)))
+    assert rules.violations([FINE | {"flag": 0}, FINE | {"flag": 1, "size": 9.5}]) == []
+    assert [found.rule for found in rules.violations([FINE | {"size": 1}])] == ["values_to_be_between"]
 
 
 def test_a_rule_that_lets_some_rows_of_a_table_off_lets_none_of_a_request_off() -> None:
-    assert [found.row for found in Rules(contract()).refusals([FINE, FINE | {"size": None}])] == [2]
+    assert [found.row for found in RowValidator(contract()).violations([FINE, FINE | {"size": None}])] == [2]
 
 
 def test_a_refusal_speaks_of_one_value_and_not_of_a_share() -> None:
-    (refusal,) = Rules(contract()).refusals([FINE | {"size": 99}])
+    (refusal,) = RowValidator(contract()).violations([FINE | {"size": 99}])
     assert "%" not in refusal.message
 
 
 def test_the_schema_knows_columns_that_are_not_looked_at() -> None:
-    assert Rules(contract()).schema()["properties"]["id"] == {"description": "Not looked at."}
+    assert RowValidator(contract()).schema()["properties"]["id"] == {"description": "Not looked at."}
 
 
 @pytest.mark.parametrize(
@@ -188,9 +188,9 @@ def test_the_schema_knows_columns_that_are_not_looked_at() -> None:
     ],
 )
 def test_an_example_keeps_the_tightest_bounds(rule: dict) -> None:
-    rules = Rules(contract(rule))
+    rules = RowValidator(contract(rule))
     shown = example(rules.schema())
-    assert not [found for found in rules.refusals([shown]) if found.rule != "values_to_match_regex"]
+    assert not [found for found in rules.violations([shown]) if found.rule != "values_to_match_regex"]
 
 
 @pytest.mark.parametrize(
@@ -202,21 +202,21 @@ def test_an_example_keeps_the_tightest_bounds(rule: dict) -> None:
     ],
 )
 def test_a_rule_about_another_kind_of_values_is_not_asked(rule: dict) -> None:
-    rules = Rules(contract(rule))
+    rules = RowValidator(contract(rule))
     assert len(rules.unchecked) == 1
-    assert rules.refusals([FINE]) == []
+    assert rules.violations([FINE]) == []
 
 
 def test_a_rule_that_cannot_be_read_is_named() -> None:
     with pytest.raises(ContractError, match="code-values_to_match_regex"):
-        Rules(contract(expectation("values_to_match_regex", column="code", regex="((")))
+        RowValidator(contract(expectation("values_to_match_regex", column="code", regex="((")))
 
 
 def test_whole_numbers_and_truths_are_asked_for_where_the_contract_does() -> None:
     types = [expectation("type_to_be", column=name, type_=kind) for name, kind in (("size", "int64"), ("flag", "bool"))]
     others = [item for item in EVERY_RULE if item["kwargs"].get("column") not in ("size", "flag")]
-    rules = Rules(Contract({"name": "features", "expectations": [*others, *types], "meta": {}}, DATASET))
-    assert rules.refusals([FINE | {"size": 2, "flag": True}]) == []
+    rules = RowValidator(Contract({"name": "features", "expectations": [*others, *types], "meta": {}}, DATASET))
+    assert rules.violations([FINE | {"size": 2, "flag": True}]) == []
     assert rules.schema()["properties"]["flag"]["enum"] == [False, True, None]
-    found = rules.refusals([FINE | {"size": 2.5, "flag": 1}])
+    found = rules.violations([FINE | {"size": 2.5, "flag": 1}])
     assert [refusal.column for refusal in found] == ["size", "flag"]

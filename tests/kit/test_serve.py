@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from fastapi import HTTPException, Request
 from fastapi.testclient import TestClient
-from mlkeel.config import read_serving
+from mlkeel.config import read_server_config
 from mlkeel.errors import ArtifactError, Hint, InputError
 from mlkeel.inference.predictor import Predictor
-from mlkeel.registry.artifact import current, put_in_use
+from mlkeel.registry.artifact import current, set_current
 from mlkeel.serve.app import build
-from mlkeel.serve.lifecycle import Lifecycle
 from mlkeel.serve.metrics import Metrics
+from mlkeel.serve.model_manager import ModelManager
 from mlkeel.serve.predictions import Predictions
 
 from .kinds import KIND
@@ -25,11 +25,12 @@ from .kinds import KIND
 ROW = KIND.row
 OTHER = KIND.other_row
 BROKEN = KIND.broken_row
-ONE, TWO = "new", "old, new,"  # keys
+ONE = "new"
+TWO = "old, new,"  # keys
 EXACT = json.dumps(ROW)
 JSON = {"content-type": "application/json"}
 COLUMN = KIND.feature
-Serve = Callable[..., tuple[TestClient, Lifecycle]]
+Serve = Callable[..., tuple[TestClient, ModelManager]]
 
 
 def wait_for(truth: Callable[[], bool], client: TestClient) -> None:
@@ -97,10 +98,10 @@ def test_each_limit_has_its_status(serve: Serve, variables: dict, request_: dict
 
 
 def test_without_keys_it_listens_to_this_machine_alone() -> None:
-    assert read_serving({}).host == "127.0.0.1"
-    assert read_serving({"API_KEYS": ONE}).host == "0.0.0.0"
-    assert read_serving({"API_HOST": "::"}).host == "::"
-    assert read_serving({"API_KEYS": TWO}).api_keys == ("old", "new")
+    assert read_server_config({}).host == "127.0.0.1"
+    assert read_server_config({"API_KEYS": ONE}).host == "0.0.0.0"
+    assert read_server_config({"API_HOST": "::"}).host == "::"
+    assert read_server_config({"API_KEYS": TWO}).api_keys == ("old", "new")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_without_keys_it_listens_to_this_machine_alone() -> None:
 )
 def test_a_variable_that_does_not_fit_is_named(name: str, value: str) -> None:
     with pytest.raises(InputError, match=f"the environment: {name}"):
-        read_serving({name: value})
+        read_server_config({name: value})
 
 
 def test_it_is_ready_until_it_stops(serve: Serve) -> None:
@@ -124,8 +125,8 @@ def test_it_is_ready_until_it_stops(serve: Serve) -> None:
 
 def test_without_a_model_it_does_not_start(root: Path, tmp_path: Path) -> None:
     shutil.copy(root / "pyproject.toml", tmp_path)
-    with pytest.raises(ArtifactError, match="no model is in use") as raised:
-        build(tmp_path, read_serving({}))
+    with pytest.raises(ArtifactError, match="no version is current") as raised:
+        build(tmp_path, read_server_config({}))
     assert raised.value.hint is Hint.TRAIN
 
 
@@ -133,11 +134,11 @@ def test_another_artifact_is_taken_over_while_it_serves(serve: Serve, tmp_path: 
     client, lifecycle = serve()
     artifacts = tmp_path / "artifacts"
     shutil.copytree(current(artifacts), artifacts / "v2")
-    put_in_use(artifacts, "v2")
+    set_current(artifacts, "v2")
     wait_for(lambda: client.get("/version").json()["artifact"] == "v2", client)
     assert client.post("/predict", json=ROW).headers["x-model-version"] == "v2"
     assert 'version="v2"' in client.get("/metrics").text
-    assert lifecycle.taken_over == 1
+    assert lifecycle.reloads == 1
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "features.json", "params.yaml"])
@@ -147,10 +148,10 @@ def test_a_broken_artifact_is_refused_and_the_old_one_stays(serve: Serve, tmp_pa
     artifacts = tmp_path / "artifacts"
     folder = Path(shutil.copytree(current(artifacts), artifacts / "v2"))
     (folder / file).write_bytes(b"rubbish")
-    put_in_use(artifacts, "v2")
-    wait_for(lambda: lifecycle.refused > 0, client)
+    set_current(artifacts, "v2")
+    wait_for(lambda: lifecycle.rejected_versions > 0, client)
     assert client.post("/predict", json=ROW).headers["x-model-version"] == before
-    assert "api_model_refusals_total 1.0" in client.get("/metrics").text
+    assert "api_rejected_versions_total 1.0" in client.get("/metrics").text
 
 
 def test_a_request_needs_neither_pandas_nor_a_framework(trained_project: Path, root: Path, tmp_path: Path) -> None:
@@ -161,8 +162,8 @@ import sys
 from pathlib import Path
 from fastapi.testclient import TestClient
 from mlkeel.serve.app import build
-from mlkeel.config import read_serving
-with TestClient(build(Path({str(tmp_path)!r}), read_serving(dict()))[0]) as client:
+from mlkeel.config import read_server_config
+with TestClient(build(Path({str(tmp_path)!r}), read_server_config(dict()))[0]) as client:
     assert client.post("/predict", json={ROW!r}).status_code == 200
 print(set("pandas sklearn torch great_expectations scipy onnx".split()) & set(sys.modules))
 """
@@ -174,7 +175,8 @@ def test_one_request_too_many_is_sent_away_and_the_next_is_answered(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, _ = serve(API_MAX_REQUESTS="1")
-    predict, within = Predictor.predict, []
+    predict = Predictor.predict
+    within = []
 
     def busy(predictor: Predictor, rows: dict) -> object:
         monkeypatch.setattr(Predictor, "predict", predict)
@@ -216,7 +218,7 @@ async def gone() -> dict:
 @pytest.mark.parametrize(("receive", "status"), [(lambda: asyncio.sleep(1), 408), (gone, 400)])
 def test_a_body_that_does_not_come_is_not_waited_for(serve: Serve, receive: Callable, status: int) -> None:
     _, lifecycle = serve()
-    predictions = Predictions(lifecycle, Metrics(lifecycle), read_serving({"API_MAX_SECONDS": "0.05"}))
+    predictions = Predictions(lifecycle, Metrics(lifecycle), read_server_config({"API_MAX_SECONDS": "0.05"}))
     request = Request({"type": "http", "headers": [(b"content-type", b"application/json")]}, receive)
     with pytest.raises(HTTPException) as refusal:
         asyncio.run(predictions.answer(request))

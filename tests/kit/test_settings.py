@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from mlkeel.adopt.documents import params
+from mlkeel.adopt.writers import render_params
 from mlkeel.behavior.cases import read_cases
-from mlkeel.config import Shares, checked, read_settings
+from mlkeel.config import SplitFractions, checked, read_settings
 from mlkeel.errors import InputError
 
 from .kinds import KIND
@@ -40,13 +40,13 @@ def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
 
 def test_shares_that_do_not_cover_the_table_are_refused() -> None:
     with pytest.raises(InputError, match=r"here: .*sum to 1"):
-        checked(Shares, {"train": 0.5, "validation": 0.2, "test": 0.2}, "here")
+        checked(SplitFractions, {"train": 0.5, "validation": 0.2, "test": 0.2}, "here")
 
 
 def test_settings_keep_what_a_person_wrote_in_other_blocks(original: Path) -> None:
     settings = read_settings(original / "conf" / "params.yaml")
     text = "# top\nseed: 3  # mine\n\ndata:\n  path: x.csv\n\n# about the model\nmodel:\n  rounds: 9  # few\n"
-    written = params(f"{text}\ngate:\n  margin: 1\n", settings, {}, KIND.task.metrics)
+    written = render_params(f"{text}\ngate:\n  min_skill: 1\n", settings, {}, KIND.task.metrics)
     for line in ("# top", "seed: 3  # mine", "# about the model", "  rounds: 9  # few"):
         assert line in written.splitlines()
     assert yaml.safe_load(written)["data"]["path"] == "data/fruit.csv"
@@ -59,33 +59,33 @@ def test_what_a_person_wrote_beside_what_adopt_decides_stays(original: Path) -> 
         "seed: 3\ndata:  # ours\n  target: old  # what we sell\n  path: data/fruit.csv\n"
         "  split: {train: 0.6, validation: 0.2, test: 0.2}  # agreed in May\n"
         "gate:  # never lower\n  slices:\n    - old\n    - older\n"
-        "  # asked by law\n  margin: 0.2  # it's little\n  of_ours: 7\n"
+        "  # asked by law\n  min_skill: 0.2  # it's little\n  of_ours: 7\n"
         "\nmodel: {}\n"
     )
-    written = params(text, settings, {}, KIND.task.metrics)
+    written = render_params(text, settings, {}, KIND.task.metrics)
     assert f"  target: {KIND.target}  # what we sell\n" in written
     assert "  split: {train: 0.6, validation: 0.2, test: 0.2}  # agreed in May\n" in written
     assert "data:  # ours\n" in written
     assert "gate:  # never lower\n" in written
-    assert "  # asked by law\n  margin: 0.1  # it's little\n  of_ours: 7\n" in written
+    assert "  # asked by law\n  min_skill: 0.1  # it's little\n  of_ours: 7\n" in written
     assert yaml.safe_load(written)["gate"]["slices"] == ["colour"]
-    assert params(written, settings, {}, KIND.task.metrics) == written
+    assert render_params(written, settings, {}, KIND.task.metrics) == written
 
 
 @pytest.mark.parametrize(
     "gate",
     [
-        "gate: {margin: 0.3, slices: [], slice_rows: 9, slice_limit: 1, of_ours: 7}\n",
-        "gate:\n    margin: 0.3\n    of_ours: 7\n    slices: [a,\n        b]\n",
-        "gate:\n  'margin': 0.3  # '#' is a sign\n  of_ours: 7\n",
+        "gate: {min_skill: 0.3, slices: [], min_slice_rows: 9, min_slice_score: 1, of_ours: 7}\n",
+        "gate:\n    min_skill: 0.3\n    of_ours: 7\n    slices: [a,\n        b]\n",
+        "gate:\n  'min_skill': 0.3  # '#' is a sign\n  of_ours: 7\n",
     ],
 )
 def test_settings_may_be_written_in_any_of_yaml_s_forms(original: Path, gate: str) -> None:
     settings = read_settings(original / "conf" / "params.yaml")
     text = 'data: {path: x.csv, target: "a: b", split: {train: 0.6, validation: 0.2, test: 0.2}}\n' + gate + "seed: 3\n"
-    found = yaml.safe_load(params(text, settings, {}, KIND.task.metrics))
+    found = yaml.safe_load(render_params(text, settings, {}, KIND.task.metrics))
     assert found["data"]["target"] == KIND.target
-    assert found["gate"] | {"slices": ["colour"], "margin": 0.1, "of_ours": 7} == found["gate"]
+    assert found["gate"] | {"slices": ["colour"], "min_skill": 0.1, "of_ours": 7} == found["gate"]
     assert found["seed"] == 3
 
 

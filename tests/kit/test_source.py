@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import sqlalchemy
-from mlkeel.data.source import read
+from mlkeel.data.reader import read
 from mlkeel.errors import DataError
 
 ROWS = [("Zoë", "3.5", "red"), ("Jürgen", "4.25", "blue"), ("Ana", "", "red")]

@@ -2,11 +2,11 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from mlkeel.config import Shares
+from mlkeel.config import SplitFractions
 from mlkeel.data.split import Split, split
 from mlkeel.errors import DataError
 
-SHARES = Shares(train=0.6, validation=0.2, test=0.2)
+SHARES = SplitFractions(train=0.6, validation=0.2, test=0.2)
 
 
 def sides(parts: Split) -> dict[int, str]:
@@ -28,7 +28,8 @@ def test_the_parts_hold_each_row_once_and_duplicates_on_one_side(values: list[in
 
 def test_a_row_keeps_its_side_when_the_table_grows() -> None:
     table = pd.DataFrame({"value": range(300)})
-    before, after = sides(split(table.head(100), SHARES)), sides(split(table, SHARES))
+    before = sides(split(table.head(100), SHARES))
+    after = sides(split(table, SHARES))
     assert before.items() <= after.items()
 
 
@@ -44,7 +45,7 @@ def test_rows_stay_where_they_were_dealt_by_earlier_releases() -> None:
 
 def test_only_the_key_counts() -> None:
     table = pd.DataFrame({"value": [1, 2, 3, 4] * 50, "note": range(200)})
-    side = sides(split(table, Shares(train=0.5, validation=0.25, test=0.25), key=["value"]))
+    side = sides(split(table, SplitFractions(train=0.5, validation=0.25, test=0.25), key=["value"]))
     assert all(side[row] == side[row % 4] for row in table.index)
 
 

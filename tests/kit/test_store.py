@@ -66,7 +66,7 @@ def test_any_text_comes_back_as_it_was(store: Store, text: str) -> None:
 
 def test_refusals_are_counted_by_row_and_by_rule(store: Store) -> None:
     rows = [[1, n, NOW - n, "a", 1, "colour", rule, "…"] for n, rule in enumerate(("in_set", "type", "in_set"))]
-    add(store, "refusals", *rows, [1, 9, NOW - 1, "b", None, None, "row", "…"])
+    add(store, "violations", *rows, [1, 9, NOW - 1, "b", None, None, "row", "…"])
     found = store.refused(NOW - 1.5, NOW)
     assert (found.rows, found.by) == (2, {("colour", "type"): 1, ("", "row"): 1})
 
@@ -83,7 +83,7 @@ def test_old_rows_and_rows_beyond_the_limit_are_forgotten_step_by_step(
     monkeypatch.setattr("mlkeel.store.store.STEP", 2)
     add(store, "predictions", *(answered(n, str(n), age=n * 86_400) for n in range(8)))
     add(store, "feedback", learnt(1, 1, age=9 * 86_400), learnt(2, 2))
-    while store.forget(days=5.5, rows=4):
+    while store.prune(days=5.5, rows=4):
         pass
     assert store.recorded().request == ["3", "2", "1", "0"]
     assert store.add("feedback", json.dumps([learnt(1, 1), learnt(2, 2)])) == 1
@@ -91,7 +91,7 @@ def test_old_rows_and_rows_beyond_the_limit_are_forgotten_step_by_step(
 
 def test_of_rows_of_one_moment_the_newest_stay(store: Store) -> None:
     add(store, "predictions", *(answered(n, str(n)) for n in range(8)))
-    while store.forget(days=5, rows=3):
+    while store.prune(days=5, rows=3):
         pass
     assert store.recorded().request == ["5", "6", "7"]
 

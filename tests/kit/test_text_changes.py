@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from mlkeel.behavior.text_changes import away, changed
+from mlkeel.behavior.text_perturbations import apply, away_from_class
 from mlkeel.contract.suites import read_contract
 
 
@@ -19,22 +19,23 @@ from mlkeel.contract.suites import read_contract
 )
 def test_a_text_is_reworded(how: object, text: str) -> None:
     rows = pd.DataFrame({"message": ["My parcel, the Parcels and my parcel.", None]})
-    after = changed(rows, {"message": how})["message"]
+    after = apply(rows, {"message": how})["message"]
     assert after[0] == text
     assert pd.isna(after[1])
 
 
 def test_the_words_that_tell_of_a_class_are_found(original: Path) -> None:
     notes = ["a crisp and sour one", "a sour one of many", "sweet and dark and small", "so sweet and so dark"] * 10
-    table, of_class = pd.DataFrame({"note": notes}), pd.Series([1.0, 1.0, 0.0, 0.0] * 10)
-    found = away(table, read_contract(original / "expectations"), of_class)
+    table = pd.DataFrame({"note": notes})
+    of_class = pd.Series([1.0, 1.0, 0.0, 0.0] * 10)
+    found = away_from_class(table, read_contract(original / "expectations"), of_class)
     assert {word for _, one in found for word in one.change["note"]} == {"one", "sour"}
     assert all(one.row["note"] in notes[:2] for _, one in found)
 
 
 def test_a_word_that_all_use_tells_nothing(original: Path) -> None:
     notes = ["the crisp and sour one", "the sour one it is", "the sweet and dark one", "so the dark one"] * 10
-    found = away(
+    found = away_from_class(
         pd.DataFrame({"note": notes}), read_contract(original / "expectations"), pd.Series([1.0, 1, 0, 0] * 10)
     )
     assert found[0][1].change == {"note": {"sour": ""}}

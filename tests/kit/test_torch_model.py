@@ -9,9 +9,9 @@ from mlkeel.config import Settings, read_settings
 from mlkeel.contract.suites import Column, read_contract
 from mlkeel.errors import InputError
 from mlkeel.features.encoder import Matrix
-from mlkeel.models.model import Part, Shape
+from mlkeel.models.model import Dataset, Shape
 from mlkeel.models.torch_model import TorchModel
-from mlkeel.progress import Watch
+from mlkeel.progress import Callbacks
 from mlkeel.project import Prepared, Run
 from mlkeel.training import steps
 from mlkeel.training.training import train
@@ -36,11 +36,11 @@ def new_model(prepared: Prepared, settings: Settings) -> TorchModel:
     return model
 
 
-def fitted(fruit: tuple[Prepared, Settings], watch: Watch) -> tuple[Matrix, list[float]]:
+def fitted(fruit: tuple[Prepared, Settings], callbacks: Callbacks) -> tuple[Matrix, list[float]]:
     prepared, settings = fruit
     model = new_model(prepared, settings)
-    parts = [(prepared.features[part], prepared.truth[part]) for part in ("train", "validation")]
-    losses = model.fit(parts[0], parts[1], watch)
+    parts = [(prepared.features[part], prepared.targets[part]) for part in ("train", "validation")]
+    losses = model.fit(parts[0], parts[1], callbacks)
     return model.predict(prepared.features["test"]), losses
 
 
@@ -56,10 +56,10 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(
 
     checkpoint = tmp_path / "artifacts" / "checkpoint"
     with pytest.raises(KilledError):
-        fitted(fruit, Watch(die, checkpoint, pause=0))
-    answers, losses = fitted(fruit, Watch(lambda done, _: told.append(done), checkpoint, pause=0))
+        fitted(fruit, Callbacks(die, checkpoint, checkpoint_every_s=0))
+    answers, losses = fitted(fruit, Callbacks(lambda done, _: told.append(done), checkpoint, checkpoint_every_s=0))
     assert told[:6] == [1, 2, 3, 4, 5, 6]
-    expected, others = fitted(fruit, Watch(lambda *_: None))
+    expected, others = fitted(fruit, Callbacks(lambda *_: None))
     assert losses == others
     np.testing.assert_array_equal(answers, expected)
 
@@ -70,11 +70,11 @@ def test_a_checkpoint_is_gone_after_training_and_belongs_to_its_settings(
     named: list[Path] = []
     fit = TorchModel.fit
 
-    def watched(model: TorchModel, seen: Part, unseen: Part, watch: Watch) -> list[float]:
-        assert watch.checkpoint is not None
-        named.append(watch.checkpoint)
-        watch.checkpoint.write_bytes(b"left by a kill")
-        return fit(model, seen, unseen, Watch(watch.advance))
+    def watched(model: TorchModel, seen: Dataset, unseen: Dataset, callbacks: Callbacks) -> list[float]:
+        assert callbacks.checkpoint is not None
+        named.append(callbacks.checkpoint)
+        callbacks.checkpoint.write_bytes(b"left by a kill")
+        return fit(model, seen, unseen, Callbacks(callbacks.advance))
 
     monkeypatch.setattr(TorchModel, "fit", watched)
     (project / "artifacts").mkdir()
@@ -115,7 +115,7 @@ def test_training_stops_when_it_gets_no_better(fruit: tuple[Prepared, Settings])
     prepared, settings = fruit
     patient = settings.model_copy(update={"model": settings.model | {"epochs": 300, "patience": 2, "improvement": 1e9}})
     told: list[int] = []
-    fitted((prepared, patient), Watch(lambda done, _loss: told.append(done)))
+    fitted((prepared, patient), Callbacks(lambda done, _loss: told.append(done)))
     assert told == [1, 2, 3]
 
 
@@ -124,8 +124,8 @@ def test_the_weights_are_those_of_the_best_epoch(fruit: tuple[Prepared, Settings
     wild = {"epochs": 30, "learning_rate": 0.5, "patience": 30}
     model = new_model(prepared, settings.model_copy(update={"model": settings.model | wild}))
     told: list[int] = []
-    parts = [(prepared.features[part], prepared.truth[part]) for part in ("train", "validation")]
-    losses = model.fit(parts[0], parts[1], Watch(lambda done, _loss: told.append(done)))
+    parts = [(prepared.features[part], prepared.targets[part]) for part in ("train", "validation")]
+    losses = model.fit(parts[0], parts[1], Callbacks(lambda done, _loss: told.append(done)))
     assert len(losses) < len(told)
     assert model.loss(*parts[1]) == pytest.approx(losses[-1])
 
@@ -135,9 +135,9 @@ def test_a_checkpoint_that_cannot_be_used_is_told_and_left(
     fruit: tuple[Prepared, Settings], tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
     (tmp_path / "checkpoint").write_bytes(content)
-    answers, _ = fitted(fruit, Watch(lambda *_: None, tmp_path / "checkpoint"))
+    answers, _ = fitted(fruit, Callbacks(lambda *_: None, tmp_path / "checkpoint"))
     assert "this checkpoint cannot be used" in caplog.text
-    np.testing.assert_array_equal(answers, fitted(fruit, Watch(lambda *_: None))[0])
+    np.testing.assert_array_equal(answers, fitted(fruit, Callbacks(lambda *_: None))[0])
 
 
 def test_a_loss_that_is_no_number_ends_in_a_sentence(
@@ -145,7 +145,7 @@ def test_a_loss_that_is_no_number_ends_in_a_sentence(
 ) -> None:
     monkeypatch.setattr(TorchModel, "loss", lambda *_: float("nan"))
     with pytest.raises(InputError, match="after 1 epochs the loss is no number any more"):
-        fitted(fruit, Watch(lambda *_: None))
+        fitted(fruit, Callbacks(lambda *_: None))
 
 
 def test_a_misspelt_hyperparameter_is_refused_by_name() -> None:

@@ -99,7 +99,7 @@ def noted(trained_project: Path, tmp_path: Path) -> Callable[..., Path]:
                 (copy / name).write_bytes((folder / name).read_bytes())
             (copy / "metrics.json").write_text(json.dumps(metrics | changed), encoding="utf-8")
             folder = copy
-        tracking.note(folder, settings, tmp_path, KIND.project.package)
+        tracking.log_run(folder, settings, tmp_path, KIND.project.package)
         return folder
 
     return note
@@ -119,7 +119,7 @@ def test_a_training_is_noted_with_all_that_tells_it_from_another(noted: Callable
     assert scores[LOSS] == metrics["model"][LOSS]
     assert scores[f"baseline_{LOSS}"] == metrics["baseline"][LOSS]
     params = dict(server.told["params"])
-    assert (params["data.path"], params["gate.champion"]) == ("data/fruit.csv", "0.02")
+    assert (params["data.path"], params["gate.max_regression"]) == ("data/fruit.csv", "0.02")
     assert "model.learning_rate" in params
     tags = dict(server.told["tags"])
     assert (tags["version"], tags["gate"]) == (folder.name, "passed")
@@ -130,7 +130,7 @@ def test_a_training_is_noted_with_all_that_tells_it_from_another(noted: Callable
 
 
 def test_what_kept_a_model_out_of_use_is_noted(noted: Callable[..., Path], server: Server) -> None:
-    noted(shortcomings=["it is too red", "it is late"], commit="0123abc-dirty")
+    noted(failures=["it is too red", "it is late"], commit="0123abc-dirty")
     tags = dict(server.told["tags"])
     assert (tags["gate"], tags["commit"]) == ("it is too red; it is late", "0123abc-dirty")
 
@@ -144,7 +144,7 @@ def test_many_losses_are_told_in_parts(noted: Callable[..., Path], server: Serve
 def test_a_score_that_cannot_be_told_and_a_large_file_are_left_out(
     noted: Callable[..., Path], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracking, "SMALL", 100)
+    monkeypatch.setattr(tracking, "MAX_FILE_BYTES", 100)
     noted(model={"rows": 3, "one": None, "other": 0.5})
     assert {"one", "rows", "other"} & {name for name, *_ in server.told["metrics"]} == {"other"}
     assert "metrics.json" not in server.files

@@ -34,16 +34,18 @@ def test_a_model_that_is_worse_than_the_one_in_use_is_kept_beside_it(
 ) -> None:
     shutil.copytree(trained_project / "artifacts", project / "artifacts")
     champion = current(project / "artifacts")
-    scores, metric = MetricsFile.read(champion).model, primary(KIND.project.metrics)
-    monkeypatch.setattr(gate, "duel", lambda *_: gate.Duel(champion.name, metric, scores, worse=0.5, error=0.01))
+    scores = MetricsFile.read(champion).model
+    metric = primary(KIND.project.metrics)
+    worse = gate.ChampionComparison(champion.name, metric, scores, loss_increase=0.5, loss_increase_se=0.01)
+    monkeypatch.setattr(gate, "compare_with_champion", lambda *_: worse)
     outcome = train(KIND.project, project)
     assert current(project / "artifacts") == champion != outcome.folder
-    (said,) = outcome.shortcomings
+    (said,) = outcome.failures
     assert "50.0% more than" in said
-    assert outcome.compared is not None
-    assert "50.0% more than" in outcome.compared
+    assert outcome.champion_comparison is not None
+    assert "50.0% more than" in outcome.champion_comparison
     metrics = json.loads((outcome.folder / "metrics.json").read_text(encoding="utf-8"))
-    assert (metrics["champion"]["version"], metrics["champion"]["worse"]) == (champion.name, 0.5)
+    assert (metrics["champion"]["version"], metrics["champion"]["loss_increase"]) == (champion.name, 0.5)
     assert "commit" in metrics
     assert f"Verdict: {said}." in (outcome.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
@@ -52,10 +54,12 @@ def test_a_model_that_is_worse_than_the_one_in_use_is_kept_beside_it(
 def test_a_batch_of_few_distinct_rows_holds_each_class(rare: str) -> None:
     """As in a table of passengers, of whom only age and sex are known: the same rows survived and did not."""
     kinds = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32)
-    features, truth = np.tile(kinds, (100, 1)), np.zeros(400, dtype=np.int64)
+    features = np.tile(kinds, (100, 1))
+    truth = np.zeros(400, dtype=np.int64)
     truth[:3] = truth[200:208] = 1
     if rare == "last":
-        features, truth = features[::-1], truth[::-1]
+        features = features[::-1]
+        truth = truth[::-1]
     batch, classes = batch_to_overfit(features, truth, 16)
     assert len(np.unique(batch, axis=0)) == len(batch) == len(kinds)
     assert set(classes) == {0, 1}

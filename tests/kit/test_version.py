@@ -1,4 +1,4 @@
-"""A version on disk answers as the model that was trained did, under its names, and is the one in use."""
+"""A version on disk answers as the model that was trained did, under its names, and is the current one."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from mlkeel.config import read_settings
 from mlkeel.contract.suites import read_contract
 from mlkeel.inference.batch import predict_table
 from mlkeel.inference.predictor import Predictor
-from mlkeel.project import Outcome, Prepared, Trained
+from mlkeel.project import Prepared, Trained, TrainingResult
 from mlkeel.registry.artifact import current
-from mlkeel.tasks.kinds import kind_of
+from mlkeel.tasks.output_types import output_type_of
 
 from . import steps
 from .kinds import KIND
@@ -28,26 +28,28 @@ def trained(prepared: Prepared, original: Path) -> Trained:
 
 
 @pytest.fixture(scope="module")
-def outcome(prepared: Prepared, trained: Trained, original: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def outcome(
+    prepared: Prepared, trained: Trained, original: Path, tmp_path_factory: pytest.TempPathFactory
+) -> TrainingResult:
     settings = read_settings(original / "conf" / "params.yaml")
     return steps.keep(prepared, trained, settings, tmp_path_factory.mktemp("kept"))
 
 
-def test_it_answers_a_table_as_the_model_does(outcome: Outcome, prepared: Prepared, trained: Trained) -> None:
-    size = kind_of(prepared.contract, KIND.target).size(prepared.truth["train"])
+def test_it_answers_a_table_as_the_model_does(outcome: TrainingResult, prepared: Prepared, trained: Trained) -> None:
+    size = output_type_of(prepared.contract, KIND.target).target_scale(prepared.targets["train"])
     answers = Predictor.load(outcome.folder).predict(prepared.table.test)
     assert np.abs(answers - trained.model.predict(prepared.features["test"])).max() <= 1e-4 * size
 
 
-def test_its_answers_stand_under_their_names(outcome: Outcome, prepared: Prepared, trained: Trained) -> None:
+def test_its_answers_stand_under_their_names(outcome: TrainingResult, prepared: Prepared, trained: Trained) -> None:
     predictor = Predictor.load(outcome.folder)
     row = prepared.table.test.iloc[0].to_dict()
     expected = trained.model.predict(prepared.features["test"])[0]
     answer = predictor.predict_row({column.name: row[column.name] for column in prepared.contract.columns})
-    assert [answer[name] for name in prepared.answers] == pytest.approx(expected.tolist(), rel=1e-3, abs=1e-3)
+    assert [answer[name] for name in prepared.output_names] == pytest.approx(expected.tolist(), rel=1e-3, abs=1e-3)
 
 
-def test_what_is_predicted_is_what_the_table_holds(outcome: Outcome, prepared: Prepared) -> None:
+def test_what_is_predicted_is_what_the_table_holds(outcome: TrainingResult, prepared: Prepared) -> None:
     test = prepared.table.test
     told = predict_table(Predictor.load(outcome.folder), test)[f"predicted_{KIND.target}"]
     if KIND.classification:
@@ -56,5 +58,5 @@ def test_what_is_predicted_is_what_the_table_holds(outcome: Outcome, prepared: P
         assert np.corrcoef(told, test[KIND.target])[0, 1] > 0.8
 
 
-def test_it_is_the_one_in_use(outcome: Outcome) -> None:
+def test_it_is_the_one_in_use(outcome: TrainingResult) -> None:
     assert current(outcome.folder.parent) == outcome.folder

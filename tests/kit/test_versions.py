@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from mlkeel.errors import ArtifactError, Hint
-from mlkeel.registry.artifact import current, put_in_use
+from mlkeel.registry.artifact import current, set_current
 from mlkeel.registry.revision import revision
-from mlkeel.registry.versions import LOG, history, in_use, promote, rollback, use, versions
+from mlkeel.registry.versions import LOG, current_name, history, promote, rollback, use, versions
 from mlkeel.report.tables import versions_table
 from rich.console import Console
 
@@ -23,7 +23,7 @@ NAMES = ("v1", "v2", "v3")
 
 @pytest.fixture
 def project(trained_project: Path, tmp_path: Path) -> Path:
-    """A project with three versions, put in use one after the other; v3 is in use."""
+    """A project with three versions, made current one after the other; v3 is current."""
     shutil.copytree(trained_project / "conf", tmp_path / "conf")
     (tmp_path / "artifacts").mkdir()
     for name in NAMES:
@@ -39,7 +39,7 @@ def used(project: Path) -> str:
 def test_each_rollback_goes_one_version_further_back(project: Path) -> None:
     assert [rollback(project), rollback(project)] == ["v2", "v1"]
     assert used(project) == "v1"
-    with pytest.raises(ArtifactError, match="no version that was in use before v1"):
+    with pytest.raises(ArtifactError, match="no version that was current before v1"):
         rollback(project)
     assert used(project) == "v1"
 
@@ -51,9 +51,9 @@ def test_a_rollback_takes_back_what_came_after_another_rollback(project: Path) -
 
 
 def test_a_version_that_was_written_by_hand_is_taken_back_too(project: Path) -> None:
-    put_in_use(project / "artifacts", "v1")
+    set_current(project / "artifacts", "v1")
     assert [rollback(project), rollback(project)] == ["v3", "v2"]
-    put_in_use(project / "artifacts", "v1")
+    set_current(project / "artifacts", "v1")
     promote(project, "v3")
     assert rollback(project) == "v1"
 
@@ -66,12 +66,12 @@ def test_a_rollback_from_nothing_leads_to_what_was_in_use_last(project: Path) ->
 def test_a_version_that_is_gone_is_passed_over(project: Path, caplog: pytest.LogCaptureFixture) -> None:
     shutil.rmtree(project / "artifacts" / "v2")
     assert rollback(project) == "v1"
-    assert "v2 was in use before, and is not there any more" in caplog.text
+    assert "v2 was current before, and is not there any more" in caplog.text
 
 
 def test_without_the_log_a_rollback_says_what_to_do(project: Path) -> None:
     (project / "artifacts" / LOG).unlink()
-    with pytest.raises(ArtifactError, match="no version that was in use before") as raised:
+    with pytest.raises(ArtifactError, match="no version that was current before") as raised:
         rollback(project)
     assert raised.value.hint is Hint.CHOOSE_VERSION
     promote(project, "v1")
@@ -115,7 +115,7 @@ def test_a_version_that_does_not_work_is_refused_before_anything_changes(
 ) -> None:
     damage(project / "artifacts" / "v2")
     before = (project / "artifacts" / LOG).read_bytes()
-    with pytest.raises(ArtifactError, match=r"What was in use still is\.$"):
+    with pytest.raises(ArtifactError, match=r"What was current still is\.$"):
         change(project)
     assert used(project) == "v3"
     assert (project / "artifacts" / LOG).read_bytes() == before
@@ -143,7 +143,7 @@ def test_a_person_may_choose_what_the_gate_refused_and_is_told_why_it_did(
 ) -> None:
     path = project / "artifacts" / "v1" / "metrics.json"
     metrics = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(metrics | {"shortcomings": ["it is too red"]}), encoding="utf-8")
+    path.write_text(json.dumps(metrics | {"failures": ["it is too red"]}), encoding="utf-8")
     promote(project, "v1")
     assert used(project) == "v1"
     assert "v1 did not pass the gate. It is too red." in caplog.text
@@ -162,8 +162,8 @@ def test_changes_at_once_leave_one_in_use_and_a_log_that_says_which(project: Pat
         list(threads.map(lambda name: use(artifacts, name, "promote"), NAMES * 8))
     changes = history(artifacts)
     assert len(changes) == 27
-    assert changes[-1].version == in_use(artifacts)
-    assert all(later.before == earlier.version for earlier, later in pairwise(changes))
+    assert changes[-1].version == current_name(artifacts)
+    assert all(later.previous == earlier.version for earlier, later in pairwise(changes))
 
 
 def test_versions_are_listed_newest_first_with_what_is_wrong_in_the_end(project: Path) -> None:
@@ -174,9 +174,9 @@ def test_versions_are_listed_newest_first_with_what_is_wrong_in_the_end(project:
     path = artifacts / "v1" / "metrics.json"
     path.write_text(path.read_text("utf-8").replace('"created": "20', '"created": "21'), encoding="utf-8")
     found = versions(artifacts)
-    assert [(one.version, one.in_use) for one in found[:2]] == [("v1", False), ("v3", True)]
+    assert [(one.version, one.is_current) for one in found[:2]] == [("v1", False), ("v3", True)]
     assert (found[0].until is None, found[1].until) == (False, None)
-    faults = {one.version: one.fault for one in found[2:]}
+    faults = {one.version: one.error for one in found[2:]}
     assert faults == {
         "v2": "damaged: metrics.json cannot be read",
         "notes": "no artifact: there is no metrics.json",
@@ -188,7 +188,7 @@ def test_an_artifact_of_before_there_was_a_history_is_listed(project: Path) -> N
     metrics = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({key: metrics[key] for key in metrics if key not in ("commit", "champion")}))
     (found,) = (one for one in versions(project / "artifacts") if one.version == "v1")
-    assert (found.fault, found.commit, found.champion) == (None, None, None)
+    assert (found.error, found.commit, found.champion) == (None, None, None)
 
 
 def test_where_nothing_was_trained_there_are_no_versions(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_columns_without_room_are_left_out_whole_and_named(project: Path, width:
     name = "20261122T160012345678-0123abcd"
     one = dataclasses.replace(versions(project / "artifacts")[0], version=name, commit="0123abc-dirty")
     console = Console(width=width, file=(file := io.StringIO()))
-    both = [one, dataclasses.replace(one, fault="damaged: it is gone")]
+    both = [one, dataclasses.replace(one, error="damaged: it is gone")]
     console.print(versions_table(both, KIND.project.metrics, console))
     table, _, below = file.getvalue().partition(f"{name}:")
     assert table.count(name) == 2

@@ -45,7 +45,8 @@ class Fake:
 
     def __init__(self, folder: Path, name: str, behaviour: str) -> None:
         folder.mkdir()
-        self.folder, self._state = folder, folder / "state.json"
+        self.folder = folder
+        self._state = folder / "state.json"
         self._calls = folder / "calls.jsonl"
         program = folder / name
         program.write_text(

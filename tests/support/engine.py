@@ -26,7 +26,8 @@ Answer = subprocess.CompletedProcess[str]
 WITHOUT = "MLTEMPLATE_WITHOUT_DEBIAN"
 LEAVE_OUT = f"set {WITHOUT}=1 to leave these tests out"
 NEEDS_DEBIAN = pytest.mark.skipif(bool(os.environ.get(WITHOUT)), reason=f"{WITHOUT} is set")
-SUITE, PATIENCE = "bookworm", 60  # Debian's release; seconds
+SUITE = "bookworm"
+PATIENCE = 60  # Debian's release; seconds
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 # Debian's packages in the first line, then what makes them look like the public image.

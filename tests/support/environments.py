@@ -15,7 +15,8 @@ from pathlib import Path
 
 def lend(lender: Path, project: Path) -> Path:
     """Make `.venv` of `project` out of the environment `lender`; to make it is as if `make setup` had made it."""
-    own, project = project / ".venv", project.resolve()
+    own = project / ".venv"
+    project = project.resolve()
     packages = next(lender.glob("lib/python3*/site-packages"))
     shutil.rmtree(own, ignore_errors=True)
     (own / "bin").mkdir(parents=True)

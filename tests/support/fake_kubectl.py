@@ -43,7 +43,8 @@ class Fake:
     def roll(self) -> None:
         """What the controllers do."""
         for api in self.of("Deployment"):
-            meta, sets = api["metadata"], self.of("ReplicaSet")
+            meta = api["metadata"]
+            sets = self.of("ReplicaSet")
             own = next((one for one in sets if one["spec"]["template"] == api["spec"]["template"]), None)
             newest = max((int(one["metadata"]["annotations"][NUMBER]) for one in sets), default=0)
             if own is None:
@@ -73,7 +74,8 @@ class Fake:
 def pod(owner: Object, number: int, waiting: bool = False) -> Object:
     """A pod of a ReplicaSet, as a node reports it."""
     template = copy.deepcopy(owner["spec"]["template"])
-    name, image = f"{owner['metadata']['name']}-{number}", template["spec"]["containers"][0]["image"]
+    name = f"{owner['metadata']['name']}-{number}"
+    image = template["spec"]["containers"][0]["image"]
     said: Object = {"name": "api", "image": image, "ready": not waiting, "restartCount": 0}
     said["imageID"] = "" if waiting else f"{image.rpartition(':')[0]}@sha256:{image.encode().hex():0<64.64}"
     why = {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}

@@ -110,7 +110,8 @@ def _pipeline(project: Path, name: str) -> Iterator[str]:
     if len(steps(project, name)) != len(listed):
         yield f"{name}: two steps have one name"
     for step in listed:
-        where, script = f"{name}: {step['name']}", step["script"]
+        where = f"{name}: {step['name']}"
+        script = step["script"]
         if not LABEL.fullmatch(step["name"]) or step["image"].startswith("uses:"):
             yield f"{where}: its name or its image is not fit"
         called = set(re.findall(r"^\s*make (?:--silent )?([a-z-]+)", script, flags=re.MULTILINE))
@@ -174,8 +175,10 @@ def _chart(helm: Path, project: Path) -> Iterator[str]:
 
 def _ties(of: dict[str, Any]) -> Iterator[str]:
     """What schemas do not see: who selects whom, which port leads where, and what a pod may do."""
-    deployment, service = of["Deployment"]["spec"], of["Service"]
-    pod, labels = deployment["template"]["spec"], deployment["template"]["metadata"]["labels"].items()
+    deployment = of["Deployment"]["spec"]
+    service = of["Service"]
+    pod = deployment["template"]["spec"]
+    labels = deployment["template"]["metadata"]["labels"].items()
     (container,) = pod["containers"]
     budget = of["PodDisruptionBudget"]["spec"]
     selectors = (deployment["selector"]["matchLabels"], service["spec"]["selector"], budget["selector"]["matchLabels"])
@@ -198,7 +201,8 @@ def _ties(of: dict[str, Any]) -> Iterator[str]:
         yield "Pod Security restricted refuses it"
     if pod["automountServiceAccountToken"] is not False:
         yield "it holds a token of the cluster that it never needs"
-    requests, limits = container["resources"]["requests"], container["resources"]["limits"]
+    requests = container["resources"]["requests"]
+    limits = container["resources"]["limits"]
     if "memory" not in limits or any(
         _amount(requests[name]) > _amount(limits[name]) for name in {*requests} & {*limits}
     ):
@@ -209,7 +213,8 @@ def _ingress(of: dict[str, Any], *, wanted: bool) -> Iterator[str]:
     if ("Ingress" in of) != wanted:
         yield "there must be an Ingress exactly where the cluster has a domain"
     if wanted:
-        ((rule,), (tls,)) = of["Ingress"]["spec"]["rules"], of["Ingress"]["spec"]["tls"]
+        (rule,) = of["Ingress"]["spec"]["rules"]
+        (tls,) = of["Ingress"]["spec"]["tls"]
         to = rule["http"]["paths"][0]["backend"]["service"]
         if to["name"] != of["Service"]["metadata"]["name"] or to["port"] not in [{"name": "http"}, {"number": 80}]:
             yield f"the Ingress leads nowhere: {to}"

@@ -71,7 +71,9 @@ class Runner:
 
     def __init__(self, folder: Path, newborn: Path, environment: dict[str, str], names: tuple[str, ...]) -> None:
         stood = stand_ins(folder, *names)
-        self.folder, self.newborn, self.record = folder, newborn, folder / "record"
+        self.folder = folder
+        self.newborn = newborn
+        self.record = folder / "record"
         self.environment = environment | {
             **stood,
             "PATH": f"{folder / 'bin'}:{environment['PATH']}",

@@ -14,14 +14,16 @@ from load import free_port
 
 from .engine import install
 
-USER, PATIENCE = "postgres", 60  # PostgreSQL refuses to run as root; seconds
+USER = "postgres"
+PATIENCE = 60  # PostgreSQL refuses to run as root; seconds
 
 
 class Postgres:
     """A server whose data lies in `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._port = folder, free_port()
+        self._folder = folder
+        self._port = free_port()
         self._binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"postgresql+psycopg://{USER}@127.0.0.1:{self._port}/postgres"

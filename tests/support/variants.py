@@ -13,7 +13,8 @@ from copier import run_copy
 
 from ..conftest import commit, succeed
 
-TORCH, PYTHON = "torch==2.13.0", "3.11"
+TORCH = "torch==2.13.0"
+PYTHON = "3.11"
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ def test_a_project_of_these_answers_is_whole(
     offline: dict[str, str],
     answers: dict[str, str | list[str]],
 ) -> None:
-    project, programs = render(**answers), lender(str(answers["framework"])) / ".venv" / "bin"
+    project = render(**answers)
+    programs = lender(str(answers["framework"])) / ".venv" / "bin"
     assert left_over(project) == []
     succeed(programs / "ruff", "format", "--check", cwd=project)
     succeed(programs / "ruff", "check", cwd=project)

@@ -25,7 +25,9 @@ def hook(name: str) -> ModuleType:
     return module
 
 
-expectations, python_pin, artifacts = hook("expectations"), hook("python_pin"), hook("artifacts")
+expectations = hook("expectations")
+python_pin = hook("python_pin")
+artifacts = hook("artifacts")
 KINDS = {"expect_column_to_exist", "expect_column_values_to_be_between", "expect_column_values_to_be_in_set"}
 
 
@@ -131,7 +133,8 @@ def test_versions_that_disagree_are_refused(pinned: Path, file: str, content: st
 
 
 TABLE = "a;b;c\n" * 30
-MODEL, DATA = "a model", "data"
+MODEL = "a model"
+DATA = "data"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +159,7 @@ MODEL, DATA = "a model", "data"
     ],
 )
 def test_models_and_data_are_known_by_what_they_hold(name: str, content: bytes, kind: str) -> None:
-    assert artifacts.kind_of(name, content) == kind
+    assert artifacts.output_type_of(name, content) == kind
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ def test_models_and_data_are_known_by_what_they_hold(name: str, content: bytes, 
     ],
 )
 def test_other_files_pass(name: str, content: bytes) -> None:
-    assert artifacts.kind_of(name, content) is None
+    assert artifacts.output_type_of(name, content) is None
 
 
 def test_each_kind_has_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,7 +135,7 @@ def test_no_name_of_python_s_or_of_a_dependency_is_a_package(newborn: Path) -> N
         "print(*sys.stdlib_module_names, *keyword.kwlist, *m.packages_distributions())"
     )
     names = succeed(newborn / ".venv" / "bin" / "python", "-c", program, cwd=newborn).lower().split()
-    taken = (ROOT / "taken_names.jinja").read_text(encoding="utf-8").split('"')[1].split()
+    taken = (ROOT / "includes" / "reserved_names.jinja").read_text(encoding="utf-8").split('"')[1].split()
     importable = {name for name in names if name.isidentifier() and not name.startswith("_") and "__" not in name}
     assert importable - {"myproj"} <= set(taken)
 

@@ -25,6 +25,10 @@ COMMON = {
     *(f"deploy/ci/{name}" for name in ("README.md", "check_tag.py", "get_tools.py")),
     *("conf/logging.yaml", "conf/params.yaml", "data/README.md", "notebooks/README.md", "scripts/README.md"),
     *("expectations/dataset.json", "expectations/features.json"),
+    *(
+        f"docs/{name}.md"
+        for name in ("adopt", "deploy", "glossary", "models", "monitor", "serve", "updates", "versions")
+    ),
     *(f"hooks/{name}.py" for name in ("artifacts", "expectations", "image_tags", "install", "python_pin", "update")),
     *(f"src/myproj/{name}.py" for name in ("__init__", "__main__", "data", "features", "metrics", "model", "project")),
     *("src/myproj/py.typed", "src/myproj/train.py", "tests/conftest.py"),
@@ -112,14 +116,24 @@ def test_the_version_that_ci_tests_is_the_version_that_projects_start_with(rende
     assert about["requires-python"] == template["requires-python"]
 
 
-@pytest.mark.parametrize("readme", [ROOT / "README.md", *(ROOT / "template").rglob("README.md*")], ids=str)
-def test_a_readme_names_only_targets_that_exist(readme: Path) -> None:
+PAGES = [ROOT / "README.md", *(ROOT / "template").rglob("README.md*"), *(ROOT / "template" / "docs").glob("*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_a_page_names_only_targets_that_exist(page: Path) -> None:
     makefiles = [ROOT / "Makefile", ROOT / "template" / "Makefile.jinja", *(ROOT / "template").rglob("targets.mk")]
     texts = "\n".join(path.read_text("utf-8") for path in makefiles)
     targets = set(re.findall(r"^([a-z-]+):", texts, flags=re.MULTILINE))
-    named = set(re.findall(r"(?<=[`\n])make ([a-z-]+)", readme.read_text("utf-8")))
-    assert named or readme.parent.name in ("notebooks", "scripts")
+    named = set(re.findall(r"(?<=[`\n])make ([a-z-]+)", page.read_text("utf-8")))
+    assert named or page.parent.name in ("notebooks", "scripts") or page.stem == "glossary"
     assert named <= targets
+
+
+def test_a_page_links_only_to_files_that_exist(render: Render) -> None:
+    project = render()
+    for page in (project / "README.md", *(project / "docs").glob("*.md"), ROOT / "README.md"):
+        links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8"))
+        assert [link for link in links if not (page.parent / link).exists()] == [], page
 
 
 def test_every_target_is_in_the_help(render: Render, environment: dict[str, str]) -> None:
@@ -142,7 +156,7 @@ def test_no_lock_and_no_registry_is_committed() -> None:
 
 def test_copier_settings_keep_updates_out_of_what_is_the_user_s() -> None:
     text = (ROOT / "copier.yml").read_text("utf-8")
-    readme = (ROOT / "template" / "README.md.jinja").read_text("utf-8")
+    never = (ROOT / "template" / "docs" / "updates.md").read_text("utf-8").split("An update never changes")[1]
     for name in ("README.md", "conf", "data", "expectations", "notebooks", "scripts", "src", "tests"):
         assert f"/{name}{{% endif %}}" in text
-        assert f"`{name}" in readme.split("These are yours")[1]
+        assert f"`{name}" in never

@@ -26,7 +26,8 @@ UPDATED = (
     *("NetworkConfiguration", "ObservabilityConfiguration"),
 )
 GOING_ON = ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
-PAUSE, PATIENCE = 10.0, 1800.0  # seconds between two looks, and until nobody waits any more
+PAUSE = 10.0
+PATIENCE = 1800.0  # seconds between two looks, and until nobody waits any more
 
 
 class InputError(Exception):
@@ -180,7 +181,8 @@ def aws(*words: str) -> dict[str, Any]:
         InputError: there is no aws, it gives no answer, or it fails.
     """
     line = ["aws", *words, "--output", "json"]
-    asked, nothing = " ".join(line[:3]), subprocess.DEVNULL
+    asked = " ".join(line[:3])
+    nothing = subprocess.DEVNULL
     try:
         answer = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120, stdin=nothing)  # noqa: S603 - words of ours, no shell
     except FileNotFoundError:

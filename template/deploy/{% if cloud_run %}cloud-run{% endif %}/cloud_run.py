@@ -110,7 +110,8 @@ def compare(where: list[str]) -> None:
         print(f"{percent:>4} % of requests: {revision} with {', '.join(found)}")
         if image not in found:
             wrong.append(f"{percent} % of requests go to {revision}, which runs {', '.join(found)}")
-    created, ready = status.get("latestCreatedRevisionName"), status.get("latestReadyRevisionName")
+    created = status.get("latestCreatedRevisionName")
+    ready = status.get("latestReadyRevisionName")
     if created != ready:
         wrong.append(f"{created}, the newest revision, is not ready")
     wrong += [f"it says: {one['message']}" for one in status.get("conditions", []) if failed(one)]

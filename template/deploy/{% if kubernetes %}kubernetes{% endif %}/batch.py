@@ -63,7 +63,8 @@ def copy(cluster: Cluster, rendered: Rendered, sent: str, fetched: str) -> int:
         raise RefusedError(f'{sent or fetched}: kubectl cp would take it for a pod. Give it a name without ":".')
     if fetched and Path(Path(fetched).name).exists():
         raise RefusedError(f"{Path(fetched).name} is here already. Move it away first.")
-    place, here = _place(Path(sent).name if sent else fetched), sent or Path(fetched).name
+    place = _place(Path(sent).name if sent else fetched)
+    here = sent or Path(fetched).name
     with _pod(cluster, rendered) as name:
         if sent:  # whoever reads the table meanwhile finds the old one or the new one, and each whole
             cluster.must("cp", here, f"{name}:{place}.part")

@@ -83,7 +83,8 @@ def reason(pod: Object) -> str:
     """Why a pod is not ready, or nothing."""
     status = pod.get("status", {})
     for one in [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]:
-        waiting, last = one.get("state", {}).get("waiting"), one.get("lastState", {}).get("terminated")
+        waiting = one.get("state", {}).get("waiting")
+        last = one.get("lastState", {}).get("terminated")
         if waiting:
             code = f" (it last ended with exit code {last.get('exitCode')}, {last.get('reason')})" if last else ""
             return " ".join(f"{waiting.get('reason')}: {waiting.get('message', '')}".split()).rstrip(":") + code

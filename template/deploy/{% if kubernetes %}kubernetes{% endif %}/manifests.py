@@ -73,7 +73,8 @@ def _of_names(world: World) -> Iterator[str]:
     for name in repeated(title(thing) for thing in world.objects):
         yield f"{name}: it comes twice; rename or remove one"
     for thing in world.objects:
-        kind, name = thing["kind"], thing["metadata"].get("name", "")
+        kind = thing["kind"]
+        name = thing["metadata"].get("name", "")
         if not name and "generateName" in thing["metadata"]:
             yield f"{thing['kind']}/{thing['metadata']['generateName']}*: kubectl apply needs a name; give it one"
             continue

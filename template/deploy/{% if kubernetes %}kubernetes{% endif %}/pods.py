@@ -149,7 +149,8 @@ def _of_resources(resources: Object) -> Iterator[str]:
             if quantity(text) is None:
                 yield f"{side} of {name}: {text} is no amount; write it like 250m or 512Mi"
     for name in set(amounts["requests"]) & set(amounts["limits"]):
-        request, limit = quantity(amounts["requests"][name]), quantity(amounts["limits"][name])
+        request = quantity(amounts["requests"][name])
+        limit = quantity(amounts["limits"][name])
         if request is not None and limit is not None and request > limit:
             texts = f"{amounts['requests'][name]} of {name} and may use {amounts['limits'][name]}"
             yield f"it requests {texts}; request no more than the limit"
@@ -188,7 +189,8 @@ def _of_key(reference: Object, objects: list[Object]) -> Iterator[str]:
 def _made_by_others(pod: Pod, objects: list[Object]) -> Iterator[Object]:
     """What is not among the objects and will be there: operators make Secrets, and an annotation may name the rest."""
     for thing in objects:
-        spec, name = thing.get("spec") or {}, thing["metadata"].get("name")
+        spec = thing.get("spec") or {}
+        name = thing["metadata"].get("name")
         if thing["kind"] == "ExternalSecret":
             yield {"kind": "Secret", "metadata": {"name": spec.get("target", {}).get("name", name)}}
         if thing["kind"] == "SealedSecret":

@@ -29,7 +29,8 @@ from state import State, compare, revision
 
 def deploy() -> int:
     """Set the tag of an environment, send it all, and wait until it runs."""
-    before, tag = Overlay(asked("ENV")), asked("TAG")
+    before = Overlay(asked("ENV"))
+    tag = asked("TAG")
     if run(sys.executable, "hooks/image_tags.py", f"--tag={tag}", show=True).returncode != 0:
         return 1
     overlay = before.with_images(tag, checked_registry(asked("REGISTRY")))

@@ -17,7 +17,8 @@ ZONES = available_timezones()  # none on a machine that has no table of them
 
 def faults(spec: Object) -> Iterator[str]:
     """What a CronJob would be refused for."""
-    schedule, zone = spec["schedule"], spec.get("timeZone")
+    schedule = spec["schedule"]
+    zone = spec.get("timeZone")
     fields = schedule.split()
     if zone is not None and ZONES and zone not in ZONES:
         yield f'timeZone "{zone}" is none; take one like Europe/Berlin or Etc/UTC'
@@ -37,5 +38,6 @@ def _is_time(part: str, name: str, low: int, high: int) -> bool:
     match = re.fullmatch(r"(\*|\?|(\d+)(?:-(\d+))?)(?:/(\d+))?", part)
     if not match or match[4] == "0":
         return False
-    begin, end = int(match[2] or low), int(match[3] or match[2] or high)
+    begin = int(match[2] or low)
+    end = int(match[3] or match[2] or high)
     return low <= begin <= end <= high

@@ -93,7 +93,9 @@ def _short(image: str) -> str:
 
 
 def _of_deployment(api: Object, image: str) -> list[str]:
-    said, own, replicas = api.get("status", {}), container_of(api)["image"], api["spec"].get("replicas", 1)
+    said = api.get("status", {})
+    own = container_of(api)["image"]
+    replicas = api["spec"].get("replicas", 1)
     new, ready, every = (said.get(name, 0) for name in ("updatedReplicas", "readyReplicas", "replicas"))
     print(f"asked     {own}  revision {revision(api)}, {replicas} pods wanted")
     wrong = [] if same(own, image) else [f"the cluster was asked for {own}"]
@@ -120,8 +122,10 @@ def _of_pod(pod: Running, image: str, contents: set[str]) -> list[str]:
 
 
 def _of_job(job: Object, image: str) -> list[str]:
-    own, said = container_of(job)["image"], job.get("status", {})
-    started, well = said.get("lastScheduleTime"), said.get("lastSuccessfulTime")
+    own = container_of(job)["image"]
+    said = job.get("status", {})
+    started = said.get("lastScheduleTime")
+    well = said.get("lastSuccessfulTime")
     told = (
         f"started {age(started)} ago, ended well {age(well) + ' ago' if well else 'never'}"
         if started
@@ -141,11 +145,14 @@ def age(moment: str) -> str:
 
 
 def _running(pod: Object, sets: dict[str, int]) -> Running:
-    meta, said, listed = pod["metadata"], pod.get("status", {}), pod["spec"]["containers"]
+    meta = pod["metadata"]
+    said = pod.get("status", {})
+    listed = pod["spec"]["containers"]
     found = {one["name"]: one for one in said.get("containerStatuses", ())}
     asked = next((one for one in listed if one["name"] == component(pod)), listed[0])
     own = found.get(asked["name"], {})
-    image, content = str(own.get("image", "")), str(own.get("imageID", "")).rpartition("@")[2]
+    image = str(own.get("image", ""))
+    content = str(own.get("imageID", "")).rpartition("@")[2]
     if image.startswith("sha256:"):  # some engines tell no name; then it is the one that was asked for
         image = asked["image"]
     owner = next((one["name"] for one in meta.get("ownerReferences", ())), "")

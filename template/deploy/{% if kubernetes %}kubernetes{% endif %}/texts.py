@@ -7,7 +7,8 @@ from pods import Object
 
 def faults(thing: Object) -> Iterator[str]:
     """What is a number or a yes in places where Kubernetes takes text alone."""
-    meta, spec = thing["metadata"], thing.get("spec") or {}
+    meta = thing["metadata"]
+    spec = thing.get("spec") or {}
     template = spec.get("jobTemplate", {}).get("spec", spec).get("template", {})
     inner = template.get("metadata", {}) if isinstance(template, dict) else {}
     maps = [("label", meta.get("labels")), ("label", inner.get("labels"))]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from mlkeel.contract.suites import Contract
 from mlkeel.errors import InputError
-from mlkeel.project import Outcome, Prepared, Project, Run, Trained
+from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 
 
 def test_a_table_that_breaks_its_contract_is_not_learnt_from(
@@ -21,9 +21,9 @@ def test_a_table_that_breaks_its_contract_is_not_learnt_from(
 def test_what_is_published_is_what_was_trained(project: Project, run: Run, trained: Trained) -> None:
     published: list[tuple[Prepared, Trained]] = []
 
-    def publish(prepared: Prepared, found: Trained) -> Outcome:
+    def publish(prepared: Prepared, found: Trained) -> TrainingResult:
         published.append((prepared, found))
-        return Outcome(run.root, found.evaluation, [])
+        return TrainingResult(run.root, found.evaluation, [])
 
     outcome = project.train(project, replace(run, publish=publish, model=trained.model))
     ((prepared, found),) = published

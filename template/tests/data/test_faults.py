@@ -1,20 +1,20 @@
-"""Each fault that is planted into the table in use breaks the contract: the suites would notice."""
+"""Each fault that is planted into the current table breaks the contract: the suites would notice."""
 
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from mlkeel.config import Settings, read_kept_settings
+from mlkeel.config import Settings, read_version_settings
 from mlkeel.contract.suites import Contract, read_contract
-from mlkeel.contract.validate import breaks
+from mlkeel.contract.validate import violates
 from mlkeel.data.tables import with_columns
-from mlkeel.faults.columns import Spoil, column_faults
-from mlkeel.faults.tables import Plant, Scene
+from mlkeel.faults.columns import ColumnFault, column_faults
+from mlkeel.faults.tables import DataFault, FaultContext
 from mlkeel.faults.targets import whole_table_faults
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = read_contract(ROOT / "expectations")
-TARGET = read_kept_settings(ROOT / "conf").data.target
+TARGET = read_version_settings(ROOT / "conf").data.target
 FAULTS = [
     pytest.param(column.name, spoil, id=f"{column.name}-{fault}")
     for column in CONTRACT.columns
@@ -23,19 +23,21 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("name", "spoil"), FAULTS)
-def test_a_fault_in_a_feature_is_noticed(table: pd.DataFrame, contract: Contract, name: str, spoil: Spoil) -> None:
-    assert breaks(with_columns(table, {name: spoil(table[name])}), contract.features, name)
+def test_a_fault_in_a_feature_is_noticed(
+    table: pd.DataFrame, contract: Contract, name: str, spoil: ColumnFault
+) -> None:
+    assert violates(with_columns(table, {name: spoil(table[name])}), contract.features, name)
 
 
 @pytest.mark.parametrize("name", [column.name for column in CONTRACT.columns])
 def test_a_missing_column_is_noticed(table: pd.DataFrame, contract: Contract, name: str) -> None:
-    assert breaks(table.drop(columns=name), contract.features)
+    assert violates(table.drop(columns=name), contract.features)
 
 
 @pytest.mark.parametrize("fault", whole_table_faults(CONTRACT, TARGET), ids=lambda fault: fault.__name__)
 def test_a_fault_of_the_whole_table_is_noticed(
-    table: pd.DataFrame, contract: Contract, settings: Settings, fault: Plant
+    table: pd.DataFrame, contract: Contract, settings: Settings, fault: DataFault
 ) -> None:
     target = settings.data.target
-    broken = fault(table, Scene(contract, target))
-    assert breaks(broken, contract.dataset, target) or breaks(broken, contract.dataset)
+    broken = fault(table, FaultContext(contract, target))
+    assert violates(broken, contract.dataset, target) or violates(broken, contract.dataset)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlkeel.behavior.cases import read_cases
-from mlkeel.behavior.kinds import cases_of, misfit
+from mlkeel.behavior.kinds import case_type_of, why_unfit
 from mlkeel.data.tables import with_columns
 from mlkeel.inference.predictor import Predictor
 
@@ -20,8 +20,8 @@ def cases(*kinds: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("kind", "case"), some)
 
 
-def shortcoming(kind: str, case: dict[str, Any], predictor: Predictor, table: pd.DataFrame) -> str | None:
-    return cases_of(predictor.contract, predictor.target).shortcoming(kind, case, predictor, table)
+def failure(kind: str, case: dict[str, Any], predictor: Predictor, table: pd.DataFrame) -> str | None:
+    return case_type_of(predictor.contract, predictor.target).failure(kind, case, predictor, table)
 
 
 @cases(*CASES)
@@ -29,22 +29,22 @@ def test_a_case_says_what_can_be_judged(
     kind: str, case: dict[str, Any], predictor: Predictor, table: pd.DataFrame
 ) -> None:
     """A misspelt column, class or word would make a case pass that asks nothing."""
-    assert misfit(kind, case, predictor, table) is None
+    assert why_unfit(kind, case, predictor, table) is None
 
 
 @cases("invariance")
 def test_invariance(kind: str, case: dict[str, Any], predictor: Predictor, table: pd.DataFrame) -> None:
-    assert shortcoming(kind, case, predictor, table) is None
+    assert failure(kind, case, predictor, table) is None
 
 
 @cases("directional")
 def test_direction(kind: str, case: dict[str, Any], predictor: Predictor, table: pd.DataFrame) -> None:
-    assert shortcoming(kind, case, predictor, table) is None
+    assert failure(kind, case, predictor, table) is None
 
 
 @cases("minimum_functionality")
 def test_minimum_functionality(kind: str, case: dict[str, Any], predictor: Predictor, table: pd.DataFrame) -> None:
-    assert shortcoming(kind, case, predictor, table) is None
+    assert failure(kind, case, predictor, table) is None
 
 
 def test_the_order_of_rows_changes_nothing(predictor: Predictor, table: pd.DataFrame) -> None:

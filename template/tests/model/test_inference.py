@@ -28,7 +28,7 @@ def test_answers_to_a_table_stand_under_its_index(predictor: Predictor, prepared
 
 def test_one_row_gets_each_answer_by_its_name(predictor: Predictor, table: pd.DataFrame, tolerance: float) -> None:
     answer = predictor.predict_row(table.iloc[0].to_dict())
-    assert tuple(answer) == predictor.answers
+    assert tuple(answer) == predictor.output_names
     assert list(answer.values()) == pytest.approx(predictor.predict(table.head(1))[0], rel=1e-5, abs=tolerance)
 
 

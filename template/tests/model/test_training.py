@@ -7,32 +7,32 @@ import numpy as np
 import pytest
 from mlkeel.config import Settings
 from mlkeel.inference.predictor import Predictor
-from mlkeel.models.model import Model, Part, Steps
-from mlkeel.project import Outcome, Prepared, Trained
+from mlkeel.models.model import Dataset, Model, Steps
+from mlkeel.project import Prepared, Trained, TrainingResult
 from mlkeel.registry.artifact import FILES, current
-from mlkeel.training.gate import duel
+from mlkeel.training.gate import compare_with_champion
 
-Skill = Callable[[Model, Part], float]
-
-
-def test_the_loss_falls_after_one_step(stepping: Steps, train_part: Part) -> None:
-    before = stepping.loss(*train_part)
-    assert stepping.step(*train_part) < before
+Skill = Callable[[Model, Dataset], float]
 
 
-def test_it_overfits_one_small_batch(memorizing: Any, small_batch: Part, skill: Skill) -> None:
+def test_the_loss_falls_after_one_step(stepping: Steps, train_data: Dataset) -> None:
+    before = stepping.loss(*train_data)
+    assert stepping.step(*train_data) < before
+
+
+def test_it_overfits_one_small_batch(memorizing: Any, small_batch: Dataset, skill: Skill) -> None:
     for _ in range(200):
         memorizing.step(*small_batch)
     assert skill(memorizing, small_batch) > 0.8
 
 
-def test_training_completes_and_leaves_every_artifact(outcome: Outcome) -> None:
+def test_training_completes_and_leaves_every_artifact(outcome: TrainingResult) -> None:
     assert {path.name for path in outcome.folder.iterdir()} == set(FILES)
     assert all((outcome.folder / name).stat().st_size for name in FILES)
 
 
-def test_what_was_trained_is_in_use(outcome: Outcome) -> None:
-    assert outcome.shortcomings == []
+def test_what_was_trained_is_in_use(outcome: TrainingResult) -> None:
+    assert outcome.failures == []
     assert current(outcome.folder.parent) == outcome.folder
 
 
@@ -41,32 +41,32 @@ def test_there_is_a_validation_loss_for_each_step(trained: Trained) -> None:
     assert np.isfinite(trained.losses).all()
 
 
-def test_unseen_rows_are_told_better_in_the_end(trained: Trained, validation_part: Part, skill: Skill) -> None:
-    assert skill(trained.model, validation_part) > 0
+def test_unseen_rows_are_told_better_in_the_end(trained: Trained, validation_data: Dataset, skill: Skill) -> None:
+    assert skill(trained.model, validation_data) > 0
 
 
 def test_the_same_seed_gives_the_same_model(
-    new_model: Callable[[], Any], train_part: Part, validation_part: Part, fit_some: Callable[..., np.ndarray]
+    new_model: Callable[[], Any], train_data: Dataset, validation_data: Dataset, fit_some: Callable[..., np.ndarray]
 ) -> None:
-    first, second = (fit_some(new_model(), train_part, validation_part) for _ in range(2))
+    first, second = (fit_some(new_model(), train_data, validation_data) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 def test_it_beats_the_baseline_by_the_margin(trained: Trained, settings: Settings) -> None:
-    assert trained.evaluation.saved >= settings.gate.margin
+    assert trained.evaluation.skill >= settings.gate.min_skill
 
 
 def test_it_holds_on_slices(trained: Trained, settings: Settings) -> None:
-    assert trained.evaluation.weak_slices(settings.gate) == {}
+    assert trained.evaluation.failed_slices(settings.gate) == {}
 
 
 def test_the_same_model_again_is_as_good_as_the_one_in_use(
-    prepared: Prepared, trained: Trained, settings: Settings, outcome: Outcome, predictor: Predictor
+    prepared: Prepared, trained: Trained, settings: Settings, outcome: TrainingResult, predictor: Predictor
 ) -> None:
-    again = duel(predictor, trained.evaluation, prepared, settings, outcome.folder.parents[1])
+    again = compare_with_champion(predictor, trained.evaluation, prepared, settings, outcome.folder.parents[1])
     assert again is not None
-    assert again.left_out is None
-    assert again.worse == pytest.approx(0, abs=1e-3)
+    assert again.skipped_because is None
+    assert again.loss_increase == pytest.approx(0, abs=1e-3)
 
 
 def test_no_record_stands_on_two_sides(prepared: Prepared) -> None:

@@ -1,4 +1,4 @@
-"""Read `conf/params.yaml`: which table, which target, how to learn and what counts as good enough."""
+"""Settings of a project, from `conf/params.yaml`, and of the API, from the environment."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mlkeel.errors import InputError
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-Checked = TypeVar("Checked", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 Role = Literal[
     "numeric",
     "categorical",
@@ -28,14 +28,14 @@ Role = Literal[
 ]
 
 
-class Strict(BaseModel):
-    """A group of settings in which a misspelt name is an error and nothing changes after reading."""
+class ConfigModel(BaseModel):
+    """A group of settings that is immutable, and in which an unknown name is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Shares(Strict):
-    """How the table is dealt out, as fractions of its rows."""
+class SplitFractions(ConfigModel):
+    """The sizes of the splits, as fractions of the rows of the table."""
 
     train: Share
     validation: Share
@@ -48,122 +48,132 @@ class Shares(Strict):
         return self
 
 
-class Data(Strict):
-    """The table in use, which of its columns is to be predicted, and which may give the target away."""
+class DataConfig(ConfigModel):
+    """The current table, its target, the columns that may be features although they leak it, and the splits."""
 
     path: Path
     target: str
-    trusted: tuple[str, ...] = ()
-    split: Shares
+    allow_leaky: tuple[str, ...] = ()
+    split: SplitFractions
 
 
-class Gate(Strict):
-    """What a model must reach before it is put in use; the metrics of the project say by which scores."""
+class Gate(ConfigModel):
+    """The conditions for a new version to become current.
 
-    margin: Annotated[float, Field(ge=0, lt=1)]
+    Attributes:
+        min_skill: the share of the baseline's loss that it must save, by the primary metric.
+        slices: columns; the rows of each of their values are a slice, evaluated by the first metric.
+        min_slice_rows: slices with fewer test rows are not evaluated.
+        min_slice_score: the least value for each slice, if a greater value of the metric is better.
+        max_slice_error: the greatest value for each slice, if a smaller value of the metric is better.
+        max_regression: by how much its loss may exceed that of the current version, as a share.
+    """
+
+    min_skill: Annotated[float, Field(ge=0, lt=1)]
     slices: tuple[str, ...] = ()
-    slice_rows: Annotated[int, Field(ge=1)]
-    slice_limit: Annotated[float, Field(ge=0)]
-    champion: Annotated[float, Field(ge=0)] = 0.02
+    min_slice_rows: Annotated[int, Field(ge=1)]
+    min_slice_score: Annotated[float, Field(ge=0)] | None = None
+    max_slice_error: Annotated[float, Field(ge=0)] | None = None
+    max_regression: Annotated[float, Field(ge=0)] = 0.02
 
 
-class Watching(Strict):
-    """What `make monitor` holds recent rows against, besides the contract and the distributions of the artifact."""
+class MonitorConfig(ConfigModel):
+    """Limits of `make monitor` for recent rows, besides the contract and the distributions of the version."""
 
-    false_alarms: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
-    least_effect: Annotated[float, Field(ge=0)] = 0.02
-    breaches: Annotated[int, Field(ge=1)] = 2
+    false_alarm_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+    min_effect: Annotated[float, Field(ge=0)] = 0.02
+    alarm_after: Annotated[int, Field(ge=1)] = 2
     windows: Annotated[int, Field(ge=1)] = 3
-    refused: Share = 0.01
-    slower_than_ms: Annotated[float, Field(gt=0)] = 50
+    max_rejected_share: Share = 0.01
+    p99_budget_ms: Annotated[float, Field(gt=0)] = 50
     stale_days: Annotated[float, Field(gt=0)] = 90
     private: dict[str, Literal["hash", "omit"]] = {}
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
-        if self.breaches > self.windows:
-            raise ValueError("breaches must not be more than windows, or no alarm is ever raised")
+        if self.alarm_after > self.windows:
+            raise ValueError("alarm_after must not be more than windows, or no alarm is ever raised")
         return self
 
 
-class Tracking(Strict):
-    """Where trainings are noted besides the artifacts: nowhere, or in MLflow."""
+class Tracking(ConfigModel):
+    """Whether trainings are tracked in MLflow, and where."""
 
     mlflow: bool = False
     uri: str = "sqlite:///mlflow.db"
 
 
-class Settings(Strict):
-    """All of `conf/params.yaml`; `columns` is for `adopt`, and `model` for `build`, which knows what it may hold."""
+class Settings(ConfigModel):
+    """All of `conf/params.yaml`; `columns` is for `adopt`, and `model` for `build`, which validates it."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
-    data: Data
+    data: DataConfig
     columns: dict[str, Role] = {}
     model: dict[str, Any]
     gate: Gate
-    monitor: Watching = Watching()
+    monitor: MonitorConfig = MonitorConfig()
     tracking: Tracking = Tracking()
 
 
-class Serving(Strict):
-    """How requests are served; each setting is a variable of the environment, by its name in capital letters."""
+class ServerConfig(ConfigModel):
+    """Settings of the API; each is an environment variable, by its name in capital letters."""
 
     model_config = ConfigDict(alias_generator=str.upper)
 
-    api_keys: tuple[str, ...] = ()  # one of these must come with a prediction, if there are any
+    api_keys: tuple[str, ...] = ()  # if any, requests for predictions need one of them
     api_host: str = ""
     port: Annotated[int, Field(ge=0, lt=2**16)] = 8000
     api_max_bytes: Annotated[int, Field(ge=1)] = 2**20  # of a request
     api_max_rows: Annotated[int, Field(ge=1)] = 1000  # of a request
     api_max_seconds: Annotated[float, Field(gt=0)] = 5  # to receive a request, and to predict
     api_max_requests: Annotated[int, Field(ge=1)] = 100  # at once
-    api_drain_seconds: Annotated[float, Field(ge=0)] = 1  # between "not ready" and the end, for who sends requests
-    api_poll_seconds: Annotated[float, Field(gt=0)] = 2  # between two looks for another artifact
-    api_store: str = "sqlite:///records/predictions.db"  # where answers are recorded; "off" to record none
+    api_drain_seconds: Annotated[float, Field(ge=0)] = 1  # from "not ready" to the end, for load balancers
+    api_poll_seconds: Annotated[float, Field(gt=0)] = 2  # between two checks for another current version
+    api_store: str = "sqlite:///records/predictions.db"  # for predictions; "off" to record none
     api_store_days: Annotated[float, Field(gt=0)] = 90  # older records are deleted
-    api_store_rows: Annotated[int, Field(ge=1)] = 2_000_000  # more records are deleted, oldest first
-    api_spill: Path = Path("records")  # a folder for what the store cannot take just now
-    api_hash_key: str = ""  # for private columns; by default one that is drawn at each start and told to nobody
+    api_store_rows: Annotated[int, Field(ge=1)] = 2_000_000  # further records are deleted, oldest first
+    api_spill: Path = Path("records")  # a folder for records while the store is unavailable
+    api_hash_key: str = ""  # for private columns; random at each start if empty
 
     @property
     def host(self) -> str:
-        """Where it listens: on this machine alone if there are no keys, unless told otherwise."""
+        """The address to listen on: without keys, on this machine only, unless `api_host` is set."""
         return self.api_host or ("0.0.0.0" if self.api_keys else "127.0.0.1")  # noqa: S104 - keys are asked for
 
 
-def read_serving(environment: Mapping[str, str]) -> Serving:
-    """Read how to serve from variables of the environment, of which an empty one counts as none.
+def read_server_config(environment: Mapping[str, str]) -> ServerConfig:
+    """Read the settings of the API from environment variables; an empty one counts as unset.
 
     Raises:
-        InputError: a value does not fit.
+        InputError: a value is invalid.
     """
-    names = [name.upper() for name in Serving.model_fields]
+    names = [name.upper() for name in ServerConfig.model_fields]
     values: dict[str, object] = {name: environment[name] for name in names if environment.get(name)}
-    if given := environment.get("API_KEYS"):
-        keys = [key.strip() for key in given.split(",") if key.strip()]
+    if api_keys := environment.get("API_KEYS"):
+        keys = [key.strip() for key in api_keys.split(",") if key.strip()]
         if not keys or not all(key.isascii() and key.isprintable() for key in keys):
             raise InputError("the environment: API_KEYS must hold keys of ASCII letters, digits and signs. Correct it.")
         values["API_KEYS"] = keys
-    return checked(Serving, values, "the environment")
+    return checked(ServerConfig, values, "the environment")
 
 
-class KeptSettings(Settings):
-    """The settings that an artifact was made with; sections that only its project knows are not looked at."""
+class VersionSettings(Settings):
+    """The settings that a version was trained with; sections of the project's own are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
 
-Kind = TypeVar("Kind", bound=Settings)
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
-def read_kept_settings(folder: Path, kind: type[Settings] = Settings) -> Settings:
-    """Read the settings, of this `kind`, that the artifact in `folder` was made with; others in it are not looked at.
+def read_version_settings(folder: Path, kind: type[Settings] = Settings) -> Settings:
+    """Read the settings, of this `kind`, that the version in `folder` was trained with; others in it are ignored.
 
     Raises:
-        InputError: the file is missing, is not YAML, or a value does not fit.
+        InputError: the file is missing, is not YAML, or a value is invalid.
     """
-    kept: type[Settings] = type("Kept", (kind,), {"model_config": ConfigDict(extra="ignore")})
-    return read_settings(folder / "params.yaml", kept)
+    lenient_kind: type[Settings] = type("Kept", (kind,), {"model_config": ConfigDict(extra="ignore")})
+    return read_settings(folder / "params.yaml", lenient_kind)
 
 
 @overload
@@ -171,14 +181,14 @@ def read_settings(path: Path) -> Settings: ...
 
 
 @overload
-def read_settings(path: Path, kind: type[Kind]) -> Kind: ...
+def read_settings(path: Path, kind: type[SettingsT]) -> SettingsT: ...
 
 
 def read_settings(path: Path, kind: type[Settings] = Settings) -> Settings:
     """Read `conf/params.yaml` as settings of this `kind`, which may have sections of the project's own.
 
     Raises:
-        InputError: the file is missing, is not YAML, or a value does not fit.
+        InputError: the file is missing, is not YAML, or a value is invalid.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file. Run this in the project's folder, or name it with --root.")
@@ -189,22 +199,22 @@ def read_settings(path: Path, kind: type[Settings] = Settings) -> Settings:
     return checked(kind, values, str(path))
 
 
-def checked(kind: type[Checked], values: object, where: str) -> Checked:
-    """Turn `values` into `kind`.
+def checked(kind: type[ModelT], values: object, where: str) -> ModelT:
+    """Validate `values`, which come from `where`, as `kind`.
 
     Raises:
-        InputError: names each setting that is missing, unknown or out of range, and `where` it stands.
+        InputError: a setting is missing, unknown or out of range; names each of them.
     """
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        faults = "; ".join(_said(fault["type"], fault["loc"], fault["msg"]) for fault in error.errors())
-        raise InputError(f"{where}: {faults}. Correct it there.") from error
+        problems = [_plain_message(problem["type"], problem["loc"], problem["msg"]) for problem in error.errors()]
+        raise InputError(f"{where}: {'; '.join(problems)}. Correct it there.") from error
 
 
-def _said(kind: str, place: tuple[int | str, ...], message: str) -> str:
-    """What pydantic found, in plainer words."""
-    name = ".".join(map(str, place)) or "the file"
+def _plain_message(kind: str, location: tuple[int | str, ...], message: str) -> str:
+    """Describe an error of pydantic in plainer words."""
+    name = ".".join(map(str, location)) or "the file"
     match kind:
         case "extra_forbidden":
             return f"{name} is not a setting"

@@ -1,10 +1,10 @@
-"""Errors that a person can put right; the message says what, where and how."""
+"""Errors that a user can correct; the message says what is wrong, where, and what to do."""
 
 from enum import Enum, auto
 
 
 class Hint(Enum):
-    """What else would help, when how to do it depends on how the program was called; the command line says it."""
+    """A remedy whose words depend on how the program was called, so that the command line supplies them."""
 
     TRAIN = auto()
     SETUP = auto()
@@ -19,10 +19,10 @@ class Hint(Enum):
 
 
 class InputError(Exception):
-    """Something that a person can put right; the message says what, where and how.
+    """An error that a user can correct; the message says what is wrong, where, and what to do.
 
     Attributes:
-        hint: a remedy whose words depend on how the program was called, None if the message says all.
+        hint: a further remedy, None if the message says all.
     """
 
     def __init__(self, message: str = "", hint: Hint | None = None) -> None:
@@ -35,8 +35,8 @@ class DataError(InputError):
 
 
 class ContractError(InputError):
-    """A suite that cannot be used, or a table that breaks one."""
+    """A suite that cannot be used, or a table that violates one."""
 
 
 class ArtifactError(InputError):
-    """No artifact, or one that cannot be used."""
+    """A version that is missing or cannot be used."""

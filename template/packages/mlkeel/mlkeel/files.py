@@ -1,4 +1,4 @@
-"""Write files so that a kill or a full disk leaves the old one or the new one, and never half of one."""
+"""Write files atomically: a kill or a full disk leaves the old file or the new one, and never half of one."""
 
 import contextlib
 import os
@@ -7,30 +7,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-LITTER, LITTER_AGE = ".unfinished-", 3600  # how the names of unfinished files begin; seconds
+TEMP_PREFIX = ".unfinished-"  # of the names of temporary files
+TEMP_MAX_AGE_S = 3600
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a file to write that takes its place at `path` when all of it is on the disk, or not at all."""
-    handle, name = tempfile.mkstemp(prefix=f"{LITTER}{path.name}-", dir=path.parent)
-    unfinished = Path(name)
+def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a temporary file for writing, which replaces the one at `path` once all of it is on the disk."""
+    descriptor, name = tempfile.mkstemp(prefix=f"{TEMP_PREFIX}{path.name}-", dir=path.parent)
+    temporary = Path(name)
     try:
         encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
-        with os.fdopen(handle, mode, encoding=encoding, newline=newline) as file:
+        with os.fdopen(descriptor, mode, encoding=encoding, newline=newline) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        unfinished.chmod(0o644)
-        unfinished.replace(path)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except BaseException:
-        unfinished.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
 
 
 def flush_folder(folder: Path) -> None:
-    """Write to the disk which files there are in `folder`."""
+    """Flush the entries of `folder` to the disk, so that a replaced file survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,6 @@
-"""Lock an open file, where the system can.
+"""Lock an open file, on systems that can.
 
-Where it cannot, nobody waits for anybody, and what another process holds is never taken over.
+On others, waiting for a lock returns at once, and taking one fails, so that files of other processes stay untouched.
 """
 
 from contextlib import suppress
@@ -13,13 +13,13 @@ except ImportError:  # not on Windows
 
 
 def wait_for_lock(file: IO[bytes] | int) -> None:
-    """Wait until no other process holds the lock of `file`, and hold it until it is closed."""
+    """Wait for the lock of `file`, and hold it until the file is closed."""
     if fcntl is not None:
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def take_lock(file: IO[bytes] | int) -> bool:
-    """Hold the lock of `file` until it is closed, if no other process does; whether it is held now."""
+    """Take the lock of `file` until the file is closed, unless another process has it; return whether it was taken."""
     if fcntl is None:
         return False
     with suppress(OSError):

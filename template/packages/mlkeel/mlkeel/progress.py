@@ -1,4 +1,4 @@
-"""Show how far a long step is, to a person who watches and to nobody else."""
+"""Callbacks of a training, and a progress bar on a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,26 +12,29 @@ Advance = Callable[[int, float | None], None]
 
 
 @dataclass(frozen=True)
-class Watch:
-    """Whom a training tells how many rounds are done and at which loss, and the file from which it may be resumed.
+class Callbacks:
+    """Callbacks and checkpoints of a training, after each round.
 
-    `pause` is how many seconds lie at least between two checkpoints.
+    Attributes:
+        advance: called with the number of rounds and the loss.
+        checkpoint: the file from which training can resume, None to write none.
+        checkpoint_every_s: the least time between two checkpoints, in seconds.
     """
 
     advance: Advance
     checkpoint: Path | None = None
-    pause: float = 5.0
+    checkpoint_every_s: float = 5.0
 
 
 @contextmanager
 def progress(name: str, total: int) -> Iterator[Advance]:
-    """Give a function to call with the number of units done, and a loss; silent where standard error is no terminal."""
+    """Yield a function to call with the number of units done and a loss; it shows nothing without a terminal."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(name, total=total)
 
         def advance(done: int, loss: float | None = None) -> None:
-            said = name if loss is None else f"{name}, loss {loss:.4g}"
-            bar.update(task, completed=done, description=said)
+            description = name if loss is None else f"{name}, loss {loss:.4g}"
+            bar.update(task, completed=done, description=description)
 
         yield advance

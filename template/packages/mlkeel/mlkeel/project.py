@@ -1,6 +1,6 @@
-"""What a project is made of, and what one training of it is given and gives.
+"""What a project is made of, and the inputs and results of a training.
 
-A project is handed over by whoever starts the command line or the tests: nothing is discovered or imported by name.
+A project is passed to the command line and the tests: nothing is discovered or imported by name.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from mlkeel.contract.suites import Contract
 from mlkeel.data.split import Split
 from mlkeel.features.encoder import Features, Matrix
 from mlkeel.models.model import Model, Shape
-from mlkeel.tasks.answers import Answers, Truth
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric
+from mlkeel.tasks.outputs import Outputs, Targets
 from mlkeel.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -27,22 +27,28 @@ Build = Callable[[dict[str, Any], Shape, int], Any]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A table that meets the contract, dealt into parts and encoded; features (n, width), truth (n,) per part.
+    """A checked table, split and encoded.
 
-    `answers` are the names of what a model answers, and `digest` is the SHA-256 of the file that the table is from.
+    Attributes:
+        table: its rows by split.
+        features: matrices of shape (n, width), by the name of the split.
+        targets: of shape (n,), by the name of the split.
+        contract: the contract that the table satisfies.
+        output_names: the names of the columns of outputs.
+        digest: SHA-256 of the file that the table is from.
     """
 
     table: Split
     features: dict[str, Matrix]
-    truth: dict[str, Truth]
+    targets: dict[str, Targets]
     contract: Contract
-    answers: tuple[str, ...]
+    output_names: tuple[str, ...]
     digest: str
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A model, the validation loss of each step, and its evaluation on the test part."""
+    """A trained model, its validation loss after each step, and its evaluation on the test split."""
 
     model: Model
     losses: list[float]
@@ -50,39 +56,51 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The version's folder, its evaluation, why it was not put in use, if it was not, and how it did beside another."""
+class TrainingResult:
+    """The result of a training.
+
+    Attributes:
+        folder: the folder of the version.
+        evaluation: its evaluation on the test split.
+        failures: why it did not become current; empty if it did.
+        champion_comparison: how it compares with the version that was current, in a sentence.
+    """
 
     folder: Path
     evaluation: Evaluation
-    shortcomings: list[str]
-    compared: str | None = None
+    failures: list[str]
+    champion_comparison: str | None = None
 
 
 class Publish(Protocol):
-    """What becomes of a trained model: a version in use, a draft of a gate, or nothing but its scores."""
+    """What is done with a trained model: make it a version, draft a gate from it, or nothing."""
 
-    def __call__(self, prepared: Prepared, trained: Trained) -> Outcome:
-        """Take what was trained."""
+    def __call__(self, prepared: Prepared, trained: Trained) -> TrainingResult:
+        """Publish a trained model."""
 
 
-def publish_nothing(prepared: Prepared, trained: Trained) -> Outcome:  # noqa: ARG001 - it has that form
-    """Keep nothing of what was trained."""
-    return Outcome(Path(), trained.evaluation, [])
+def skip_publishing(prepared: Prepared, trained: Trained) -> TrainingResult:  # noqa: ARG001 - the signature of Publish
+    """Keep nothing but the evaluation."""
+    return TrainingResult(Path(), trained.evaluation, [])
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training: by which settings and contract, in which folder, and what becomes of it.
+    """The inputs of one training.
 
-    A `model` that is trained already is evaluated only, on the rows that it would be evaluated on after a training. A
-    training that dies goes on from its `checkpoint`.
+    Attributes:
+        root: the folder of the project.
+        settings: of `conf/params.yaml`.
+        contract: what the table must satisfy.
+        publish: what is done with the trained model.
+        checkpoint: a file from which an interrupted training is resumed.
+        model: a trained model, to evaluate without training again.
     """
 
     root: Path
     settings: Settings
     contract: Contract
-    publish: Publish = publish_nothing
+    publish: Publish = skip_publishing
     checkpoint: Path | None = None
     model: Model | None = None
 
@@ -97,7 +115,7 @@ class Run:
         return self.settings.data.target
 
 
-Train = Callable[["Project", Run], Outcome]
+Train = Callable[["Project", Run], TrainingResult]
 
 
 @dataclass(frozen=True)
@@ -106,15 +124,15 @@ class Project:
 
     Args:
         package: the name of its Python package.
-        task: what it is asked to predict.
-        load: gives the table, from the path in `conf/params.yaml` and the contract that says how to read it.
-        features: which columns it learns from.
-        build: makes an untrained model from its settings, the shape of its inputs and answers, and a seed.
-        train: the flow of a training, and the only one.
-        metrics: how good is good; slices are judged by the first, models by the primary one.
-        figures: what the report draws besides: functions of answers (n, answers), truth (n,), their names, the target.
-        commands: functions that become commands, as Typer has them.
-        settings: what `conf/params.yaml` holds, with sections of its own.
+        task: classification or regression.
+        load: reads the table at the path in `conf/params.yaml`, in the types of the contract.
+        features: the roles of the columns that a model learns from.
+        build: makes an untrained model from its hyperparameters, its shape and a seed.
+        train: the flow of a training; every training of the project runs it.
+        metrics: the gate judges slices by the first one, and models by the primary one.
+        figures: more figures for the report: functions of outputs (n, outputs), targets (n,), output names and target.
+        commands: more commands, as functions that Typer takes.
+        settings: the model of `conf/params.yaml`, perhaps with sections of its own.
     """
 
     package: str
@@ -124,6 +142,6 @@ class Project:
     build: Build
     train: Train
     metrics: tuple[Metric, ...]
-    figures: tuple[Callable[[Answers, Truth, tuple[str, ...], str], Any], ...] = ()
+    figures: tuple[Callable[[Outputs, Targets, tuple[str, ...], str], Any], ...] = ()
     commands: tuple[Callable[..., None], ...] = ()
     settings: type[Settings] = Settings

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from mlkeel.adopt.adopt import adopt
-from mlkeel.config import read_kept_settings, read_serving
+from mlkeel.config import read_server_config, read_version_settings
 from mlkeel.data.tables import load
 from mlkeel.errors import InputError
 from mlkeel.features.encoder import TABLES
@@ -18,12 +18,12 @@ from mlkeel.inference.batch import predict_file
 from mlkeel.inference.predictor import Predictor
 from mlkeel.models.estimator import Estimator
 from mlkeel.models.model import Shape
-from mlkeel.monitor.monitor import Asked, monitor
-from mlkeel.project import Outcome, Project, Run, Trained
+from mlkeel.monitor.monitor import WindowQuery, monitor
+from mlkeel.project import Project, Run, Trained, TrainingResult
 from mlkeel.registry import versions
 from mlkeel.registry.artifact import current
 from mlkeel.tasks.classification import Classification
-from mlkeel.training.again import judge_again
+from mlkeel.training.reevaluate import reevaluate
 from mlkeel.training.steps import check, encode, evaluate, fit, split
 from mlkeel.training.training import train as train_project
 
@@ -31,7 +31,7 @@ PARAMS = {
     "seed": 7,
     "data": {"path": "data/none.csv", "target": "none", "split": {"train": 0.6, "validation": 0.2, "test": 0.2}},
     "model": {},
-    "gate": {"margin": 0.1, "slices": [], "slice_rows": 10, "slice_limit": 0.5},
+    "gate": {"min_skill": 0.1, "slices": [], "min_slice_rows": 10, "min_slice_score": 0.5},
 }
 NOTHING_YET = [
     {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": ["none"]}},
@@ -48,7 +48,7 @@ def build(_parameters: dict[str, object], shape: Shape, seed: int) -> Estimator:
     return Estimator(make_pipeline(SimpleImputer(), LogisticRegression(random_state=seed)), shape)
 
 
-def train(project: Project, run: Run) -> Outcome:
+def train(project: Project, run: Run) -> TrainingResult:
     """The flow."""
     table = project.load(run.path, run.contract)
     check(table, run)
@@ -64,7 +64,8 @@ PROJECT = Project("fruit", TASK, load, TABLES, build, train, TASK.metrics)
 @pytest.fixture(scope="module")
 def adopted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that was made about a table of fruit."""
-    root, draw = tmp_path_factory.mktemp("fruit"), random.Random(7)
+    root = tmp_path_factory.mktemp("fruit")
+    draw = random.Random(7)
     for name in ("conf", "data", "expectations"):
         (root / name).mkdir()
     (root / "conf" / "params.yaml").write_text(yaml.safe_dump(PARAMS), encoding="utf-8")
@@ -90,19 +91,19 @@ def test_a_table_is_adopted_and_a_model_of_it_in_use(adopted: Path) -> None:
 
 def test_it_is_trained_judged_and_asked_again(adopted: Path, tmp_path: Path) -> None:
     outcome = train_project(PROJECT, adopted)
-    assert outcome.shortcomings == []
+    assert outcome.failures == []
     predictor = Predictor.load(outcome.folder)
-    _, judged = judge_again(PROJECT, predictor, read_kept_settings(outcome.folder), adopted)
+    _, judged = reevaluate(PROJECT, predictor, read_version_settings(outcome.folder), adopted)
     assert judged.evaluation.loss == pytest.approx(outcome.evaluation.loss, rel=1e-4)
     answers = predict_file(predictor, adopted / "data" / "new.csv", tmp_path / "answers.csv")
     assert (answers["predicted_fruit"] == answers["fruit"]).mean() > 0.8
 
 
 def test_other_rows_raise_an_alarm_and_the_same_do_not(adopted: Path, tmp_path: Path) -> None:
-    assert monitor(adopted, Asked(adopted / "data" / "new.csv"), "off")["outcome"] == "fine"
+    assert monitor(adopted, WindowQuery(adopted / "data" / "new.csv"), "off")["outcome"] == "fine"
     text = (adopted / "data" / "new.csv").read_text(encoding="utf-8")
     (tmp_path / "others.csv").write_text(text.replace(".", ""), encoding="utf-8")
-    assert monitor(adopted, Asked(tmp_path / "others.csv"), "off")["outcome"] == "alarm"
+    assert monitor(adopted, WindowQuery(tmp_path / "others.csv"), "off")["outcome"] == "alarm"
 
 
 def test_rows_are_answered_over_http_and_broken_ones_refused(adopted: Path) -> None:
@@ -110,7 +111,7 @@ def test_rows_are_answered_over_http_and_broken_ones_refused(adopted: Path) -> N
     from mlkeel.serve.app import build as build_api
 
     (adopted / "pyproject.toml").write_text('[project]\nname = "fruit"\nversion = "0.1.0"\n', encoding="utf-8")
-    app, _ = build_api(adopted, read_serving({"API_STORE": "off"}))
+    app, _ = build_api(adopted, read_server_config({"API_STORE": "off"}))
     with testclient.TestClient(app) as client:
         answer = client.post("/predict", json={"weight_g": 160, "length_mm": 75})
         assert answer.json()["predicted"] in ("apple", "cherry")

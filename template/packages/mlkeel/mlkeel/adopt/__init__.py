@@ -1,1 +1,1 @@
-"""Make a project about another table."""
+"""Adopt another table: infer the roles of its columns and replace the example with it."""

@@ -1,6 +1,6 @@
-"""Make the project about another table: decide on its columns, draft the contract, train, and replace what was there.
+"""Adopt a table: infer the roles of its columns, draft the contract, train, and replace the files of the project.
 
-Everything is written to a stage and put in place in the end, so that a failure leaves the project as it was.
+Everything is written to a stage and moved into place in the end, so that a failure leaves the project as it was.
 """
 
 import contextlib
@@ -10,49 +10,63 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlkeel.adopt import documents
-from mlkeel.adopt.columns import Decision, decide
+from mlkeel.adopt import writers
+from mlkeel.adopt.infer_roles import RoleDecision, infer_roles
 from mlkeel.adopt.transaction import at_risk, changes, finish, keep_copies, replace, stage
-from mlkeel.behavior.cases import BEHAVIOR, beside, drawn, read_cases, still_askable
-from mlkeel.behavior.kinds import cases_of
-from mlkeel.config import Data, Gate, Role, Settings, read_settings
+from mlkeel.behavior.cases import BEHAVIOR, applicable_cases, merge_cases, read_cases, sample_rows
+from mlkeel.behavior.kinds import case_type_of
+from mlkeel.config import DataConfig, Gate, Role, Settings, read_settings
 from mlkeel.contract.suites import Contract, read_contract
-from mlkeel.data.kinds import as_iso, is_ambiguous, numbers
-from mlkeel.data.source import Source, give_back, read
+from mlkeel.data.column_types import as_iso, is_ambiguous, numbers
+from mlkeel.data.reader import Source, read, release_memory
 from mlkeel.data.tables import with_columns
-from mlkeel.drafts.draft import digest, draft, gate_digest, types_only, with_columns_of, with_own_rules
-from mlkeel.drafts.leaks import tells_the_target
-from mlkeel.drafts.trial import Trial, attempt
+from mlkeel.drafts.draft import add_derived_columns, digest, draft, draft_types, gate_digest, merge_own_expectations
+from mlkeel.drafts.draft_check import DraftCheck, check_draft
+from mlkeel.drafts.leaks import leaks_target
 from mlkeel.errors import DataError, Hint, InputError
 from mlkeel.inference.predictor import Predictor
-from mlkeel.project import Outcome, Prepared, Project, Run, Trained
-from mlkeel.tasks.evaluation import Evaluation, any_slice, draft_gate
-from mlkeel.training.publish import KeepVersion, refuse_what_teaches_nothing
+from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
+from mlkeel.tasks.evaluation import Evaluation, draft_gate
+from mlkeel.training.publish import PublishVersion, require_skill
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PARAMS = Path("conf/params.yaml")
-README, DATA_README, IGNORED = Path("README.md"), Path("data/README.md"), Path("data/.gitignore")
+README = Path("README.md")
+DATA_README = Path("data/README.md")
+DATA_GITIGNORE = Path("data/.gitignore")
 SUITES = {name: Path(f"expectations/{name}.json") for name in ("features", "dataset")}
-NUMBERS = ("numeric", "boolean", "time")  # roles of columns that may hold numbers
-LARGE = 5120 * 1024  # bytes; the hook for large files refuses more
-SLICES = 2  # features to judge by slice, those with the fewest values
+NUMERIC_ROLES = ("numeric", "boolean", "time")  # roles of columns that may hold numbers
+MAX_FILE_BYTES = 5120 * 1024  # the hook for large files rejects larger ones
+MAX_SLICE_FEATURES = 2  # those with the fewest categories
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What `adopt` makes of a table, before anything of the project is replaced; `numeric` columns hold numbers."""
+    """What `adopt` decides about a table, before any file of the project is replaced.
+
+    Attributes:
+        origin: where the table is from, as messages name it.
+        path: where the project will keep the table, relative to its root.
+        target: the column to predict.
+        rows: how many of the table have a target.
+        decisions: the role of each column, with its reason.
+        numeric: the columns that hold numbers.
+        notes: remarks on how the table was read.
+        old_settings: the settings of the project so far.
+        readopted: whether the project is about this table already, so that the edits of a person are kept.
+    """
 
     origin: str
     path: Path
     target: str
     rows: int
-    decisions: dict[str, Decision]
+    decisions: dict[str, RoleDecision]
     numeric: set[str]
     notes: list[str]
-    before: Settings
-    again: bool
+    old_settings: Settings
+    readopted: bool
 
     @property
     def roles(self) -> dict[str, Role]:
@@ -61,22 +75,28 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Adopted:
-    """What came of it: `changes` are the lines gained and lost in each file, `copies` a folder of what git had not.
+class AdoptResult:
+    """The result of `adopt`.
 
-    `notes` name what a person wrote and what does not fit the table any more.
+    Attributes:
+        plan: what was decided about the table.
+        outcome: the trained version.
+        draft_check: how well the drafted contract works.
+        changes: the number of lines added and removed, by file.
+        copies: a folder with copies of replaced files that git does not have, if there are any.
+        notes: what a person wrote that does not fit the table any more.
     """
 
     plan: Plan
-    outcome: Outcome
-    trial: Trial
+    outcome: TrainingResult
+    draft_check: DraftCheck
     changes: dict[Path, tuple[int, int]]
     copies: Path | None
     notes: list[str]
 
     @property
     def evaluation(self) -> Evaluation:
-        """How its model does."""
+        """The evaluation of the model on the test split."""
         return self.outcome.evaluation
 
 
@@ -84,73 +104,93 @@ def adopt(
     project: Project,
     address: str,
     target: str,
-    given: Mapping[str, Role],
+    overrides: Mapping[str, Role],
     root: Path,
-    agree: Callable[[Plan], bool],
+    confirm: Callable[[Plan], bool],
     force: bool = False,
     dry_run: bool = False,
-) -> Adopted | None:
-    """Make the `project` in `root` about the table at `address`, all of it or nothing; None if `agree` says no.
+) -> AdoptResult | None:
+    """Adopt the table at `address` for the `project` in `root`, completely or not at all.
+
+    Args:
+        project: the project, with the task to train for.
+        address: a file, or a table of a database.
+        target: the column to predict.
+        overrides: roles that a person chose for this run.
+        root: the folder of the project.
+        confirm: whether to go on with a plan.
+        force: replace files with uncommitted changes as well.
+        dry_run: do everything but replace files.
+
+    Returns:
+        What was changed; None if `confirm` returned False.
 
     Raises:
-        InputError: the table cannot be read or learnt from, or files that would be replaced have changes that git does
-            not have (unless `force`).
+        InputError: the table cannot be read or learned from, or files that would be replaced have uncommitted changes
+            (unless `force`).
     """
     finish(root)
-    with stage(root) as staged, _plain_errors(staged):
-        plan = _plan(project, address, target, given, root, staged)
-        old = plan.before.data.path
-        gone = [old] if old != plan.path and old.parts[0] == "data" and (root / old).is_file() else []
-        replaced = [PARAMS, *SUITES.values(), BEHAVIOR, README, DATA_README, plan.path, *gone]
-        edited, unknown = at_risk(root, replaced)
-        taken_over = [PARAMS] if plan.again else []  # roles, gate and all the rest of the settings stay
-        if (others := [path for path in edited if path not in taken_over]) and not force and not dry_run:
+    with stage(root) as staged, _translate_errors(staged):
+        plan = _plan(project, address, target, overrides, root, staged)
+        old = plan.old_settings.data.path
+        removed = [old] if old != plan.path and old.parts[0] == "data" and (root / old).is_file() else []
+        replaced = [PARAMS, *SUITES.values(), BEHAVIOR, README, DATA_README, plan.path, *removed]
+        edited, untracked = at_risk(root, replaced)
+        merged = [PARAMS] if plan.readopted else []  # its roles, gate and other settings are kept
+        if (conflicts := [path for path in edited if path not in merged]) and not force and not dry_run:
             raise InputError(
-                f"{', '.join(map(str, others))}: changed since the last commit, and this would replace it. Commit that "
-                "first.",
+                f"{', '.join(map(str, conflicts))}: changed since the last commit, and this would replace it. Commit "
+                "that first.",
                 Hint.OVERWRITE,
             )
-        if not agree(plan):
+        if not confirm(plan):
             return None
-        outcome, trial, notes = _write(plan, root, staged, project)
-        found = changes(root, staged, gone)
+        outcome, draft_check, notes = _write(plan, root, staged, project)
+        line_changes = changes(root, staged, removed)
         copies = None
         if not dry_run:
-            copies = keep_copies(root, staged, [path for path in (*edited, *unknown) if path in found])
-            replace(root, staged, gone)
-    return Adopted(plan, outcome, trial, found, copies, notes)
+            copies = keep_copies(root, staged, [path for path in (*edited, *untracked) if path in line_changes])
+            replace(root, staged, removed)
+    return AdoptResult(plan, outcome, draft_check, line_changes, copies, notes)
 
 
 @contextlib.contextmanager
-def _plain_errors(staged: Path) -> Iterator[None]:
-    """Name files as the user knows them, and say in one paragraph that the disk is full."""
+def _translate_errors(staged: Path) -> Iterator[None]:
+    """Name files as the user knows them, and turn errors of the file system into an `InputError`."""
     try:
         yield
     except InputError as error:
         raise type(error)(str(error).replace(f"{staged}/", ""), error.hint) from error
     except OSError as error:
-        what = error.filename or staged.parent
-        raise InputError(f"{what}: cannot be read or written ({error.strerror}). Nothing was changed.") from error
+        path = error.filename or staged.parent
+        raise InputError(f"{path}: cannot be read or written ({error.strerror}). Nothing was changed.") from error
 
 
-def _plan(project: Project, address: str, target: str, given: Mapping[str, Role], root: Path, staged: Path) -> Plan:
-    """Decide on each column, and write the copy of the table to the stage."""
-    settings, contract = read_settings(root / PARAMS, project.settings), read_contract(root / "expectations")
+def _plan(project: Project, address: str, target: str, overrides: Mapping[str, Role], root: Path, staged: Path) -> Plan:
+    """Read the table, infer the role of each column, and write the table to the stage."""
+    settings = read_settings(root / PARAMS, project.settings)
+    contract = read_contract(root / "expectations")
     source = read(address)
-    for name in (target, *given):
-        _refuse_unknown(name, source)
-    if target in given:
+    for name in (target, *overrides):
+        _require_column(name, source)
+    if target in overrides:
         raise DataError(f"{source.origin}: {target} is the target, and cannot have another role. Give it to another.")
-    table, notes = project.task.targets.labelled(source.table, target, source.origin)
-    source = Source(table, source.name, source.origin, source.notes)  # lets go of the rows that were left out
-    again = target == settings.data.target and 2 * len(set(contract.all_columns) & set(table)) >= len(table.columns)
-    drafted = contract.dataset["meta"].get("roles", [])
-    chosen = {name: role for name, role in settings.columns.items() if digest([name, role]) not in drafted}
-    decisions = decide(table, target, given, chosen if again else {}, project.task.targets, project.features)
+    table, notes = project.task.target_checks.drop_unlabeled(source.table, target, source.origin)
+    source = Source(table, source.name, source.origin, source.notes)  # frees the rows without a target
+    known_columns = set(contract.all_columns) & set(table)
+    readopted = target == settings.data.target and 2 * len(known_columns) >= len(table.columns)
+    drafted_digests = contract.dataset["meta"].get("roles", [])
+    edited_roles = {
+        name: role for name, role in settings.columns.items() if digest([name, role]) not in drafted_digests
+    }
+    earlier_overrides = edited_roles if readopted else {}
+    decisions = infer_roles(table, target, overrides, earlier_overrides, project.task.target_checks, project.features)
     if not any(decision.is_feature for decision in decisions.values()):
-        said = "; ".join(f"{name}: {one.role}, {one.reason}" for name, one in decisions.items() if name != target)
+        reasons = "; ".join(
+            f"{name}: {decision.role}, {decision.reason}" for name, decision in decisions.items() if name != target
+        )
         raise DataError(
-            f"{source.origin}: no column is left to predict {target} from ({said}). Add columns, or "
+            f"{source.origin}: no column is left to predict {target} from ({reasons}). Add columns, or "
             "choose another target.",
             Hint.OTHER_ROLE,
         )
@@ -164,140 +204,169 @@ def _plan(project: Project, address: str, target: str, given: Mapping[str, Role]
     path = Path("data") / f"{source.name}.csv"
     _write_text(staged / path, "")
     table.to_csv(staged / path, index=False, lineterminator="\n")
-    numeric = {name for name, one in decisions.items() if one.role in NUMBERS and _is_number(table[name])}
-    return Plan(source.origin, path, target, len(table), decisions, numeric, [*source.notes, *notes], settings, again)
+    numeric = {
+        name for name, decision in decisions.items() if decision.role in NUMERIC_ROLES and _is_numeric(table[name])
+    }
+    notes = [*source.notes, *notes]
+    return Plan(source.origin, path, target, len(table), decisions, numeric, notes, settings, readopted)
 
 
-def _is_number(values: "pd.Series[str]") -> bool:
+def _is_numeric(values: "pd.Series[str]") -> bool:
     return numbers(values.dropna(), lenient=True) is not None
 
 
-def _refuse_unknown(name: str, source: Source) -> None:
+def _require_column(name: str, source: Source) -> None:
     import difflib
 
     if name not in source.table:
-        near = difflib.get_close_matches(name, map(str, source.table), n=1)
-        hint = f'Did you mean "{near[0]}"? ' if near else ""
-        shown = ", ".join(map(str, source.table.columns[:30])) + (", …" if len(source.table.columns) > 30 else "")
-        raise DataError(f'{source.origin}: there is no column "{name}". {hint}Columns are: {shown}.')
+        matches = difflib.get_close_matches(name, map(str, source.table), n=1)
+        hint = f'Did you mean "{matches[0]}"? ' if matches else ""
+        columns = ", ".join(map(str, source.table.columns[:30])) + (", …" if len(source.table.columns) > 30 else "")
+        raise DataError(f'{source.origin}: there is no column "{name}". {hint}Columns are: {columns}.')
 
 
-def _write(plan: Plan, root: Path, staged: Path, project: Project) -> tuple[Outcome, Trial, list[str]]:
-    """Write the rest of the new project to the stage, a trained model included; with notes of what fits no more."""
-    give_back()
-    kind = project.task.kind
-    typed = project.load(staged / plan.path, types_only(plan.roles, plan.numeric, project.features, kind.TYPE))
-    contract = draft(typed, plan.roles, project.features)
-    trial = attempt(typed, plan.roles, plan.target, project.features)
-    earlier, derived = read_contract(root / "expectations"), [str(name) for name in typed if name not in plan.roles]
-    if unknown := [name for name in derived if not plan.again or name not in earlier.all_columns]:
+def _write(plan: Plan, root: Path, staged: Path, project: Project) -> tuple[TrainingResult, DraftCheck, list[str]]:
+    """Draft the contract, train, and write everything but the table to the stage.
+
+    Returns:
+        The trained version, the check of the drafted contract, and notes of what a person wrote that does not fit.
+    """
+    release_memory()
+    output_type = project.task.output_type
+    table = project.load(staged / plan.path, draft_types(plan.roles, plan.numeric, project.features, output_type.TYPE))
+    contract = draft(table, plan.roles, project.features)
+    draft_check = check_draft(table, plan.roles, plan.target, project.features)
+    old_contract = read_contract(root / "expectations")
+    derived = [str(name) for name in table if name not in plan.roles]
+    if undeclared := [name for name in derived if not plan.readopted or name not in old_contract.all_columns]:
         raise DataError(
-            f"{plan.origin}: load in data.py adds {', '.join(unknown)}, of which expectations/ says nothing. "
+            f"{plan.origin}: load in data.py adds {', '.join(undeclared)}, of which expectations/ says nothing. "
             "Nothing was changed. Adopt without it, and then add the column with its rules to both suites."
         )
-    if plan.again:
-        contract = with_own_rules(with_columns_of(contract, earlier, derived), earlier, {*plan.roles, *derived})
-    names = [column.name for column in contract.columns]
-    trusted = tuple(name for name in names if tells_the_target(project.task, typed[name], typed[plan.target]))
-    del typed
-    data = Data(path=plan.path, target=plan.target, trusted=trusted, split=plan.before.data.split)
-    settings = plan.before.model_copy(update={"data": data, "columns": plan.roles})
-    drafted = earlier.dataset["meta"].get("gate")
-    kept = plan.again and gate_digest(settings.gate) != drafted
+    if plan.readopted:
+        contract = add_derived_columns(contract, old_contract, derived)
+        contract = merge_own_expectations(contract, old_contract, {*plan.roles, *derived})
+    features = [column.name for column in contract.columns]
+    allow_leaky = tuple(name for name in features if leaks_target(project.task, table[name], table[plan.target]))
+    del table
+    data = DataConfig(path=plan.path, target=plan.target, allow_leaky=allow_leaky, split=plan.old_settings.data.split)
+    settings = plan.old_settings.model_copy(update={"data": data, "columns": plan.roles})
+    drafted_gate_digest = old_contract.dataset["meta"].get("gate")
+    keep_gate = plan.readopted and gate_digest(settings.gate) != drafted_gate_digest
     notes = list[str]()
-    if kept and (gone := [name for name in settings.gate.slices if name not in plan.roles]):
-        notes.append(f"{PARAMS}: gate.slices named {', '.join(gone)}, which is no column any more, and was left out")
-    own = settings.gate.model_copy(update={"slices": tuple(n for n in settings.gate.slices if n in plan.roles)})
-    opened = Gate(
-        margin=0,
-        slices=_slices(contract),
-        slice_rows=30,
-        slice_limit=any_slice(project.metrics),
-        champion=settings.gate.champion,
+    if keep_gate and (lost_slices := [name for name in settings.gate.slices if name not in plan.roles]):
+        lost = ", ".join(lost_slices)
+        notes.append(f"{PARAMS}: gate.slices named {lost}, which is no column any more, and was left out")
+    own_gate = settings.gate.model_copy(
+        update={"slices": tuple(name for name in settings.gate.slices if name in plan.roles)}
     )
-    settings = settings.model_copy(update={"gate": own if kept else opened})
-    publish = _Publish(plan, root, staged, project, settings, kept, trial, notes)
+    open_gate = Gate(
+        min_skill=0,
+        slices=_slice_features(contract),
+        min_slice_rows=30,
+        max_regression=settings.gate.max_regression,
+    )
+    settings = settings.model_copy(update={"gate": own_gate if keep_gate else open_gate})
+    publish = _Publish(plan, root, staged, project, settings, keep_gate, draft_check, notes)
     try:
-        return project.train(project, Run(staged, settings, contract, publish)), trial, notes
+        return project.train(project, Run(staged, settings, contract, publish)), draft_check, notes
     except DataError as error:
-        raise DataError(f"{plan.origin}: {error} Learnt from: {', '.join(names)}.", Hint.OTHER_ROLE) from error
+        raise DataError(f"{plan.origin}: {error} Learnt from: {', '.join(features)}.", Hint.OTHER_ROLE) from error
 
 
 @dataclass(frozen=True)
 class _Publish:
-    """Writes what a training found to the stage: suites, settings, the version, behaviour and READMEs."""
+    """Writes the results of a training to the stage: suites, settings, the version, behaviour cases and READMEs.
+
+    Attributes:
+        keep_gate: whether a person set the gate.
+        notes: what a person wrote that does not fit any more; calls append to it.
+    """
 
     plan: Plan
     root: Path
     staged: Path
     project: Project
     settings: Settings
-    kept: bool  # the gate of a person
-    trial: Trial
-    notes: list[str]  # what a person wrote and what does not fit any more is added
+    keep_gate: bool
+    draft_check: DraftCheck
+    notes: list[str]
 
-    def __call__(self, prepared: Prepared, trained: Trained) -> Outcome:
-        """Draft the gate from the evaluation, unless it is a person's, and write everything.
+    def __call__(self, prepared: Prepared, trained: Trained) -> TrainingResult:
+        """Draft the gate from the evaluation, unless a person set it, and write everything.
 
         Raises:
-            InputError: the model is no better than the baseline, or than the gate of a person.
+            InputError: the model is no better than the baseline, or does not pass the gate that a person set.
         """
-        plan, staged, settings = self.plan, self.staged, self.settings
-        refuse_what_teaches_nothing(trained, settings, plan.origin)
-        if not self.kept:
+        plan = self.plan
+        staged = self.staged
+        settings = self.settings
+        require_skill(trained, settings, plan.origin)
+        if not self.keep_gate:
             settings = settings.model_copy(update={"gate": draft_gate(trained.evaluation, settings.gate)})
-        roles = [digest([name, one.role]) for name, one in plan.decisions.items() if not one.by_a_person]
-        meta = {"roles": roles} | ({} if self.kept else {"gate": gate_digest(settings.gate)})
+        drafted_digests = [
+            digest([name, decision.role]) for name, decision in plan.decisions.items() if not decision.overridden
+        ]
+        meta = {"roles": drafted_digests} | ({} if self.keep_gate else {"gate": gate_digest(settings.gate)})
         prepared.contract.dataset["meta"] |= meta
         for name, path in SUITES.items():
-            _write_text(staged / path, documents.suite(getattr(prepared.contract, name)))
-        before = (self.root / PARAMS).read_text(encoding="utf-8")
-        text = documents.params(before, settings, plan.decisions, self.project.metrics)
-        _write_text(staged / PARAMS, text)
+            _write_text(staged / path, writers.render_suite(getattr(prepared.contract, name)))
+        old_params = (self.root / PARAMS).read_text(encoding="utf-8")
+        _write_text(staged / PARAMS, writers.render_params(old_params, settings, plan.decisions, self.project.metrics))
         read_settings(staged / PARAMS, self.project.settings)
-        outcome = KeepVersion(staged, settings, {}, self.root if plan.again else staged)(prepared, trained)
+        outcome = PublishVersion(staged, settings, {}, self.root if plan.readopted else staged)(prepared, trained)
         self.notes.extend(_write_cases(plan, self.root, staged, prepared, Predictor.load(outcome.folder)))
-        _write_readmes(plan, self.root, staged, settings, prepared, self.trial)
+        _write_readmes(plan, self.root, staged, settings, prepared, self.draft_check)
         return outcome
 
 
-def _slices(contract: Contract) -> tuple[str, ...]:
-    few = [column for column in contract.columns if 2 <= len(column.categories) <= 10]
-    return tuple(column.name for column in sorted(few, key=lambda column: len(column.categories))[:SLICES])
+def _slice_features(contract: Contract) -> tuple[str, ...]:
+    candidates = [column for column in contract.columns if 2 <= len(column.categories) <= 10]
+    candidates.sort(key=lambda column: len(column.categories))
+    return tuple(column.name for column in candidates[:MAX_SLICE_FEATURES])
 
 
 def _write_cases(plan: Plan, root: Path, staged: Path, prepared: Prepared, predictor: Predictor) -> list[str]:
-    """Write the cases of behaviour; those of a person that the table cannot answer stay as comments, and are named."""
+    """Write the behaviour cases; cases of a person that do not fit the table any more become comments.
+
+    Returns:
+        A note that names those cases, if there are any.
+    """
     import pandas as pd
 
-    parts, before = list(vars(prepared.table).values()), read_cases(root / BEHAVIOR) if plan.again else {}
-    cases = cases_of(prepared.contract, plan.target)
-    answerable = partial(cases.expects, answers=prepared.answers)
-    kept = still_askable(before, pd.concat(parts), prepared.contract, answerable) if before else {}
-    both = beside(kept, cases.drafts(drawn(parts), predictor))
-    gone = {
-        kind: [case for case in some if not case.get("draft") and case not in both.get(kind, [])]
-        for kind, some in before.items()
+    splits = list(vars(prepared.table).values())
+    old_cases = read_cases(root / BEHAVIOR) if plan.readopted else {}
+    case_type = case_type_of(prepared.contract, plan.target)
+    is_answerable = partial(case_type.is_answerable, output_names=prepared.output_names)
+    kept = applicable_cases(old_cases, pd.concat(splits), prepared.contract, is_answerable) if old_cases else {}
+    merged = merge_cases(kept, case_type.draft_cases(sample_rows(splits), predictor))
+    unanswerable = {
+        kind: [case for case in cases if not case.get("draft") and case not in merged.get(kind, [])]
+        for kind, cases in old_cases.items()
     }
-    _write_text(staged / BEHAVIOR, documents.behavior(both, prepared.contract, plan.target, gone))
-    names = [f'"{case.get("name", kind)}"' for kind, some in gone.items() for case in some]
-    said = f"{BEHAVIOR}: the table cannot answer {', '.join(names)} any more, which stays there as a comment"
-    return [said] if names else []
+    _write_text(staged / BEHAVIOR, writers.render_behavior(merged, prepared.contract, plan.target, unanswerable))
+    names = [f'"{case.get("name", kind)}"' for kind, cases in unanswerable.items() for case in cases]
+    note = f"{BEHAVIOR}: the table cannot answer {', '.join(names)} any more, which stays there as a comment"
+    return [note] if names else []
 
 
-def _write_readmes(plan: Plan, root: Path, staged: Path, settings: Settings, prepared: Prepared, trial: Trial) -> None:
-    said = _read_text(root / DATA_README)
-    block = documents.columns_block(plan.path.name, plan.rows, plan.decisions)
-    kept = plan.again and (plan.path.name in said or documents.has_block(said, "columns"))
-    _write_text(staged / DATA_README, documents.with_blocks(said if kept else documents.DATA_README, block))
+def _write_readmes(
+    plan: Plan, root: Path, staged: Path, settings: Settings, prepared: Prepared, draft_check: DraftCheck
+) -> None:
+    data_readme = _read_text(root / DATA_README)
+    block = writers.columns_block(plan.path.name, plan.rows, plan.decisions)
+    keep_readme = plan.readopted and (plan.path.name in data_readme or writers.has_block(data_readme, "columns"))
+    _write_text(
+        staged / DATA_README, writers.replace_blocks(data_readme if keep_readme else writers.DATA_README, block)
+    )
     if (root / README).is_file():
-        example = prepared.table.test.iloc[0].to_dict()
-        blocks = documents.readme_blocks(settings, prepared.contract, trial.sentence, example)
-        _write_text(staged / README, documents.with_blocks(_read_text(root / README), blocks))
-    if (staged / plan.path).stat().st_size > LARGE:
-        listed = _read_text(root / IGNORED)
+        example_row = prepared.table.test.iloc[0].to_dict()
+        blocks = writers.readme_blocks(settings, prepared.contract, draft_check.sentence, example_row)
+        _write_text(staged / README, writers.replace_blocks(_read_text(root / README), blocks))
+    if (staged / plan.path).stat().st_size > MAX_FILE_BYTES:
+        gitignore = _read_text(root / DATA_GITIGNORE)
         line = f"/{plan.path.name}\n"
-        _write_text(staged / IGNORED, listed if line in listed else listed + line)
+        _write_text(staged / DATA_GITIGNORE, gitignore if line in gitignore else gitignore + line)
 
 
 def _read_text(path: Path) -> str:

@@ -1,7 +1,7 @@
-"""Replace several files of a project as one: all of them, or none.
+"""Replace several files of a project in one transaction: all of them, or none.
 
-New files are gathered in a stage, a folder of the project with the same layout. One rename turns it into `.adopted`,
-and with that the change is decided: what a kill interrupts after it is finished by whatever command runs next.
+New files are written to a stage, a folder of the project with the same layout. Renaming it to `.adopted` commits the
+transaction: if the process is killed after that, the next command finishes it.
 """
 
 import contextlib
@@ -21,23 +21,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlkeel.errors import InputError
-from mlkeel.files import LITTER_AGE
+from mlkeel.files import TEMP_MAX_AGE_S
 
-DECIDED, STAGE, GONE, KEPT = ".adopted", ".adopting-", ".gone.json", ".replaced"
+DECIDED = ".adopted"  # the committed stage
+STAGE_PREFIX = ".adopting-"
+GONE = ".gone.json"  # the files to remove
+COPIES_FOLDER = ".replaced"
 
 
 @contextlib.contextmanager
 def stage(root: Path) -> Iterator[Path]:
-    """Give an empty folder in the project `root`, and take it away in the end, whatever happens.
+    """Create an empty folder in the project `root`, and remove it on exit, whatever happens.
 
     Raises:
         InputError: the project cannot be written.
     """
-    for litter in root.glob(f"{STAGE}*"):
-        if time.time() - litter.stat().st_mtime > LITTER_AGE:
-            shutil.rmtree(litter, ignore_errors=True)
+    for leftover in root.glob(f"{STAGE_PREFIX}*"):
+        if time.time() - leftover.stat().st_mtime > TEMP_MAX_AGE_S:
+            shutil.rmtree(leftover, ignore_errors=True)
     try:
-        folder = Path(tempfile.mkdtemp(prefix=STAGE, dir=root))
+        folder = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=root))
     except OSError as error:
         raise InputError(f"{root}: cannot be written ({error.strerror}). Give yourself the permission.") from error
     try:
@@ -47,18 +50,23 @@ def stage(root: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def replace(root: Path, staged: Path, gone: list[Path]) -> None:
-    """Put the files in `staged` into their places under `root`, and take away those that are `gone`."""
+def replace(root: Path, staged: Path, removed: list[Path]) -> None:
+    """Move the files in `staged` into their places under `root`, and remove the files in `removed`.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
     finish(root)
     for path in staged.rglob("*"):
-        goal = root / path.relative_to(staged)
-        nearest = next(parent for parent in goal.parents if parent.exists())
-        if not os.access(nearest, os.W_OK) or (goal.exists() and goal.is_dir() != path.is_dir()):
+        destination = root / path.relative_to(staged)
+        parent = next(parent for parent in destination.parents if parent.exists())
+        if not os.access(parent, os.W_OK) or (destination.exists() and destination.is_dir() != path.is_dir()):
             raise InputError(
-                f"{goal}: cannot be written, so nothing was changed. Give yourself the permission, or move it away."
+                f"{destination}: cannot be written, so nothing was changed. Give yourself the permission, or move it "
+                "away."
             )
-    with _no_interruption():
-        (staged / GONE).write_text(json.dumps([path.as_posix() for path in gone]), encoding="utf-8")
+    with _ignore_interrupts():
+        (staged / GONE).write_text(json.dumps([path.as_posix() for path in removed]), encoding="utf-8")
         _flush(staged)
         try:
             staged.rename(root / DECIDED)
@@ -68,20 +76,20 @@ def replace(root: Path, staged: Path, gone: list[Path]) -> None:
 
 
 def finish(root: Path) -> None:
-    """Finish what a kill interrupted after it was decided; nothing to do is fine.
+    """Finish a committed transaction that was interrupted, if there is one.
 
     Raises:
-        InputError: a file cannot be put into its place.
+        InputError: a file cannot be moved into its place.
     """
     decided = root / DECIDED
     if not decided.is_dir():
         return
     try:
         for path in _in_order(decided):
-            goal = root / path.relative_to(decided)
-            goal.parent.mkdir(parents=True, exist_ok=True)
+            destination = root / path.relative_to(decided)
+            destination.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):  # another command may be finishing it as well
-                _move(path, goal)
+                _move(path, destination)
         with contextlib.suppress(FileNotFoundError):
             for name in json.loads((decided / GONE).read_text(encoding="utf-8")):
                 (root / name).unlink(missing_ok=True)
@@ -93,70 +101,76 @@ def finish(root: Path) -> None:
     shutil.rmtree(decided, ignore_errors=True)
 
 
-def _move(path: Path, goal: Path) -> None:
-    """Rename or, onto another file system, copy beside the goal first, so that the goal is never half written."""
+def _move(path: Path, destination: Path) -> None:
+    """Rename `path`; onto another file system, copy it first, so that `destination` is never half written."""
     try:
-        path.replace(goal)
+        path.replace(destination)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        beside = goal.with_name(f".{goal.name}.copy")
+        copy = destination.with_name(f".{destination.name}.copy")
         if path.is_dir():
-            shutil.rmtree(beside, ignore_errors=True)
-            shutil.copytree(path, beside)
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(path, copy)
         else:
-            shutil.copy2(path, beside)
-        _flush(beside)
-        beside.replace(goal)
+            shutil.copy2(path, copy)
+        _flush(copy)
+        copy.replace(destination)
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _in_order(decided: Path) -> list[Path]:
-    """What to move: files, but an artifact as one folder, and the name of the one in use last of all."""
+    """List what to move: versions as whole folders, then files, and the name of the current version last."""
     artifacts = decided / "artifacts"
     versions = [path for path in artifacts.glob("*") if path.is_dir()]
     current = artifacts / "current"
-    others = [path for path in decided.rglob("*") if path.is_file() and artifacts not in path.parents]
+    files = [path for path in decided.rglob("*") if path.is_file() and artifacts not in path.parents]
     last = [current] if current.is_file() else []
-    return [*versions, *sorted(path for path in others if path.name != GONE), *last]
+    return [*versions, *sorted(path for path in files if path.name != GONE), *last]
 
 
 def at_risk(root: Path, paths: list[Path]) -> tuple[list[Path], list[Path]]:
-    """Those of `paths`, relative to `root`, that exist and are not as git has them: edited ones, and unknown ones."""
-    there = [path for path in paths if (root / path).is_file()]
+    """Find those of `paths`, relative to `root`, that replacing would lose because git does not have them.
+
+    Returns:
+        Files that were edited since the last commit, and files that were never committed.
+    """
+    existing = [path for path in paths if (root / path).is_file()]
     try:
-        said = subprocess.run(  # noqa: S603 - fixed words
-            ["git", "status", "--porcelain", "-z", "--ignored", "--untracked-files=all", "--", *map(str, there)],  # noqa: S607
+        status = subprocess.run(  # noqa: S603 - fixed words
+            ["git", "status", "--porcelain", "-z", "--ignored", "--untracked-files=all", "--", *map(str, existing)],  # noqa: S607
             cwd=root,
             capture_output=True,
             text=True,
             check=True,
         ).stdout
     except (OSError, subprocess.CalledProcessError):
-        return [], there  # no git, or no repository
-    top = subprocess.run(
+        return [], existing  # no git, or no repository
+    prefix = subprocess.run(
         ["git", "rev-parse", "--show-prefix"],  # noqa: S607
         cwd=root,
         capture_output=True,
         text=True,
         check=True,
     ).stdout.strip()
-    states = {entry[3:].removeprefix(top): entry[:2] for entry in said.split("\0") if entry}
-    unknown = [path for path in there if states.get(path.as_posix()) in ("??", "!!", "A ")]
-    return [path for path in there if path.as_posix() in states and path not in unknown], unknown
+    states = {entry[3:].removeprefix(prefix): entry[:2] for entry in status.split("\0") if entry}
+    untracked = [path for path in existing if states.get(path.as_posix()) in ("??", "!!", "A ")]
+    return [path for path in existing if path.as_posix() in states and path not in untracked], untracked
 
 
-def changes(root: Path, staged: Path, gone: list[Path]) -> dict[Path, tuple[int, int]]:
-    """For each file that `replace` would write or take away, how many of its lines are new and how many are lost."""
-    found = {}
-    for path in sorted([*(path.relative_to(staged) for path in staged.rglob("*") if path.is_file()), *gone]):
+def changes(root: Path, staged: Path, removed: list[Path]) -> dict[Path, tuple[int, int]]:
+    """Count the lines that `replace` would add and remove, by file."""
+    line_changes = {}
+    for path in sorted([*(path.relative_to(staged) for path in staged.rglob("*") if path.is_file()), *removed]):
         if path.parts[0] != "artifacts":
-            new, old = _lines(staged / path), _lines(root / path)
-            found[path] = (new - old).total(), (old - new).total()
-    return found
+            new = _line_counts(staged / path)
+            old = _line_counts(root / path)
+            line_changes[path] = (new - old).total(), (old - new).total()
+    return line_changes
 
 
-def _lines(path: Path) -> Counter[int]:
+def _line_counts(path: Path) -> Counter[int]:
+    """Count each line by its hash, which takes less memory than its text."""
     if not path.is_file():
         return Counter()
     with path.open("rb") as lines:
@@ -164,11 +178,11 @@ def _lines(path: Path) -> Counter[int]:
 
 
 def keep_copies(root: Path, staged: Path, paths: list[Path]) -> Path | None:
-    """Copy those of `paths` that will be other ones into a dated folder of `.replaced/`, and return it, if any."""
+    """Copy those of `paths` that `replace` would change into a dated folder of `.replaced/`; return it, if any."""
     paths = [path for path in paths if not _same(staged / path, root / path)]
     if not paths:
         return None
-    folder = root / KEPT / f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    folder = root / COPIES_FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
     for path in paths:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / path, folder / path)
@@ -180,7 +194,7 @@ def _same(new: Path, old: Path) -> bool:
 
 
 def _flush(folder: Path) -> None:
-    """Write a file, or a folder and all in it, to the disk."""
+    """Flush a file, or a folder and everything in it, to the disk."""
     for path in [*folder.rglob("*"), folder]:
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -190,13 +204,13 @@ def _flush(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _no_interruption() -> Iterator[None]:
-    """Let Ctrl-C wait for a moment in which there is nothing half done."""
+def _ignore_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C while files are being replaced."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, handler)

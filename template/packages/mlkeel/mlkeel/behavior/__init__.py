@@ -1,1 +1,1 @@
-"""How a model must behave, as data: cases, and what can be changed in a row."""
+"""Behaviour cases of a model, as data, and perturbations of rows."""

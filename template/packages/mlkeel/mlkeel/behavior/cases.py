@@ -1,8 +1,8 @@
-"""Behaviour that one asks of a model, as data: read cases, complete them, and keep those that a person wrote.
+"""Read behaviour cases, complete their rows, and merge the cases that a person wrote with drafts.
 
-Three kinds (after "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList", Ribeiro et al. 2020): an answer
-that stays, an answer that moves in a known direction, and plain cases that nobody would get wrong. `class_cases.py` and
-`number_cases.py` say how they are judged and drafted, `changes.py` what can be changed in a row.
+Three kinds (after "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList", Ribeiro et al. 2020): outputs
+that stay, outputs that move in a known direction, and plain cases that nobody would get wrong. `class_cases.py` and
+`number_cases.py` check and draft them, `perturbations.py` changes rows.
 """
 
 from collections.abc import Callable
@@ -19,27 +19,29 @@ if TYPE_CHECKING:
 
 Case = dict[str, Any]
 BEHAVIOR = Path("tests/model/behavior.yaml")
-LOOKED_AT = 20_000  # rows, at most, to draft from
+MAX_SAMPLE_ROWS = 20_000  # that cases are drafted from and checked on
 
 
-def typical(given: Case, table: "pd.DataFrame", columns: tuple[Column, ...]) -> Case:
-    """Complete a partial row with what is typical, in the features `columns`, of the rows that share its categories.
+def complete_row(row: Case, table: "pd.DataFrame", columns: tuple[Column, ...]) -> Case:
+    """Complete a partial row with the median or mode of each feature in `columns`, over the rows with its categories.
 
     Raises:
         ValueError: no row of `table` has these categories.
     """
     import pandas as pd
 
-    alike, texts = table, [column.name for column in columns if column.text]
-    for name, value in given.items():
+    similar = table
+    texts = [column.name for column in columns if column.text]
+    for name, value in row.items():
         if value is not None and name not in texts and not pd.api.types.is_numeric_dtype(table[name]):
-            alike = alike[alike[name] == value]
-    if alike.empty:
-        raise ValueError(f"no row of the table is like {given}")
-    return {one.name: given[one.name] if one.name in given else _middle(alike[one.name]) for one in columns}
+            similar = similar[similar[name] == value]
+    if similar.empty:
+        raise ValueError(f"no row of the table is like {row}")
+    names = [column.name for column in columns]
+    return {name: row[name] if name in row else _median_or_mode(similar[name]) for name in names}
 
 
-def _middle(values: "pd.Series[Any]") -> Any:  # noqa: ANN401 - a number or a category
+def _median_or_mode(values: "pd.Series[Any]") -> Any:  # noqa: ANN401 - a number or a category
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(values):
@@ -47,62 +49,69 @@ def _middle(values: "pd.Series[Any]") -> Any:  # noqa: ANN401 - a number or a ca
     return next(iter(values.mode()), None)
 
 
-def drawn(parts: "list[pd.DataFrame]") -> "pd.DataFrame":
-    """Rows of a table that was dealt into `parts`, to draft from: all if there are few, without another copy of all."""
+def sample_rows(splits: "list[pd.DataFrame]") -> "pd.DataFrame":
+    """Sample at most `MAX_SAMPLE_ROWS` rows of a table from its `splits`, without another copy of the whole table."""
     import pandas as pd
 
-    rows = pd.concat([part.index.to_series() for part in parts]).sort_index()
-    rows = rows if len(rows) <= LOOKED_AT else rows.sample(LOOKED_AT, random_state=7)
-    some: pd.DataFrame = pd.concat([part[part.index.isin(rows)] for part in parts]).loc[rows.index]
-    return some
+    row_labels = pd.concat([split.index.to_series() for split in splits]).sort_index()
+    row_labels = (
+        row_labels if len(row_labels) <= MAX_SAMPLE_ROWS else row_labels.sample(MAX_SAMPLE_ROWS, random_state=7)
+    )
+    sample: pd.DataFrame = pd.concat([split[split.index.isin(row_labels)] for split in splits]).loc[row_labels.index]
+    return sample
 
 
-def beside(kept: dict[str, list[Case]], drafted: dict[str, list[Case]]) -> dict[str, list[Case]]:
-    """The cases that a person wrote, and those of `drafted` that ask about something else."""
+def merge_cases(manual: dict[str, list[Case]], drafted: dict[str, list[Case]]) -> dict[str, list[Case]]:
+    """Return the `manual` cases, which a person wrote, and those of `drafted` that do not duplicate one of them."""
     return {
         kind: [
-            *kept.get(kind, []),
-            *(case | {"draft": True} for case in some if not any(_same(case, own) for own in kept.get(kind, []))),
+            *manual.get(kind, []),
+            *(
+                draft | {"draft": True}
+                for draft in drafts
+                if not any(_is_duplicate(draft, case) for case in manual.get(kind, []))
+            ),
         ]
-        for kind, some in drafted.items()
+        for kind, drafts in drafted.items()
     }
 
 
-def _same(case: Case, own: Case) -> bool:
-    """Whether a person's case asks about the same columns and classes already."""
+def _is_duplicate(draft: Case, manual: Case) -> bool:
+    """Whether a draft is about the same columns and the same class as a case that a person wrote."""
 
-    def about(one: Case) -> tuple[set[str], str]:
-        expect = one.get("expect")
-        columns = set(one.get("change") or one.get("row") or {})
+    def subject(case: Case) -> tuple[set[str], str]:
+        expect = case.get("expect")
+        columns = set(case.get("change") or case.get("row") or {})
         return columns, next(iter(expect), "") if isinstance(expect, dict) else str(expect)
 
-    return about(case) == about(own)
+    return subject(draft) == subject(manual)
 
 
 def read_cases(path: Path) -> dict[str, list[Case]]:
-    """Read the cases of `tests/model/behavior.yaml`; none if there is no such file.
+    """Read the cases of `tests/model/behavior.yaml` by their kinds; none if there is no such file.
 
     Raises:
-        InputError: it is not YAML, or not lists of cases under their kinds.
+        InputError: the file is not YAML, or does not hold lists of cases under their kinds.
     """
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: this is not valid YAML ({' '.join(str(error).split())}). Correct it.") from error
-    cases = {kind: some or [] for kind, some in (found or {}).items()} if isinstance(found or {}, dict) else None
+    content = content or {}
+    cases = {kind: entries or [] for kind, entries in content.items()} if isinstance(content, dict) else None
     if cases is None or not all(
-        isinstance(some, list) and all(isinstance(case, dict) for case in some) for some in cases.values()
+        isinstance(entries, list) and all(isinstance(case, dict) for case in entries) for entries in cases.values()
     ):
         raise InputError(f"{path}: there must be lists of cases under the names of their kinds. Correct it.")
     return cases
 
 
-def still_askable(
-    cases: dict[str, list[Case]], table: "pd.DataFrame", contract: Contract, expects: Callable[[Case], bool]
+def applicable_cases(
+    cases: dict[str, list[Case]], table: "pd.DataFrame", contract: Contract, is_answerable: Callable[[Case], bool]
 ) -> dict[str, list[Case]]:
-    """The cases that a person wrote, or took the mark of a draft from, as far as `table` can still answer them.
+    """Return the cases that are not marked as drafts and still apply to `table`, by their kinds.
 
-    `expects` says whether what a case expects can still be answered.
+    A person keeps a draft by removing its mark. `is_answerable` says whether a model can give what a case expects.
     """
     columns = {column.name: column for column in contract.columns}
 
@@ -113,13 +122,14 @@ def still_askable(
             return value is None or isinstance(value, str | dict)
         return name in table and (value is None or bool((table[name] == value).any()))
 
-    def askable(case: Case) -> bool:
-        row, change = case.get("row") or {}, case.get("change") or {}
-        return set(change) <= set(columns) and expects(case) and all(map(fits, *_both(row, change)))
+    def is_applicable(case: Case) -> bool:
+        row = case.get("row") or {}
+        change = case.get("change") or {}
+        return set(change) <= set(columns) and is_answerable(case) and all(map(fits, *_names_and_values(row, change)))
 
-    kept = {kind: [case for case in some if not case.get("draft")] for kind, some in cases.items()}
-    return {kind: [case for case in some if askable(case)] for kind, some in kept.items()}
+    manual = {kind: [case for case in entries if not case.get("draft")] for kind, entries in cases.items()}
+    return {kind: [case for case in entries if is_applicable(case)] for kind, entries in manual.items()}
 
 
-def _both(row: Case, change: Case) -> tuple[list[str], list[object]]:
+def _names_and_values(row: Case, change: Case) -> tuple[list[str], list[object]]:
     return [*row, *change], [*row.values(), *change.values()]

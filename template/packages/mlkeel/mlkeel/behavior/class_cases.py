@@ -1,10 +1,10 @@
-"""Cases of behaviour for a model that tells classes: how they are judged, and how they are drafted for a new table."""
+"""Check and draft behaviour cases for a classifier."""
 
 from typing import TYPE_CHECKING
 
-from mlkeel.behavior.cases import Case, typical
-from mlkeel.behavior.change import SEVERAL, Change, plain
-from mlkeel.behavior.changes import changes_of
+from mlkeel.behavior.cases import Case, complete_row
+from mlkeel.behavior.perturbation import MAX_DRAFTED_CASES, Perturbation, to_yaml_value
+from mlkeel.behavior.perturbations import perturbations_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,42 +21,42 @@ KEYS = {
     "directional": {"name", "row", "change", "expect"},
     "minimum_functionality": {"name", "row", "expect"},
 }
-ROOM = 0.02  # of the rows, by which a drafted share stays under the one seen
-CLEARLY = 0.05  # by which a probability must fall for a direction to be drafted
-LONG_ROW = 20  # features, from which on a whole row is too long to be read
+SHARE_TOLERANCE = 0.02  # of the rows, by which a drafted share stays below the measured one
+MIN_PROBABILITY_DROP = 0.05  # for a directional case to be drafted
+MAX_ROW_FEATURES = 20  # a whole row with more features is too long to be read
 
 
-def expects(case: Case, answers: tuple[str, ...]) -> bool:
-    """Whether a case expects something of classes that there are, and says rises or falls where it should."""
+def is_answerable(case: Case, output_names: tuple[str, ...]) -> bool:
+    """Whether a case expects known classes only, and says rises or falls where it should."""
     expect = case.get("expect", {})
     if isinstance(expect, dict):
-        return set(expect) <= set(answers) and set(expect.values()) <= {"rises", "falls"}
-    return expect in answers
+        return set(expect) <= set(output_names) and set(expect.values()) <= {"rises", "falls"}
+    return expect in output_names
 
 
-def shortcoming(kind: str, case: Case, predictor: "Predictor", table: "pd.DataFrame") -> str | None:
-    """What the model does instead of what `case` expects; None if it does as it should."""
+def failure(kind: str, case: Case, predictor: "Predictor", table: "pd.DataFrame") -> str | None:
+    """Return what the model does instead of what `case` expects; None if it does what is expected."""
     if kind == "invariance":
-        share = _steady(predictor, table, case["change"])
+        share = _stable_share(predictor, table, case["change"])
         if share is None:
             return "no row holds what it changes"
         return None if share >= case["share"] else f"only {share:.1%} of the rows that it reaches keep their class"
-    row = typical(case["row"], table, predictor.contract.columns)
+    row = complete_row(case["row"], table, predictor.contract.columns)
     if kind == "minimum_functionality":
-        answer = predictor.predict_row(row)
-        likeliest = max(answer, key=lambda name: answer[name])
-        return None if likeliest == case["expect"] else f"it answers {likeliest} ({answer[likeliest]:.3f})"
-    moves = _moves(predictor, row, case["change"])
-    wrong = [
-        f"the probability of {name} went from {moves[name][0]:.4f} to {moves[name][1]:.4f}"
+        probabilities = predictor.predict_row(row)
+        predicted = max(probabilities, key=lambda name: probabilities[name])
+        return None if predicted == case["expect"] else f"it answers {predicted} ({probabilities[predicted]:.3f})"
+    pairs = _probability_pairs(predictor, row, case["change"])
+    failures = [
+        f"the probability of {name} went from {pairs[name][0]:.4f} to {pairs[name][1]:.4f}"
         for name, direction in case["expect"].items()
-        if not (moves[name][1] > moves[name][0] if direction == "rises" else moves[name][1] < moves[name][0])
+        if not (pairs[name][1] > pairs[name][0] if direction == "rises" else pairs[name][1] < pairs[name][0])
     ]
-    return "; ".join(wrong) or None
+    return "; ".join(failures) or None
 
 
-def drafts(table: "pd.DataFrame", predictor: "Predictor") -> dict[str, list[Case]]:
-    """Draft cases that `predictor` meets on `table`, shape (n, columns)."""
+def draft_cases(table: "pd.DataFrame", predictor: "Predictor") -> dict[str, list[Case]]:
+    """Draft cases that `predictor` passes on `table`, shape (n, columns), by their kinds."""
     return {
         "invariance": _invariances(table, predictor),
         "directional": _directions(table, predictor),
@@ -64,71 +64,82 @@ def drafts(table: "pd.DataFrame", predictor: "Predictor") -> dict[str, list[Case
     }
 
 
-def _steady(predictor: "Predictor", table: "pd.DataFrame", change: Case) -> float | None:
-    """The share of the rows that `change` reaches whose class stays; None if it reaches none."""
-    after = changes_of(predictor.contract).changed(table, change)
-    before, now = table[list(change)], after[list(change)]
-    reached = ((before != now) & ~(before.isna() & now.isna())).any(axis=1).to_numpy()
-    if not reached.any():
+def _stable_share(predictor: "Predictor", table: "pd.DataFrame", change: Case) -> float | None:
+    """Return the share of the rows affected by `change` whose predicted class stays; None if it affects none."""
+    perturbed = perturbations_of(predictor.contract).apply(table, change)
+    original_values = table[list(change)]
+    new_values = perturbed[list(change)]
+    both_missing = original_values.isna() & new_values.isna()
+    affected = ((original_values != new_values) & ~both_missing).any(axis=1).to_numpy()
+    if not affected.any():
         return None
-    same = predictor.predict(table[reached]).argmax(axis=1) == predictor.predict(after[reached]).argmax(axis=1)
-    return float(same.mean())
+    stable = predictor.predict(table[affected]).argmax(axis=1) == predictor.predict(perturbed[affected]).argmax(axis=1)
+    return float(stable.mean())
 
 
-def _moves(predictor: "Predictor", row: Case, change: Case) -> dict[str, tuple[float, float]]:
-    """The probability of each class before and after a change."""
+def _probability_pairs(predictor: "Predictor", row: Case, change: Case) -> dict[str, tuple[float, float]]:
+    """Return the probability of each class before and after a change."""
     import pandas as pd
 
     rows = pd.DataFrame([row])
-    after_change = changes_of(predictor.contract).changed(rows, change)
-    before, after = predictor.predict(rows)[0], predictor.predict(after_change)[0]
-    return {name: (float(before[place]), float(after[place])) for place, name in enumerate(predictor.answers)}
+    perturbed = perturbations_of(predictor.contract).apply(rows, change)
+    before = predictor.predict(rows)[0]
+    after = predictor.predict(perturbed)[0]
+    return {name: (float(before[index]), float(after[index])) for index, name in enumerate(predictor.output_names)}
 
 
 def _invariances(table: "pd.DataFrame", predictor: "Predictor") -> list[Case]:
     cases: list[Case] = []
-    for one in changes_of(predictor.contract).small(table, predictor.contract):
-        share = round((_steady(predictor, table, one.change) or 0) - ROOM, 2)
+    for perturbation in perturbations_of(predictor.contract).small_steps(table, predictor.contract):
+        change = perturbation.change
+        share = round((_stable_share(predictor, table, change) or 0) - SHARE_TOLERANCE, 2)
         if share > 0.5:
-            cases.append({"name": f"{one.name} decides nothing", "change": one.change, "share": share})
+            cases.append({"name": f"{perturbation.name} decides nothing", "change": change, "share": share})
     return cases
 
 
 def _directions(table: "pd.DataFrame", predictor: "Predictor") -> list[Case]:
-    """Away from the values that go with a class, its probability falls."""
-    ways = changes_of(predictor.contract).away
-    found: list[tuple[float, str, Change]] = []
-    for name in predictor.answers:
-        of_class = (table[predictor.target] == name).astype(float)
-        found += [(strength, name, one) for strength, one in ways(table, predictor.contract, of_class)]
+    """Draft cases in which the probability of a class falls as a row moves away from the values typical of it."""
+    away_from_class = perturbations_of(predictor.contract).away_from_class
+    candidates: list[tuple[float, str, Perturbation]] = []
+    for label in predictor.output_names:
+        is_label = (table[predictor.target] == label).astype(float)
+        for strength, perturbation in away_from_class(table, predictor.contract, is_label):
+            candidates.append((strength, label, perturbation))
+    candidates.sort(key=lambda candidate: (-candidate[0], candidate[2].name, candidate[1]))
     cases: list[Case] = []
-    for _, name, one in sorted(found, key=lambda found: (-found[0], found[2].name, found[1])):
-        if len(cases) == SEVERAL:
+    for _, label, perturbation in candidates:
+        if len(cases) == MAX_DRAFTED_CASES:
             break
-        row = one.row or {predictor.target: name}
-        before, after = _moves(predictor, typical(row, table, predictor.contract.columns), one.change)[name]
-        if before - after > CLEARLY:
-            said = f"{one.name} makes {name} less likely"
-            cases.append({"name": said, "row": row, "change": one.change, "expect": {name: "falls"}})
+        row = perturbation.row or {predictor.target: label}
+        full_row = complete_row(row, table, predictor.contract.columns)
+        before, after = _probability_pairs(predictor, full_row, perturbation.change)[label]
+        if before - after > MIN_PROBABILITY_DROP:
+            name = f"{perturbation.name} makes {label} less likely"
+            cases.append({"name": name, "row": row, "change": perturbation.change, "expect": {label: "falls"}})
     return cases
 
 
 def _plain_cases(table: "pd.DataFrame", predictor: "Predictor") -> list[Case]:
-    """The typical row of each class or, where the model errs on it, the row of the class that it is surest of."""
+    """Draft a case from the typical row of each class or, if the model errs on it, from the row predicted most surely.
+
+    Texts have no typical row, so they always take the row predicted most surely.
+    """
     columns = predictor.contract.columns
     names = [column.name for column in columns]
     cases: list[Case] = []
-    for place, label in enumerate(predictor.answers[: 2 * SEVERAL]):
-        of_class = table[table[predictor.target] == label]
-        if of_class.empty:
+    for index, label in enumerate(predictor.output_names[: 2 * MAX_DRAFTED_CASES]):
+        class_rows = table[table[predictor.target] == label]
+        if class_rows.empty:
             continue
         row: Case = {predictor.target: label}
-        answer = predictor.predict_row(typical(row, table, columns))
-        if any(column.text for column in columns) or max(answer, key=lambda name: answer[name]) != label:
-            found = predictor.predict(of_class)
-            surest = int(found[:, place].argmax())
-            if len(names) > LONG_ROW or found[surest].argmax() != place:
+        probabilities = predictor.predict_row(complete_row(row, table, columns))
+        predicted = max(probabilities, key=lambda name: probabilities[name])
+        if any(column.text for column in columns) or predicted != label:
+            outputs = predictor.predict(class_rows)
+            surest = int(outputs[:, index].argmax())
+            if len(names) > MAX_ROW_FEATURES or outputs[surest].argmax() != index:
                 continue
-            row = {name: plain(of_class[name].iloc[surest]) for name in names}
+            row = {name: to_yaml_value(class_rows[name].iloc[surest]) for name in names}
         cases.append({"name": f"a typical {label}", "row": row, "expect": label})
     return cases

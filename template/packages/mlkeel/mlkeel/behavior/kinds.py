@@ -1,4 +1,4 @@
-"""Which cases of behaviour a task has: of classes, or of a number."""
+"""Choose the behaviour cases of a task: for classification or for regression."""
 
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,30 +12,30 @@ if TYPE_CHECKING:
     from mlkeel.inference.predictor import Predictor
 
 
-class Cases(Protocol):
-    """How cases of one kind of answer are judged and drafted; a module can be one."""
+class CaseType(Protocol):
+    """Check and draft cases for one type of output; a module can implement it."""
 
-    KINDS: dict[str, str]  # what each kind of case asks
-    KEYS: dict[str, set[str]]  # what each kind of case holds
+    KINDS: dict[str, str]  # what each kind of case asserts
+    KEYS: dict[str, set[str]]  # the keys of each kind of case
 
-    def expects(self, case: Case, answers: tuple[str, ...]) -> bool:
-        """Whether a case expects something that can be answered."""
+    def is_answerable(self, case: Case, output_names: tuple[str, ...]) -> bool:
+        """Whether a model with outputs named `answers` can give what a case expects."""
 
-    def shortcoming(self, kind: str, case: Case, predictor: "Predictor", table: "pd.DataFrame", /) -> str | None:
-        """What the model does instead of what `case` expects; None if it does as it should."""
+    def failure(self, kind: str, case: Case, predictor: "Predictor", table: "pd.DataFrame", /) -> str | None:
+        """Return what the model does instead of what `case` expects; None if it does what is expected."""
 
-    def drafts(self, table: "pd.DataFrame", predictor: "Predictor", /) -> dict[str, list[Case]]:
-        """Draft cases that `predictor` meets on `table`, shape (n, columns)."""
+    def draft_cases(self, table: "pd.DataFrame", predictor: "Predictor", /) -> dict[str, list[Case]]:
+        """Draft cases that `predictor` passes on `table`, shape (n, columns), by their kinds."""
 
 
-def cases_of(contract: Contract, target: str) -> Cases:
-    """Cases of classes if the contract lists them for `target`, else of a number."""
+def case_type_of(contract: Contract, target: str) -> CaseType:
+    """Return the cases for classification if the contract lists classes for `target`, else those for regression."""
     return class_cases if contract.values(target) else number_cases
 
 
-def misfit(kind: str, case: Case, predictor: "Predictor", table: "pd.DataFrame") -> str | None:
-    """Why a case asks nothing that a model can be judged by, so that it would pass for ever; None if it does."""
-    cases = cases_of(predictor.contract, predictor.target)
+def why_unfit(kind: str, case: Case, predictor: "Predictor", table: "pd.DataFrame") -> str | None:
+    """Return what makes a case invalid, so that it could not test a model; None if it is valid."""
+    cases = case_type_of(predictor.contract, predictor.target)
     features = {column.name for column in predictor.contract.columns}
     if kind not in cases.KEYS:
         return f"{kind} is no kind of case; there are {', '.join(cases.KEYS)}"
@@ -45,6 +45,6 @@ def misfit(kind: str, case: Case, predictor: "Predictor", table: "pd.DataFrame")
         return f"row names {', '.join(sorted(unknown))}, which the table does not have"
     if unknown := set(case.get("change", {})) - features:
         return f"change names {', '.join(sorted(unknown))}, which is no feature"
-    if not cases.expects(case, predictor.answers):
+    if not cases.is_answerable(case, predictor.output_names):
         return "expect names what the model does not answer, or no direction"
     return None

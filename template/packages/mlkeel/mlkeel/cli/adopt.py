@@ -1,4 +1,4 @@
-"""The commands that make the project about another table, and that test its tests."""
+"""The commands that adopt another table, and that prove that the tests catch faults."""
 
 import logging
 import sys
@@ -8,7 +8,7 @@ import typer
 
 from mlkeel.cli.console import console, show
 from mlkeel.cli.session import session_of
-from mlkeel.contract.wording import shortened
+from mlkeel.contract.messages import summarize
 from mlkeel.errors import InputError
 from mlkeel.progress import progress
 
@@ -45,24 +45,27 @@ def adopt(
 ) -> None:
     """Make this project about another table: settings, contract, behaviour, model."""
     from mlkeel.adopt.adopt import adopt as run
-    from mlkeel.adopt.columns import roles
+    from mlkeel.adopt.infer_roles import parse_roles
     from mlkeel.report.tables import changes_table, decisions_table
 
-    session, given = session_of(context), roles(role or [])
-    given |= {id_: "identifier"} if id_ else {}
-    given |= {time: "time"} if time else {}
+    session = session_of(context)
+    overrides = parse_roles(role or [])
+    overrides |= {id_: "identifier"} if id_ else {}
+    overrides |= {time: "time"} if time else {}
 
-    def agree(plan: "Plan") -> bool:
+    def confirm(plan: "Plan") -> bool:
         console().print(decisions_table(plan.decisions, f"{plan.origin}, {plan.rows:,} rows"))
         for note in plan.notes:
             logger.info("%s: %s.", plan.origin, note)
-        if personal := [name for name, one in plan.decisions.items() if one.role == "personal"]:
+        if personal := [name for name, decision in plan.decisions.items() if decision.role == "personal"]:
             logger.warning("%s: personal data. Think before you commit %s.", ", ".join(personal), plan.path)
-        asks = sys.stdin.isatty() and not yes and not dry_run
-        return not asks or typer.confirm("Replace the project's table, settings, contract and behaviour?", default=True)
+        must_ask = sys.stdin.isatty() and not yes and not dry_run
+        return not must_ask or typer.confirm(
+            "Replace the project's table, settings, contract and behaviour?", default=True
+        )
 
     try:
-        adopted = run(session.project, source, target, given, session.root, agree, force=force, dry_run=dry_run)
+        adopted = run(session.project, source, target, overrides, session.root, confirm, force=force, dry_run=dry_run)
     except KeyboardInterrupt:
         logger.error("Stopped. The project is as it was.")
         raise typer.Exit(130) from None
@@ -71,13 +74,13 @@ def adopt(
         return
     show(adopted.evaluation)
     console().print(changes_table(adopted.changes))
-    logger.info("%s", adopted.trial.sentence)
+    logger.info("%s", adopted.draft_check.sentence)
     for note in adopted.notes:
         logger.warning("%s.", note)
-    if adopted.outcome.shortcomings:
+    if adopted.outcome.failures:
         logger.warning(
-            "The model is kept, and not put in use. %s",
-            shortened(adopted.outcome.shortcomings, f"artifacts/{adopted.outcome.folder.name}/MODEL_CARD.md"),
+            "The model is kept, and not made current. %s",
+            summarize(adopted.outcome.failures, f"artifacts/{adopted.outcome.folder.name}/MODEL_CARD.md"),
         )
     if any(path.name == ".gitignore" for path in adopted.changes):
         logger.info("%s is large and kept out of git; data/.gitignore says so.", adopted.plan.path)

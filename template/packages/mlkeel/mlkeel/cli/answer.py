@@ -1,4 +1,4 @@
-"""The commands that answer rows, and that say who asked."""
+"""The commands that predict, serve, and summarize an access log."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ import typer
 
 from mlkeel.cli.console import console
 from mlkeel.cli.session import session_of
-from mlkeel.config import read_serving
+from mlkeel.config import read_server_config
 from mlkeel.registry import artifact
 
 logger = logging.getLogger(__name__)
@@ -27,23 +27,24 @@ def predict(
         typer.Argument(envvar="ASKED_OUT", show_envvar=False, help="Where the rows go, with what is predicted added."),
     ],
 ) -> None:
-    """Predict each row of a table with the model in use."""
+    """Predict each row of a table with the current version."""
     from mlkeel.inference.batch import predict_file
     from mlkeel.inference.predictor import Predictor
 
     folder = artifact.current(session_of(context).root / "artifacts")
-    answer = predict_file(Predictor.load(folder), source, goal)
-    logger.info("%s: %s rows were predicted with %s.", goal, f"{len(answer):,}", folder)
+    predictions = predict_file(Predictor.load(folder), source, goal)
+    logger.info("%s: %s rows were predicted with %s.", goal, f"{len(predictions):,}", folder)
 
 
 def serve(context: typer.Context) -> None:
-    """Serve the model in use as an API; variables such as PORT and API_KEYS say how, see the README."""
+    """Serve the current version as an API; variables such as PORT and API_KEYS say how, see the README."""
     from mlkeel.serve.app import build
-    from mlkeel.serve.lifecycle import run
+    from mlkeel.serve.model_manager import run
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server has its own way to stop
-    serving = read_serving(os.environ)
-    run(*build(session_of(context).root, serving), serving)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server sets its own handler
+    server_config = read_server_config(os.environ)
+    app, manager = build(session_of(context).root, server_config)
+    run(app, manager, server_config)
 
 
 def top_requests(

@@ -1,6 +1,7 @@
 """The command line of a project, or of a folder that only holds versions of a model.
 
-Exit codes: 0 done, 1 trained but not good enough for use, 2 bad input. A message says what, where and what to do.
+Exit codes: 0 for success, 1 for a failure of the gate, an alarm or a missed fault, 2 for bad input. A message says what
+is wrong, where, and what to do.
 """
 
 import logging
@@ -15,22 +16,22 @@ from mlkeel import logs
 from mlkeel.adopt.transaction import finish
 from mlkeel.cli.adopt import adopt, prove
 from mlkeel.cli.answer import predict, serve, top_requests
-from mlkeel.cli.hints import remedy
+from mlkeel.cli.hints import instruction
 from mlkeel.cli.session import Session
 from mlkeel.cli.train import evaluate, summary, train
-from mlkeel.cli.versions import promote, rollback, runs
+from mlkeel.cli.versions import promote, rollback, versions
 from mlkeel.cli.watch import monitor, report
 from mlkeel.errors import Hint, InputError
 from mlkeel.project import Project
 from mlkeel.tasks.metrics import primary
 
-ANSWERING = (serve, predict, monitor, runs, promote, rollback, top_requests)
-MAKING = (train, evaluate, summary, adopt, prove, report)
+COMMANDS_WITHOUT_PROJECT = (serve, predict, monitor, versions, promote, rollback, top_requests)
+PROJECT_COMMANDS = (train, evaluate, summary, adopt, prove, report)
 logger = logging.getLogger(__name__)
 
 
 def command_line(project: Project | None) -> typer.Typer:
-    """All commands of `project`, its own among them; without one, those that need none."""
+    """Return all commands of `project`, including its own or, without a project, those that need none."""
     app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
     @app.callback()
@@ -41,27 +42,28 @@ def command_line(project: Project | None) -> typer.Typer:
     ) -> None:
         """Train, evaluate and use a model."""
         logs.configure(root)
-        refuse_code_of_another_folder(root, project)
+        check_environment(root, project)
         if project is not None:
             primary(project.metrics)  # models can be compared
         finish(root)
         context.obj = Session(root, project)
 
-    for command in (*ANSWERING, *(MAKING if project else ()), *(project.commands if project else ())):
+    own_commands = project.commands if project else ()
+    for command in (*COMMANDS_WITHOUT_PROJECT, *(PROJECT_COMMANDS if project else ()), *own_commands):
         app.command(command.__name__.replace("_", "-"))(command)
     return app
 
 
-def refuse_code_of_another_folder(root: Path, project: Project | None) -> None:
-    """See that what runs is the source of the project in `root`, if it has any.
+def check_environment(root: Path, project: Project | None) -> None:
+    """Check that the running code is that of the project in `root`, if it has any.
 
     Raises:
         InputError: it is that of another folder, as in an environment that was copied.
     """
-    running = {"packages/mlkeel/mlkeel": Path(mlkeel.__file__).parent}
-    if project is not None and (own := sys.modules.get(project.package)) and own.__file__:
-        running[f"src/{project.package}"] = Path(own.__file__).parent
-    for name, folder in running.items():
+    loaded_from = {"packages/mlkeel/mlkeel": Path(mlkeel.__file__).parent}
+    if project is not None and (package := sys.modules.get(project.package)) and package.__file__:
+        loaded_from[f"src/{project.package}"] = Path(package.__file__).parent
+    for name, folder in loaded_from.items():
         source = root / name
         if source.is_dir() and not source.samefile(folder):
             raise InputError(
@@ -70,13 +72,13 @@ def refuse_code_of_another_folder(root: Path, project: Project | None) -> None:
 
 
 def main(project: Project | None = None, arguments: list[str] | None = None) -> None:
-    """Run the command line; bad input ends in one paragraph and exit code 2, or in a traceback with --debug."""
-    given = sys.argv[1:] if arguments is None else arguments
+    """Run the command line; bad input ends in a message and exit code 2, or in a traceback with --debug."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        command_line(project)(args=given)
+        command_line(project)(args=words)
     except InputError as error:
-        if "--debug" in given:
+        if "--debug" in words:
             raise
-        hint = "" if error.hint is None else f" {remedy(error.hint, project.package if project else None)}"
+        hint = "" if error.hint is None else f" {instruction(error.hint, project.package if project else None)}"
         logger.error("%s%s", error, hint)
         raise SystemExit(2) from None

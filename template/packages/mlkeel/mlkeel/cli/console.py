@@ -1,4 +1,4 @@
-"""Show results on the terminal, or in the log where a machine reads it."""
+"""Show results on the terminal, or in the log if that is JSON for a machine."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from mlkeel.tasks.evaluation import Evaluation
 
 logger = logging.getLogger(__name__)
-WIDTH = 140
+WIDTH_WITHOUT_TERMINAL = 140  # characters
 
 
 def console() -> Console:
-    """Wide enough for tables where nobody's window sets the width."""
+    """Return a console as wide as the terminal or, without one, wide enough for tables."""
     console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)
+    return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
 
 
 def show(evaluation: "Evaluation") -> None:
-    """A table for a person, a log record for a machine."""
+    """Print the evaluation as a table, or log it as a record if the log is JSON."""
     if logs.output() == "json":
-        logger.info("Evaluated on the test part.", extra={"evaluation": evaluation.document()})
+        logger.info("Evaluated on the test split.", extra={"evaluation": evaluation.to_dict()})
     else:
         from mlkeel.report.tables import evaluation_table
 

@@ -1,4 +1,4 @@
-"""What the hint of an error says, in the words of whoever called: make, or a person who typed the command itself."""
+"""Turn the hint of an error into an instruction, for use by make or for a command that a person typed."""
 
 import os
 
@@ -7,7 +7,7 @@ from mlkeel.errors import Hint
 BY_MAKE = {
     Hint.TRAIN: "Make a version with: make train",
     Hint.SETUP: "Make the environment with: make setup",
-    Hint.CHOOSE_VERSION: "make runs shows the versions; put one in use with: make promote VERSION=...",
+    Hint.CHOOSE_VERSION: "make versions shows the versions; make promote VERSION=... makes one current.",
     Hint.OTHER_TABLE: "Say where the table is with DATA=.",
     Hint.OTHER_TARGET: "Or choose another column with TARGET=.",
     Hint.OTHER_ROLE: "A decision that is wrong is overruled with OPTIONS='--role column=role'.",
@@ -19,7 +19,7 @@ BY_MAKE = {
 BY_HAND = {
     Hint.TRAIN: "Make a version with: {program} train",
     Hint.SETUP: "Make the environment with: uv sync",
-    Hint.CHOOSE_VERSION: "{program} runs shows the versions; put one in use with: {program} promote VERSION",
+    Hint.CHOOSE_VERSION: "{program} versions shows the versions; {program} promote VERSION makes one current.",
     Hint.OTHER_TABLE: "Say where the table is: {program} adopt TABLE TARGET",
     Hint.OTHER_TARGET: "Or choose another column as the target.",
     Hint.OTHER_ROLE: "A decision that is wrong is overruled with --role column=role.",
@@ -30,18 +30,18 @@ BY_HAND = {
 }
 
 
-def remedy(hint: Hint, package: str | None) -> str:
-    """The sentence of `hint` for who runs the commands of `package`, or those that need no project."""
+def instruction(hint: Hint, package: str | None) -> str:
+    """Return the instruction of `hint`, for the commands of `package` or those that need no project."""
     if by_make():
         return BY_MAKE[hint]
     return BY_HAND[hint].format(program=f"python -m {package or 'mlkeel'}")
 
 
 def by_make() -> bool:
-    """Whether a target of make runs this."""
+    """Return whether a target of make runs this process."""
     return "MAKELEVEL" in os.environ
 
 
-def promote(version: str, package: str) -> str:
-    """The command that puts `version` in use."""
+def promote_command(version: str, package: str) -> str:
+    """Return the command that makes `version` current."""
     return f"make promote VERSION={version}" if by_make() else f"python -m {package} promote {version}"

@@ -1,4 +1,4 @@
-"""What a command is about: a folder and, unless it only answers, the project in it."""
+"""The context of a command: a folder and, unless it only serves a model, the project in it."""
 
 import contextlib
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from mlkeel.config import read_kept_settings
+from mlkeel.config import read_version_settings
 from mlkeel.contract.suites import read_contract
 from mlkeel.errors import InputError
 from mlkeel.project import Project
@@ -18,7 +18,7 @@ from mlkeel.tasks.task import task_of
 
 @dataclass(frozen=True)
 class Session:
-    """The folder that a command is about, and the project that was handed over, if one was."""
+    """The folder of a command, and its project, if there is one."""
 
     root: Path
     given: Project | None
@@ -28,7 +28,7 @@ class Session:
         """The project.
 
         Raises:
-            InputError: none was handed over, as in an image that only answers.
+            InputError: there is none, as in an image that only serves a model.
         """
         if self.given is None:
             raise InputError("This needs the code of a project, and there is none here. Run it in a project.")
@@ -36,19 +36,19 @@ class Session:
 
     @property
     def metrics(self) -> Sequence[Metric]:
-        """Those of the project or, where there is none, those that are usual for the task of a version."""
+        """The metrics of the project or, without one, the default metrics for the task of a version."""
         if self.given is not None:
             return self.given.metrics
         artifacts = self.root / "artifacts"
-        now = versions.in_use(artifacts)
-        found = sorted(artifacts.glob("*/params.yaml"), key=lambda path: (path.parent.name != now, path))
-        for folder in (path.parent for path in found):
+        current = versions.current_name(artifacts)
+        paths = sorted(artifacts.glob("*/params.yaml"), key=lambda path: (path.parent.name != current, path))
+        for folder in (path.parent for path in paths):
             with contextlib.suppress(InputError):
-                return task_of(read_contract(folder), read_kept_settings(folder).data.target).metrics
+                return task_of(read_contract(folder), read_version_settings(folder).data.target).metrics
         return ()
 
 
 def session_of(context: typer.Context) -> Session:
-    """The session of a command."""
+    """Return the session of a command."""
     session: Session = context.find_root().obj
     return session

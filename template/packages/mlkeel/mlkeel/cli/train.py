@@ -1,14 +1,14 @@
-"""The commands that train a model, judge it and say what it is."""
+"""The commands that train a model, evaluate it and summarize it."""
 
 import logging
 
 import typer
 
 from mlkeel.cli.console import show
-from mlkeel.cli.hints import promote
+from mlkeel.cli.hints import promote_command
 from mlkeel.cli.session import session_of
-from mlkeel.config import read_kept_settings
-from mlkeel.contract.wording import shortened
+from mlkeel.config import read_version_settings
+from mlkeel.contract.messages import summarize
 from mlkeel.registry import artifact
 from mlkeel.registry.metrics_file import MetricsFile
 
@@ -16,34 +16,35 @@ logger = logging.getLogger(__name__)
 
 
 def train(context: typer.Context) -> None:
-    """Train, evaluate, write an artifact, and put it in use if it is good enough."""
+    """Train, evaluate, write an artifact, and make it current if it is good enough."""
     from mlkeel.training.training import train as run
 
     session = session_of(context)
     outcome = run(session.project, session.root)
     show(outcome.evaluation)
-    if outcome.compared:
-        logger.info("The new model and the one in use: %s.", outcome.compared)
-    if outcome.shortcomings:
+    if outcome.champion_comparison:
+        logger.info("The new version and the current one: %s.", outcome.champion_comparison)
+    if outcome.failures:
         logger.error(
-            "%s is kept, and not put in use. %s To put it in use all the same: %s",
+            "%s is kept, and not made current. %s To make it current all the same: %s",
             outcome.folder,
-            shortened(outcome.shortcomings, f"{outcome.folder}/MODEL_CARD.md"),
-            promote(outcome.folder.name, session.project.package),
+            summarize(outcome.failures, f"{outcome.folder}/MODEL_CARD.md"),
+            promote_command(outcome.folder.name, session.project.package),
         )
         raise typer.Exit(1)
-    logger.info("%s is in use.", outcome.folder)
+    logger.info("%s is current.", outcome.folder)
 
 
 def evaluate(context: typer.Context) -> None:
-    """Evaluate the model in use on the test part of the table, by the settings and contract it was trained under."""
+    """Evaluate the current version on the test split of the table, by the settings and contract of its training."""
     from mlkeel.inference.predictor import Predictor
-    from mlkeel.training.again import judge_again
+    from mlkeel.training.reevaluate import reevaluate
 
     session = session_of(context)
     folder = artifact.current(session.root / "artifacts")
-    predictor, settings = Predictor.load(folder), read_kept_settings(folder, session.project.settings)
-    prepared, judged = judge_again(session.project, predictor, settings, session.root)
+    predictor = Predictor.load(folder)
+    settings = read_version_settings(folder, session.project.settings)
+    prepared, judged = reevaluate(session.project, predictor, settings, session.root)
     show(judged.evaluation)
     if prepared.digest != MetricsFile.read(folder).data.sha256:
         logger.warning(
@@ -55,7 +56,7 @@ def evaluate(context: typer.Context) -> None:
 
 
 def summary(context: typer.Context) -> None:
-    """Print the metrics of the model in use and what the contract says of the table, in Markdown."""
+    """Print the metrics of the current version and what the contract says of the table, in Markdown."""
     from mlkeel.report.tables import summary as run
 
     session = session_of(context)

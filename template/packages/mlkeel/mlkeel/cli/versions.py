@@ -1,4 +1,4 @@
-"""The commands that show the versions of the model, and choose the one in use."""
+"""The commands that list the versions of the model, and choose the current one."""
 
 import json
 import logging
@@ -9,37 +9,37 @@ import typer
 
 from mlkeel import logs
 from mlkeel.cli.console import console
-from mlkeel.cli.hints import remedy
+from mlkeel.cli.hints import instruction
 from mlkeel.cli.session import session_of
 from mlkeel.errors import Hint
-from mlkeel.registry import versions
+from mlkeel.registry import versions as registry
 
 logger = logging.getLogger(__name__)
 
 
-def runs(
+def versions(
     context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a machine.")] = False
 ) -> None:
-    """Show the versions of the model, newest first: scores, data, commit, and which is in use."""
+    """Show the versions of the model, newest first: scores, data, commit, and which is current."""
     session = session_of(context)
     artifacts = session.root / "artifacts"
-    found = versions.versions(artifacts)
+    listed = registry.versions(artifacts)
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([asdict(version) for version in listed], indent=2, ensure_ascii=False))
     elif logs.output() == "json":
-        logger.info("The versions of the model.", extra={"versions": [asdict(one) for one in found]})
-    elif found:
+        logger.info("The versions of the model.", extra={"versions": [asdict(version) for version in listed]})
+    elif listed:
         from mlkeel.report.tables import versions_table
 
-        shown = console()
-        shown.print(versions_table(found, session.metrics, shown))
+        terminal = console()
+        terminal.print(versions_table(listed, session.metrics, terminal))
     else:
         package = session.given.package if session.given else None
-        logger.info("%s: there are no versions yet. %s", artifacts, remedy(Hint.TRAIN, package))
-    if found and not any(one.in_use for one in found):
-        named = versions.in_use(artifacts)
+        logger.info("%s: there are no versions yet. %s", artifacts, instruction(Hint.TRAIN, package))
+    if listed and not any(version.is_current for version in listed):
+        current = registry.current_name(artifacts)
         logger.warning(
-            "None of these is in use: %s %s.", artifacts / "current", f"names {named}" if named else "is not there"
+            "None of these is current: %s %s.", artifacts / "current", f"names {current}" if current else "is not there"
         )
 
 
@@ -52,14 +52,14 @@ def promote(
         ),
     ],
 ) -> None:
-    """Put another version in use, whatever the gate said of it."""
-    logger.info(
-        "%s is in use.", session_of(context).root / "artifacts" / versions.promote(session_of(context).root, version)
-    )
+    """Make another version current, whatever the gate said of it."""
+    root = session_of(context).root
+    promoted = registry.promote(root, version)
+    logger.info("%s is current.", root / "artifacts" / promoted)
 
 
 def rollback(context: typer.Context) -> None:
-    """Put the version in use again that was in use before."""
-    logger.info(
-        "%s is in use again.", session_of(context).root / "artifacts" / versions.rollback(session_of(context).root)
-    )
+    """Go back to the version that was current before."""
+    root = session_of(context).root
+    version = registry.rollback(root)
+    logger.info("%s is current again.", root / "artifacts" / version)

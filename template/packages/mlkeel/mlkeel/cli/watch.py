@@ -1,4 +1,4 @@
-"""The commands that watch a model in production, and show it."""
+"""The commands that monitor a model in production, and write its report."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mlkeel.cli.session import session_of
-from mlkeel.config import read_serving
+from mlkeel.config import read_server_config
 from mlkeel.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -32,25 +32,26 @@ def monitor(
     """Hold recent rows against the contract and the training data; exit code 1 is an alarm, 2 that it could not run."""
     import json
 
-    from mlkeel.monitor.monitor import EXIT, Asked, repeat, tell
+    from mlkeel.monitor.monitor import EXIT_CODES, WindowQuery, log_summary, run_forever
     from mlkeel.monitor.monitor import monitor as run
 
-    if sum(given is not None for given in (source, hours, last)) > 1:
+    if sum(option is not None for option in (source, hours, last)) > 1:
         raise InputError("Rows of a file, of some hours, or the last so many: name one of IN=, --hours and --last.")
     session = session_of(context)
     metrics = session.given.metrics if session.given else ()
-    asked, store = Asked(source, hours or 1, last), read_serving(os.environ).api_store
+    query = WindowQuery(source, hours or 1, last)
+    store = read_server_config(os.environ).api_store
     if every is not None:
-        enough = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: enough.set())
-        repeat(lambda: run(session.root, asked, store, metrics), lambda: enough.wait(every))
+        stop = threading.Event()
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signal_number, lambda *_: stop.set())
+        run_forever(lambda: run(session.root, query, store, metrics), lambda: stop.wait(every))
         return
-    document = run(session.root, asked, store, metrics)
+    document = run(session.root, query, store, metrics)
     if as_json:
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    tell(document)
-    raise typer.Exit(EXIT[document["outcome"]])
+    log_summary(document)
+    raise typer.Exit(EXIT_CODES[document["outcome"]])
 
 
 def report(context: typer.Context) -> None:
@@ -58,7 +59,5 @@ def report(context: typer.Context) -> None:
     from mlkeel.report.html_report import write
 
     session = session_of(context)
-    logger.info(
-        "%s was written. Open it in a browser.",
-        write(session.project, session.root, read_serving(os.environ).api_store),
-    )
+    path = write(session.project, session.root, read_server_config(os.environ).api_store)
+    logger.info("%s was written. Open it in a browser.", path)

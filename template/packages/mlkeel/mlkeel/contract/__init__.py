@@ -1,1 +1,1 @@
-"""What any row must satisfy: two Great Expectations suites, read, checked, and asked of single rows."""
+"""The contract of the data: two Great Expectations suites, checked against tables and against single rows."""

@@ -1,8 +1,8 @@
-"""Hold each row of a request against `features.json`, with the verdict of Great Expectations on a table of that row.
+"""Validate each row of a request against `features.json`, as Great Expectations would a table of that one row.
 
 Great Expectations needs milliseconds and pandas for one row, and a request has microseconds, so the rules about single
-values are read from the suite once and applied here. Each row is judged by itself, so a rule that lets some rows off
-(`mostly`) lets none off here; that, and rules about a whole table, are for training and for `monitor.py`.
+values are read from the suite once and applied here. Each row is validated by itself, so a rule that allows exceptions
+(`mostly`) allows none here; those, and rules about a whole table, are checked in training and by `monitor.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,22 +10,24 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from mlkeel.contract.suites import COLUMNS, TYPE, Contract, Expectation, name_of
-from mlkeel.contract.values import Fits, between, fits, of_type
-from mlkeel.contract.wording import rule
+from mlkeel.contract.messages import describe_rule
+from mlkeel.contract.suites import COLUMNS, TYPE, Contract, Expectation, expectation_name
+from mlkeel.contract.values import Predicate, between, type_predicate, value_predicate
 
 Row = dict[str, Any]
 JSON_TYPES: dict[str, dict[str, Any]] = {"str": {"type": "string"}, "bool": {"type": "boolean", "enum": [False, True]}}
-TYPES = {"str": "it must be a string", "bool": "it must be true or false", "int64": "it must be a whole number"}
-TIGHTER = dict.fromkeys(("minimum", "exclusiveMinimum", "minLength"), max)
-TIGHTER |= dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength"), min)
-MOST_REFUSALS, LONGEST_VALUE = 100, 200  # of an answer; characters
-NOT_NULL, ROWS = "expect_column_values_to_not_be_null", "expect_table_row_count_to_be_between"
+TYPE_MESSAGES = {"str": "it must be a string", "bool": "it must be true or false", "int64": "it must be a whole number"}
+TIGHTER_BOUND = dict.fromkeys(("minimum", "exclusiveMinimum", "minLength"), max)
+TIGHTER_BOUND |= dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength"), min)
+MAX_VIOLATIONS = 100  # of a response
+MAX_VALUE_CHARS = 200  # of a value in a response
+NOT_NULL = "expect_column_values_to_not_be_null"
+ROW_COUNT = "expect_table_row_count_to_be_between"
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """A value that breaks a rule; rows are counted from 1, and `row` is None if the rule is about all of them."""
+class Violation:
+    """A value that violates a rule; rows are counted from 1, and `row` is None if the rule is about all of them."""
 
     row: int | None
     column: str | None  # of the contract, else None
@@ -34,57 +36,58 @@ class Refusal:
     message: str
 
 
-class Rules:
-    """What `features.json` asks of single values, ready to be asked of many requests."""
+class RowValidator:
+    """Validates rows by the rules of `features.json` about single values."""
 
     def __init__(self, contract: Contract) -> None:
         """Read the rules of `contract`.
 
         Raises:
-            ContractError: one of them cannot be asked.
+            ContractError: one of them cannot be applied.
         """
         self.columns = contract.columns
-        self._known = frozenset(contract.all_columns)
+        self._known_columns = frozenset(contract.all_columns)
         self._names = tuple(column.name for column in self.columns)
-        self._wanted: dict[str, list[tuple[Expectation, Fits]]] = {name: [] for name in self._names}
+        self._value_rules: dict[str, list[tuple[Expectation, Predicate]]] = {name: [] for name in self._names}
         self._type_rules = {name: _type_rule(name, kind) for name, kind in contract.types.items()}
-        self._is_of_type = {name: of_type(kind) for name, kind in contract.types.items()}
-        self._texts = frozenset(contract.text_columns)
+        self._is_of_type = {name: type_predicate(kind) for name, kind in contract.types.items()}
+        self._text_columns = frozenset(contract.text_columns)
         self._required: dict[str, list[Expectation]] = {}
-        self._rows: Expectation = {"type": ROWS, "kwargs": {"min_value": 1}}
-        self.unchecked: list[str] = []  # critical rules that only a whole table can be asked
+        self._row_count_rule: Expectation = {"type": ROW_COUNT, "kwargs": {"min_value": 1}}
+        self.unchecked: list[str] = []  # critical rules that need a whole table
         for item in contract.features["expectations"]:
             if item.get("severity", "critical") == "critical":
-                self._read(item)
-        self._enough = between({"min_value": 1} | self._rows["kwargs"])
+                self._add_rule(item)
+        self._is_row_count_valid = between({"min_value": 1} | self._row_count_rule["kwargs"])
 
-    def _read(self, item: Expectation) -> None:
-        kind, column = item["type"], item["kwargs"].get("column")
-        if kind == ROWS:
-            self._rows = item
+    def _add_rule(self, item: Expectation) -> None:
+        kind = item["type"]
+        column = item["kwargs"].get("column")
+        if kind == ROW_COUNT:
+            self._row_count_rule = item
         elif kind in (COLUMNS, TYPE):
-            return  # asked of every request
-        elif column not in self._wanted or "row_condition" in item["kwargs"]:
-            self.unchecked.append(name_of(item))
+            return  # checked in every row, whatever its severity
+        elif column not in self._value_rules or "row_condition" in item["kwargs"]:
+            self.unchecked.append(expectation_name(item))
         elif kind == NOT_NULL:
             self._required.setdefault(column, []).append(item)
-        elif asked := fits(item, column in self._texts):
-            self._wanted[column].append((item, asked))
+        elif predicate := value_predicate(item, column in self._text_columns):
+            self._value_rules[column].append((item, predicate))
         else:
-            self.unchecked.append(name_of(item))
+            self.unchecked.append(expectation_name(item))
 
-    def refusals(self, rows: Sequence[object]) -> list[Refusal]:
-        """What is wrong with `rows`, n mappings of columns to values: nothing, if a model can take them."""
-        if self._enough(len(rows)) and all(map(self._fine, rows)):
+    def violations(self, rows: Sequence[object]) -> list[Violation]:
+        """Return the violations in `rows`, n mappings of columns to values; none if a model can take them."""
+        if self._is_row_count_valid(len(rows)) and all(map(self._is_valid, rows)):
             return []
-        return list(islice(self._refusals(rows), MOST_REFUSALS))
+        return list(islice(self._violations(rows), MAX_VIOLATIONS))
 
     def by_column(self, rows: Sequence[Row]) -> dict[str, list[Any]]:
-        """Rows without refusals, as `Encoder.encode` takes them."""
+        """Return rows without violations as lists of values by column, which `Encoder.encode` takes."""
         return {name: [row[name] for row in rows] for name in self._names}
 
-    def _fine(self, row: object) -> bool:
-        """Whether `_refusals` would find nothing in this row, in a third of the time; most rows are such."""
+    def _is_valid(self, row: object) -> bool:
+        """Return whether `_violations` would yield none for this row, in a third of the time; most rows have none."""
         if type(row) is not dict or len(row) != len(self._names):
             return False
         for column in self.columns:
@@ -95,47 +98,48 @@ class Rules:
                 continue
             if not self._is_of_type[column.name](value):
                 return False
-            for _, asked in self._wanted[column.name]:
-                if not asked(value):
+            for _, predicate in self._value_rules[column.name]:
+                if not predicate(value):
                     return False
         return True
 
-    def _refusals(self, rows: Sequence[object]) -> Iterator[Refusal]:
-        if not self._enough(len(rows)):
-            yield Refusal(None, None, _rule(self._rows), len(rows), f"{rule(self._rows)}; there are {len(rows)}")
+    def _violations(self, rows: Sequence[object]) -> Iterator[Violation]:
+        if not self._is_row_count_valid(len(rows)):
+            message = f"{describe_rule(self._row_count_rule)}; there are {len(rows)}"
+            yield Violation(None, None, _rule_name(self._row_count_rule), len(rows), message)
         for number, row in enumerate(rows, start=1):
             if not isinstance(row, dict):
-                yield Refusal(number, None, "row", _shown(row), "a row is an object of columns and their values")
-            elif misshapen := list(islice(self._shape(number, row), MOST_REFUSALS)):
-                yield from misshapen
+                yield Violation(number, None, "row", _printable(row), "a row is an object of columns and their values")
+            elif violations := list(islice(self._column_violations(number, row), MAX_VIOLATIONS)):
+                yield from violations
             else:
                 for column in self.columns:
-                    yield from self._value(number, column.name, row[column.name])
+                    yield from self._value_violations(number, column.name, row[column.name])
 
-    def _shape(self, number: int, row: Row) -> Iterator[Refusal]:
-        """Whether a row has the columns of the contract and no others."""
+    def _column_violations(self, number: int, row: Row) -> Iterator[Violation]:
+        """Check that a row has the columns of the contract and no others."""
         for name in self._names:
             if name not in row:
-                said = f"{name}: the column is missing; where its value is not known, send null"
-                yield Refusal(number, name, "columns_to_match_set", None, said)
-        for name in (name for name in row if name not in self._known):
-            said = f"{_shown(name)}: the contract knows no such column; known are {', '.join(self._names)}"
-            yield Refusal(number, None, "columns_to_match_set", _shown(name), said)
+                message = f"{name}: the column is missing; where its value is not known, send null"
+                yield Violation(number, name, "columns_to_match_set", None, message)
+        for name in (name for name in row if name not in self._known_columns):
+            message = f"{_printable(name)}: the contract knows no such column; known are {', '.join(self._names)}"
+            yield Violation(number, None, "columns_to_match_set", _printable(name), message)
 
-    def _value(self, number: int, name: str, value: object) -> Iterator[Refusal]:
+    def _value_violations(self, number: int, name: str, value: object) -> Iterator[Violation]:
         if value is None:
-            broken = self._required.get(name, [])
+            violated = self._required.get(name, [])
         elif not self._is_of_type[name](value):
-            broken = [self._type_rules[name]]
+            violated = [self._type_rules[name]]
         else:
-            broken = [item for item, asked in self._wanted[name] if not asked(value)]
-        for item in broken:
-            yield Refusal(number, name, _rule(item), _shown(value), f"{name}: {_asked_of_a_value(item)}")
+            violated = [item for item, predicate in self._value_rules[name] if not predicate(value)]
+        for item in violated:
+            yield Violation(number, name, _rule_name(item), _printable(value), f"{name}: {_value_message(item)}")
 
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of a row (JSON Schema 2020-12), for the documentation and for the page."""
-        properties = {column.name: self._property(column.name) for column in self.columns}
-        ignored = {name: {"description": "Not looked at."} for name in sorted(self._known - set(self._names))}
+        """Return the JSON schema of a row (JSON Schema 2020-12), for the API documentation and for the page."""
+        properties = {column.name: self._property_schema(column.name) for column in self.columns}
+        ignored = {name: {"description": "Not looked at."} for name in sorted(self._known_columns - set(self._names))}
         return {
             "title": "Row",
             "type": "object",
@@ -144,77 +148,78 @@ class Rules:
             "additionalProperties": False,
         }
 
-    def _property(self, name: str) -> dict[str, Any]:
-        described = dict(JSON_TYPES.get(self._type_rules[name]["kwargs"]["type_"], {"type": "number"}))
-        for item, _ in self._wanted[name]:
-            for key, value in _described(item).items():
-                described[key] = TIGHTER[key](described[key], value) if key in described and key in TIGHTER else value
+    def _property_schema(self, name: str) -> dict[str, Any]:
+        schema = dict(JSON_TYPES.get(self._type_rules[name]["kwargs"]["type_"], {"type": "number"}))
+        for item, _ in self._value_rules[name]:
+            for key, value in _rule_schema(item).items():
+                is_bound = key in schema and key in TIGHTER_BOUND
+                schema[key] = TIGHTER_BOUND[key](schema[key], value) if is_bound else value
         if name not in self._required:
-            described["type"] = [described["type"], "null"]
-            if "enum" in described:
-                described["enum"] = [*described["enum"], None]
-        return described
+            schema["type"] = [schema["type"], "null"]
+            if "enum" in schema:
+                schema["enum"] = [*schema["enum"], None]
+        return schema
 
 
 def example(schema: dict[str, Any]) -> Row:
-    """A row that fits the `schema` of a row: something from the middle of what is allowed."""
+    """Return a row that is valid under the `schema` of a row, with numbers from the middle of their range."""
     return {name: _example(name, schema["properties"][name]) for name in schema["required"]}
 
 
-def _example(name: str, described: dict[str, Any]) -> object:
-    if "enum" in described:
-        return described["enum"][0]
-    if "string" in described["type"]:
-        text = f"an example of {name}".ljust(described.get("minLength", 0), ".")
-        return text[: described.get("maxLength")]
-    low = described.get("minimum", described.get("exclusiveMinimum"))
-    high = described.get("maximum", described.get("exclusiveMaximum"))
+def _example(name: str, schema: dict[str, Any]) -> object:
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "string" in schema["type"]:
+        text = f"an example of {name}".ljust(schema.get("minLength", 0), ".")
+        return text[: schema.get("maxLength")]
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
     if low is None:
         low = 0 if high is None else min(0, high - 1)
     return low / 2 + (low + 1 if high is None else high) / 2
 
 
-def _described(item: Expectation) -> dict[str, Any]:
-    """What JSON Schema can say of a rule."""
+def _rule_schema(item: Expectation) -> dict[str, Any]:
+    """Express a rule in JSON Schema, in words where no keyword does."""
     kwargs = item["kwargs"]
     match item["type"]:
         case "expect_column_values_to_be_in_set":
             return {"enum": list(kwargs["value_set"])}
         case "expect_column_values_to_be_between":
-            names = {
+            keywords = {
                 "min_value": "exclusiveMinimum" if kwargs.get("strict_min") else "minimum",
                 "max_value": "exclusiveMaximum" if kwargs.get("strict_max") else "maximum",
             }
         case "expect_column_value_lengths_to_be_between":
-            names = {"min_value": "minLength", "max_value": "maxLength"}
+            keywords = {"min_value": "minLength", "max_value": "maxLength"}
         case "expect_column_values_to_match_regex":
             return {"pattern": kwargs["regex"]}
         case "expect_column_values_to_not_match_regex":
             return {"not": {"type": "string", "pattern": kwargs["regex"]}}
         case _:
-            return {"description": rule(item)}
-    return {names[name]: kwargs[name] for name in names if kwargs.get(name) is not None}
+            return {"description": describe_rule(item)}
+    return {keywords[name]: kwargs[name] for name in keywords if kwargs.get(name) is not None}
 
 
-def _asked_of_a_value(item: Expectation) -> str:
+def _value_message(item: Expectation) -> str:
     if item["type"] == TYPE:
-        return TYPES.get(item["kwargs"]["type_"], "it must be a number")
-    kwargs = {key: value for key, value in item["kwargs"].items() if key != "mostly"}  # a value is no share of rows
-    return rule(item | {"kwargs": kwargs})
+        return TYPE_MESSAGES.get(item["kwargs"]["type_"], "it must be a number")
+    kwargs = {key: value for key, value in item["kwargs"].items() if key != "mostly"}  # which is a share of rows
+    return describe_rule(item | {"kwargs": kwargs})
 
 
-def _rule(item: Expectation) -> str:
-    return name_of(item).removeprefix(f"{item['kwargs'].get('column', 'table')}-")
+def _rule_name(item: Expectation) -> str:
+    return expectation_name(item).removeprefix(f"{item['kwargs'].get('column', 'table')}-")
 
 
 def _type_rule(column: str, kind: str) -> Expectation:
     return {"type": TYPE, "kwargs": {"column": column, "type_": kind}}
 
 
-def _shown(value: object) -> object:
-    """A value as an answer repeats it: short, and in signs that UTF-8 can write."""
+def _printable(value: object) -> object:
+    """Shorten a value for a response, and replace characters that UTF-8 cannot encode."""
     if value is None or isinstance(value, bool) or (isinstance(value, int | float) and abs(value) < 2**53):
         return value
     text = value if isinstance(value, str) else repr(value)
     text = text.encode("utf-8", "replace").decode("utf-8")
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+    return text if len(text) <= MAX_VALUE_CHARS else f"{text[:MAX_VALUE_CHARS]}…"

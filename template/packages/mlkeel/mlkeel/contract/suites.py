@@ -1,7 +1,7 @@
 """The contract of the data: two Great Expectations suites in `expectations/`, read here and checked in `validate.py`.
 
-`features.json` holds for any row, in training, in a request and in production; `dataset.json` says what a training
-table must satisfy besides. Nothing else describes a column.
+`features.json` holds for any row, in training, in a request and in production; `dataset.json` adds what a training
+table must satisfy. Nothing else describes a column.
 """
 
 import json
@@ -20,7 +20,7 @@ TYPE = "expect_column_type_to_be"
 
 @dataclass(frozen=True)
 class Column:
-    """What the contract says of one feature: it holds numbers, texts, or one of the `categories`."""
+    """A feature of the contract: its values are numbers, texts, or one of the `categories`."""
 
     name: str
     categories: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Contract:
-    """Both suites, and what the rest of the code asks of them."""
+    """Both suites of the contract, and the columns, types and categories that they define."""
 
     features: Suite
     dataset: Suite
@@ -46,19 +46,20 @@ class Contract:
         Raises:
             ContractError: a feature has no type.
         """
-        names, types = _names(self.features), self.types
+        names = _column_names(self.features)
+        types = self.types
         if untyped := [name for name in names if name not in types]:
             raise ContractError(
                 f"expectations/features.json: {', '.join(untyped)} has no {TYPE}, so nobody knows how to read it. "
                 "Add one, with type_ float64 for numbers or str for texts and categories."
             )
-        found = {name: self.values(name) if types[name] == "str" else () for name in names}
-        return tuple(Column(name, known, types[name] == "str" and not known) for name, known in found.items())
+        categories = {name: self.values(name) if types[name] == "str" else () for name in names}
+        return tuple(Column(name, values, types[name] == "str" and not values) for name, values in categories.items())
 
     @property
     def all_columns(self) -> tuple[str, ...]:
-        """Every column of the training table: the features, the target and what else stands there."""
-        return _names(self.dataset)
+        """All columns of the training table: the features, the target and any others."""
+        return _column_names(self.dataset)
 
     @property
     def types(self) -> dict[str, str]:
@@ -72,10 +73,10 @@ class Contract:
     @property
     def text_columns(self) -> list[str]:
         """The columns that hold text, categories among them."""
-        return [name for name, kind in self.types.items() if kind == "str"]
+        return [name for name, dtype in self.types.items() if dtype == "str"]
 
     def values(self, column: str) -> tuple[str, ...]:
-        """The texts that `column` may hold, if the contract lists them; else none."""
+        """Return the texts that `column` may hold, if the contract lists them; else none."""
         for suite in (self.features, self.dataset):
             values = _kwargs(suite, "expect_column_values_to_be_in_set", column).get("value_set")
             if isinstance(values, list) and all(isinstance(value, str) for value in values):
@@ -83,7 +84,11 @@ class Contract:
         return ()
 
     def categories(self, column: str) -> tuple[str, ...]:
-        """The set of values that `column` may take; for the target, the classes in the order of the model's output."""
+        """Return the values that `column` may take; for the target, the classes in the order of the model's outputs.
+
+        Raises:
+            ContractError: the contract does not list them.
+        """
         if values := self.values(column):
             return values
         raise ContractError(
@@ -92,7 +97,7 @@ class Contract:
         )
 
 
-def name_of(expectation: Expectation) -> str:
+def expectation_name(expectation: Expectation) -> str:
     """Name an expectation by its column and its rule, as tests and messages show it."""
     rule = expectation["type"].removeprefix("expect_").removeprefix("column_").removeprefix("table_")
     severity = expectation.get("severity", "critical")
@@ -116,17 +121,21 @@ def read_suite(path: Path) -> Suite:
     expectations = suite.get("expectations") if isinstance(suite, dict) else None
     if not isinstance(expectations, list) or not expectations:
         raise ContractError(f"{path}: the suite holds no expectations, so it would accept anything. Add some.")
-    for place, item in enumerate(expectations, start=1):
+    for position, item in enumerate(expectations, start=1):
         if not _well_formed(item):
             raise ContractError(
-                f"{path}: expectation {place} needs a type, kwargs and, if it is about a column, its name. "
+                f"{path}: expectation {position} needs a type, kwargs and, if it is about a column, its name. "
                 "Complete it, or remove it."
             )
     return {"meta": {}} | suite | {"name": path.stem}
 
 
 def read_contract(folder: Path) -> Contract:
-    """Read both suites from `folder`: `expectations/`, or an artifact, which keeps those it was trained under."""
+    """Read both suites from `folder`: `expectations/`, or a version, which keeps those that it was trained under.
+
+    Raises:
+        ContractError: a suite is missing or cannot be used.
+    """
     return Contract(features=read_suite(folder / "features.json"), dataset=read_suite(folder / "dataset.json"))
 
 
@@ -139,7 +148,7 @@ def _well_formed(item: object) -> bool:
     )
 
 
-def _names(suite: Suite) -> tuple[str, ...]:
+def _column_names(suite: Suite) -> tuple[str, ...]:
     names = _kwargs(suite, COLUMNS).get("column_set")
     if not isinstance(names, list) or not names:
         raise ContractError(f"expectations/{suite['name']}.json: no {COLUMNS} has a column_set. Add one.")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlkeel.contract.sentences import sentence
-from mlkeel.contract.suites import COLUMNS, TYPE, Expectation, Suite, name_of
+from mlkeel.contract.sentences import describe
+from mlkeel.contract.suites import COLUMNS, TYPE, Expectation, Suite, expectation_name
 from mlkeel.errors import ContractError
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one expectation said of a table."""
+class ExpectationResult:
+    """The result of one expectation on a table."""
 
     expectation: Expectation
     passed: bool
@@ -36,34 +36,37 @@ class Finding:
 
     @property
     def critical(self) -> bool:
-        """Whether a breach must stop the work, and not only warn."""
+        """Whether a violation is an error, and not only a warning."""
         return bool(self.expectation.get("severity", "critical") == "critical")
 
 
-def check(table: "pd.DataFrame", suite: Suite, parameters: dict[str, float] | None = None) -> list[Finding]:
-    """Check `table`, shape (n, columns), against `suite`: one finding an expectation, in the order of the suite.
+def check(table: "pd.DataFrame", suite: Suite, parameters: dict[str, float] | None = None) -> list[ExpectationResult]:
+    """Check `table`, shape (n, columns), against `suite`: one result for each expectation, in the order of the suite.
 
     Great Expectations copies all columns of a table for every rule about one of them, so each column is checked
-    as a table of its own; and it collects examples at length, so only broken expectations are asked for them.
+    as a table of its own; and it is slow to collect examples, so only failed expectations are run again for them.
     """
-    findings: dict[int, Finding] = {}
+    results: dict[int, ExpectationResult] = {}
     for column, items in _by_column(suite):
         if column is not None and column not in table:
-            absent = {index: Finding(item, False, f"{column}: the column is missing") for index, item in items.items()}
-            findings |= absent
+            missing = {
+                index: ExpectationResult(item, False, f"{column}: the column is missing")
+                for index, item in items.items()
+            }
+            results |= missing
             continue
-        part = table if column is None else table[[column]]
-        passed = _validate(part, items, "BOOLEAN_ONLY", parameters)
-        broken = {index: item for index, item in items.items() if not passed[index]["success"]}
-        results = _validate(part, broken, "SUMMARY", parameters) if broken else {}
+        subset = table if column is None else table[[column]]
+        outcomes = _validate(subset, items, "BOOLEAN_ONLY", parameters)
+        failed = {index: item for index, item in items.items() if not outcomes[index]["success"]}
+        details = _validate(subset, failed, "SUMMARY", parameters) if failed else {}
         for index, item in items.items():
-            said = sentence(_filled(item, parameters or {}), results.get(index), part)
-            findings[index] = Finding(item, index not in broken, said)
-    return [findings[index] for index in sorted(findings)]
+            sentence = describe(_with_parameters(item, parameters or {}), details.get(index), subset)
+            results[index] = ExpectationResult(item, index not in failed, sentence)
+    return [results[index] for index in sorted(results)]
 
 
-def _filled(item: Expectation, parameters: dict[str, float]) -> Expectation:
-    """The expectation with the parameters in their places."""
+def _with_parameters(item: Expectation, parameters: dict[str, float]) -> Expectation:
+    """Return the expectation with values instead of `$PARAMETER` references."""
     kwargs = {
         name: parameters[value["$PARAMETER"]] if isinstance(value, dict) and "$PARAMETER" in value else value
         for name, value in item["kwargs"].items()
@@ -71,54 +74,54 @@ def _filled(item: Expectation, parameters: dict[str, float]) -> Expectation:
     return item | {"kwargs": kwargs}
 
 
-def enforce(table: "pd.DataFrame", suite: Suite, source: Path) -> list[Finding]:
-    """Check `table`, which was read from `source`; log what should only warn.
+def enforce(table: "pd.DataFrame", suite: Suite, source: Path) -> list[ExpectationResult]:
+    """Check `table`, which was read from `source`; log violations that are warnings, and return them.
 
     Raises:
-        ContractError: an expectation of critical severity is broken; names each column and what was seen.
+        ContractError: an expectation of critical severity failed; names each column and the values observed.
     """
-    broken = _causes([finding for finding in check(table, suite) if not finding.passed], table)
-    for finding in broken:
-        if not finding.critical:
-            logger.warning("%s: %s", source, finding.sentence)
-    if critical := list(dict.fromkeys(finding.sentence for finding in broken if finding.critical)):
-        more = f"; and {len(critical) - 8} more" if len(critical) > 8 else ""
+    failed = _root_causes([result for result in check(table, suite) if not result.passed], table)
+    for result in failed:
+        if not result.critical:
+            logger.warning("%s: %s", source, result.sentence)
+    if critical := list(dict.fromkeys(result.sentence for result in failed if result.critical)):
+        others = f"; and {len(critical) - 8} more" if len(critical) > 8 else ""
         raise ContractError(
-            f"{source} breaks the contract: {'; '.join(critical[:8])}{more}. "
+            f"{source} breaks the contract: {'; '.join(critical[:8])}{others}. "
             f"Correct the file or, if it is right, change expectations/{suite['name']}.json and train again."
         )
-    return broken
+    return failed
 
 
-def _causes(broken: list[Finding], table: "pd.DataFrame") -> list[Finding]:
-    """Leave out what only follows: other rules about a column that is absent or of the wrong type."""
-    of_wrong_type = {finding.column for finding in broken if finding.expectation["type"] == TYPE}
-    absence_is_said = any(finding.expectation["type"] == COLUMNS for finding in broken)
+def _root_causes(failed: list[ExpectationResult], table: "pd.DataFrame") -> list[ExpectationResult]:
+    """Leave out consequences: other rules about a column that is missing or of the wrong type."""
+    of_wrong_type = {result.column for result in failed if result.expectation["type"] == TYPE}
+    missing_is_reported = any(result.expectation["type"] == COLUMNS for result in failed)
     return [
-        finding
-        for finding in broken
-        if finding.column is None
-        or (finding.column not in table and not absence_is_said)
-        or (finding.column in table and (finding.expectation["type"] == TYPE or finding.column not in of_wrong_type))
+        result
+        for result in failed
+        if result.column is None
+        or (result.column not in table and not missing_is_reported)
+        or (result.column in table and (result.expectation["type"] == TYPE or result.column not in of_wrong_type))
     ]
 
 
 def _by_column(suite: Suite) -> Iterator[tuple[str | None, dict[int, Expectation]]]:
     groups: dict[str | None, dict[int, Expectation]] = {}
     for index, item in enumerate(suite["expectations"]):
-        of_several = "row_condition" in item["kwargs"]  # which may speak of other columns
-        groups.setdefault(None if of_several else item["kwargs"].get("column"), {})[index] = item
+        is_conditional = "row_condition" in item["kwargs"]  # a condition may name other columns
+        groups.setdefault(None if is_conditional else item["kwargs"].get("column"), {})[index] = item
     yield from groups.items()
 
 
 @functools.cache
-def _whole_table() -> Any:  # noqa: ANN401 - the public type of Great Expectations is generic over its sources
+def _batch_definition() -> Any:  # noqa: ANN401 - the public type of Great Expectations is generic over its sources
     import great_expectations
     from great_expectations.execution_engine import pandas_execution_engine
 
-    # Below this many bytes a table is fingerprinted on every check, which nothing here reads: three times slower.
+    # Smaller tables, in bytes, are hashed on every check, three times slower, and nothing here reads the hash.
     pandas_execution_engine.HASH_THRESHOLD = 0
-    # On import it lets its own news through, such as the folder it would use for documents that are not built here.
+    # On import it logs what does not matter here, such as a folder for documents that are never built.
     logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     context = great_expectations.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
@@ -127,36 +130,39 @@ def _whole_table() -> Any:  # noqa: ANN401 - the public type of Great Expectatio
 
 
 def _validate(
-    table: "pd.DataFrame", items: dict[int, Expectation], detail: str, parameters: dict[str, float] | None
+    table: "pd.DataFrame", items: dict[int, Expectation], result_format: str, parameters: dict[str, float] | None
 ) -> dict[int, dict[str, Any]]:
     import great_expectations
 
     suite = great_expectations.ExpectationSuite(
-        name="suite", expectations=[_built(item, index) for index, item in items.items()]
+        name="suite", expectations=[_to_gx(item, index) for index, item in items.items()]
     )
-    batch = _whole_table().get_batch(batch_parameters={"dataframe": table})
+    batch = _batch_definition().get_batch(batch_parameters={"dataframe": table})
     try:
-        results = batch.validate(suite, result_format=detail, expectation_parameters=parameters)
-    except Exception as error:  # what a rule cannot use, such as a broken partition, comes out as any exception
-        names = ", ".join(map(name_of, items.values()))
+        results = batch.validate(suite, result_format=result_format, expectation_parameters=parameters)
+    except Exception as error:  # an invalid argument, such as a broken partition, can raise any exception
+        names = ", ".join(map(expectation_name, items.values()))
         raise ContractError(f"expectations/: one of {names} cannot be used: {error}. Correct its kwargs.") from error
     batch.data.execution_engine._metric_cache.clear()  # noqa: SLF001 - no public way; it would keep the whole table
     return {result.expectation_config.meta["index"]: result.to_json_dict() for result in results.results}
 
 
-def _built(item: Expectation, index: int) -> Any:  # noqa: ANN401 - each type of expectation is a class of its own
+def _to_gx(item: Expectation, index: int) -> Any:  # noqa: ANN401 - each type of expectation is a class of its own
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     try:
         return ExpectationConfiguration(**item | {"meta": {"index": index}}).to_domain_obj()
-    except Exception as error:  # its errors share no base but Exception
+    except Exception as error:  # its errors have no common base but Exception
         reason = " ".join(str(error).split())
+        name = expectation_name(item)
         raise ContractError(
-            f"expectations/: {name_of(item)} ({item['type']}) cannot be used: {reason}. Correct its type or its kwargs."
+            f"expectations/: {name} ({item['type']}) cannot be used: {reason}. Correct its type or its kwargs."
         ) from error
 
 
-def breaks(table: "pd.DataFrame", suite: Suite, column: str | None = None) -> bool:
-    """Whether `table` breaks an expectation of `suite` about `column`, or about the whole table if None."""
-    about = [item for item in suite["expectations"] if item["kwargs"].get("column") == column]
-    return bool(about) and not all(finding.passed for finding in check(table, suite | {"expectations": about}))
+def violates(table: "pd.DataFrame", suite: Suite, column: str | None = None) -> bool:
+    """Return whether `table` violates an expectation of `suite` about `column`, or about the whole table if None."""
+    expectations = [item for item in suite["expectations"] if item["kwargs"].get("column") == column]
+    return bool(expectations) and not all(
+        result.passed for result in check(table, suite | {"expectations": expectations})
+    )

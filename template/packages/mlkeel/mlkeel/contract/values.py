@@ -1,4 +1,4 @@
-"""What the rules of the contract ask of a single value, as functions that are made once and asked often."""
+"""Rules of the contract about a single value, as predicates that are built once and called often."""
 
 import math
 import re
@@ -7,89 +7,92 @@ from collections.abc import Callable
 from operator import ge, gt, le, lt
 from typing import Any
 
-from mlkeel.contract.suites import Expectation, name_of
+from mlkeel.contract.suites import Expectation, expectation_name
 from mlkeel.errors import ContractError
 
-Fits = Callable[[Any], bool]
-Maker = Callable[[dict[str, Any]], Fits]
+Predicate = Callable[[Any], bool]
+PredicateFactory = Callable[[dict[str, Any]], Predicate]
 
 
-def between(kwargs: dict[str, Any]) -> Fits:
-    """Whether a value lies between `min_value` and `max_value`, as far as these are given."""
-    low, high = kwargs.get("min_value"), kwargs.get("max_value")
-    above, below = gt if kwargs.get("strict_min") else ge, lt if kwargs.get("strict_max") else le
+def between(kwargs: dict[str, Any]) -> Predicate:
+    """Return a predicate: whether a value lies between `min_value` and `max_value`, as far as these are set."""
+    low = kwargs.get("min_value")
+    high = kwargs.get("max_value")
+    above = gt if kwargs.get("strict_min") else ge
+    below = lt if kwargs.get("strict_max") else le
     if low is not None and high is not None and (above, below) == (ge, le):
-        return lambda value: low <= value <= high  # the usual rule, and the quickest
+        return lambda value: low <= value <= high  # the usual rule, in the fastest form
     return lambda value: (low is None or above(value, low)) and (high is None or below(value, high))
 
 
-def _length(kwargs: dict[str, Any]) -> Fits:
-    fits = between(kwargs)
-    return lambda value: fits(len(value))
+def _length_between(kwargs: dict[str, Any]) -> Predicate:
+    is_within = between(kwargs)
+    return lambda value: is_within(len(value))
 
 
-def _matches(kwargs: dict[str, Any]) -> Fits:
+def _matches(kwargs: dict[str, Any]) -> Predicate:
     pattern = re.compile(kwargs["regex"])
     return lambda value: pattern.search(value) is not None
 
 
-def _matches_not(kwargs: dict[str, Any]) -> Fits:
+def _does_not_match(kwargs: dict[str, Any]) -> Predicate:
     pattern = re.compile(kwargs["regex"])
     return lambda value: pattern.search(value) is None
 
 
-OF_TEXTS: dict[str, Maker] = {
+TEXT_RULES: dict[str, PredicateFactory] = {
     "expect_column_values_to_match_regex": _matches,
-    "expect_column_values_to_not_match_regex": _matches_not,
-    "expect_column_value_lengths_to_be_between": _length,
+    "expect_column_values_to_not_match_regex": _does_not_match,
+    "expect_column_value_lengths_to_be_between": _length_between,
     "expect_column_value_lengths_to_equal": lambda kwargs: lambda value: len(value) == kwargs["value"],
 }
-OF_NUMBERS: dict[str, Maker] = {"expect_column_values_to_be_between": between}
-OF_BOTH: dict[str, Maker] = {
+NUMBER_RULES: dict[str, PredicateFactory] = {"expect_column_values_to_be_between": between}
+COMMON_RULES: dict[str, PredicateFactory] = {
     "expect_column_values_to_be_in_set": lambda kwargs: frozenset(kwargs["value_set"]).__contains__,
     "expect_column_values_to_not_be_in_set": lambda kwargs: lambda value: value not in kwargs["value_set"],
 }
 
 
-def fits(item: Expectation, text: bool) -> Fits | None:
-    """Whether a value keeps the rule `item`, about a column of texts or of numbers; None if only a table can be asked.
+def value_predicate(item: Expectation, text: bool) -> Predicate | None:
+    """Return a predicate: whether a value, a text or a number, satisfies `item`; None if that needs a whole table.
 
     Raises:
-        ContractError: the rule cannot be asked.
+        ContractError: the rule cannot be applied.
     """
-    maker = (OF_BOTH | (OF_TEXTS if text else OF_NUMBERS)).get(item["type"])
-    if maker is None:
+    factory = (COMMON_RULES | (TEXT_RULES if text else NUMBER_RULES)).get(item["type"])
+    if factory is None:
         return None
     try:
-        return maker(item["kwargs"])
+        return factory(item["kwargs"])
     except (KeyError, TypeError, re.error) as error:
+        name = expectation_name(item)
         raise ContractError(
-            f"expectations/features.json: {name_of(item)} cannot be asked ({error}). Correct it, and train again."
+            f"expectations/features.json: {name} cannot be asked ({error}). Correct it, and train again."
         ) from error
 
 
-def of_type(kind: str) -> Fits:
-    """Whether a value of JSON is of a type that the contract names."""
-    return OF_TYPE.get(kind, _number)
+def type_predicate(kind: str) -> Predicate:
+    """Return a predicate: whether a value from JSON is of the type `kind` of the contract."""
+    return TYPE_PREDICATES.get(kind, _is_number)
 
 
-def _number(value: object) -> bool:
-    """Whether a value of JSON is a number that a float can hold."""
+def _is_number(value: object) -> bool:
+    """Return whether a value from JSON is a number that a float can hold."""
     if type(value) is float:
         return math.isfinite(value)
     return type(value) is int and abs(value) <= sys.float_info.max
 
 
-def _whole(value: object) -> bool:
+def _is_integer(value: object) -> bool:
     return type(value) is int and -(2**63) <= value < 2**63
 
 
-def _truth(value: object) -> bool:
+def _is_boolean(value: object) -> bool:
     return type(value) is bool
 
 
-def _text(value: object) -> bool:
+def _is_string(value: object) -> bool:
     return type(value) is str
 
 
-OF_TYPE: dict[str, Fits] = {"str": _text, "int64": _whole, "bool": _truth}
+TYPE_PREDICATES: dict[str, Predicate] = {"str": _is_string, "int64": _is_integer, "bool": _is_boolean}

@@ -1,1 +1,1 @@
-"""Read tables, tell what their columns hold, and split them."""
+"""Read tables, recognize the types of their columns, and split them."""

@@ -1,7 +1,7 @@
-"""Load a table and give each column the type that its contract names.
+"""Load a table and cast each column to the type in its contract.
 
-Values are never bent to fit: a column that cannot take its type without loss stays as it was read,
-and the contract, which is checked next, names it.
+No cast loses anything: a column that cannot be cast without loss stays as it was read, and the check of the contract,
+which follows, reports it.
 """
 
 import csv
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-MISSING = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"}  # unless the contract knows such a category
+NA_VALUES = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"}  # unless they are categories of the contract
 
 
 def load(path: Path, contract: Contract) -> "pd.DataFrame":
@@ -29,15 +29,15 @@ def load(path: Path, contract: Contract) -> "pd.DataFrame":
     import pandas as pd
 
     if not path.is_file():
-        seen = "this is a folder" if path.is_dir() else "there is no such file"
-        raise DataError(f"{path}: {seen}. Check the path; the project's own tables are in data/.")
+        problem = "this is a folder" if path.is_dir() else "there is no such file"
+        raise DataError(f"{path}: {problem}. Check the path; the project's own tables are in data/.")
     try:
-        missing = {name: sorted(MISSING - set(contract.values(name))) for name in _header(path)}
+        na_values = {name: sorted(NA_VALUES - set(contract.values(name))) for name in _header(path)}
         table = pd.read_csv(
             path,
-            dtype=dict.fromkeys(contract.text_columns, text_type()),
+            dtype=dict.fromkeys(contract.text_columns, string_dtype()),
             keep_default_na=False,
-            na_values=missing,
+            na_values=na_values,
             encoding="utf-8-sig",
             low_memory=False,
         )
@@ -48,41 +48,43 @@ def load(path: Path, contract: Contract) -> "pd.DataFrame":
         raise DataError(f"{path}: this is no table ({reason}). Save it as CSV, with commas.") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from error
-    return conform(table, contract)
+    return coerce_dtypes(table, contract)
 
 
 def _header(path: Path) -> list[str]:
-    """The names of the columns, after a look at each line."""
+    """Read the names of the columns, and check the number of fields in each line."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         header = next(csv.reader(file), [])
-    if len(header) == 1 and (other := next((sign for sign in ";\t|" if sign in header[0]), None)):
-        raise DataError(f"{path}: the columns seem to be separated by {other!r}. Save the file with commas.")
-    if twice := [name for name, times in Counter(header).items() if times > 1]:
-        raise DataError(f"{path}: the header has {', '.join(twice)} twice. Give each column a name of its own.")
+    if len(header) == 1 and (separator := next((character for character in ";\t|" if character in header[0]), None)):
+        raise DataError(f"{path}: the columns seem to be separated by {separator!r}. Save the file with commas.")
+    if duplicates := [name for name, count in Counter(header).items() if count > 1]:
+        raise DataError(f"{path}: the header has {', '.join(duplicates)} twice. Give each column a name of its own.")
     if "" in header:
         raise DataError(
             f"{path}: column {header.index('') + 1} has no name. If it counts the rows, write the file without it "
             "(in pandas: index=False); else name it."
         )
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return header_of_even_rows(file, path)
+        return read_header(file, path)
 
 
-def header_of_even_rows(file: IO[str], path: Path, **dialect: Any) -> list[str]:  # noqa: ANN401 - csv.reader's own
-    """Look at the fields of each line; pandas would fill short rows and shift long ones without a word.
+def read_header(file: IO[str], path: Path, **dialect: Any) -> list[str]:  # noqa: ANN401 - csv.reader's own
+    """Return the header, after a check of the fields of each line: pandas would fill short rows and shift long ones.
 
     Raises:
-        DataError: a line has more or fewer fields than the header, cannot be read, or none follows the header.
+        DataError: a line has more or fewer fields than the header or cannot be read, or there is no row.
     """
     csv.field_size_limit(2**31 - 1)
     rows = csv.reader(file, strict=True, **dialect)
-    several, start, header = False, 1, None
+    has_rows = False
+    start = 1
+    header = None
     try:
         if not (header := next(filter(None, rows), None)):
             raise DataError(f"{path}: the file is empty. It needs a header line and at least one row.")
         start = rows.line_num + 1
         for row in rows:
-            several = several or bool(row)
+            has_rows = has_rows or bool(row)
             if row and len(row) != len(header):
                 end = f", and goes on to line {rows.line_num:,}" if rows.line_num > start else ""
                 raise DataError(
@@ -92,38 +94,38 @@ def header_of_even_rows(file: IO[str], path: Path, **dialect: Any) -> list[str]:
             start = rows.line_num + 1
     except csv.Error as error:
         raise DataError(f"{path}: line {start:,} cannot be read ({error}). Close or double its quotes.") from error
-    if not several:
+    if not has_rows:
         raise DataError(f"{path}: there is a header but no row below it. Check the filter that made the file.")
     return header
 
 
-def conform(table: "pd.DataFrame", contract: Contract) -> "pd.DataFrame":
-    """Give the columns of `table` the types in `contract` wherever that loses nothing; twice is the same as once."""
+def coerce_dtypes(table: "pd.DataFrame", contract: Contract) -> "pd.DataFrame":
+    """Cast the columns of `table` to the types in `contract` where that loses nothing; idempotent."""
     import pandas as pd
 
-    types: dict[str, Any] = {}
-    for name, kind in contract.types.items():
-        if name not in table or str(table[name].dtype) == kind:
+    dtypes: dict[str, Any] = {}
+    for name, dtype in contract.types.items():
+        if name not in table or str(table[name].dtype) == dtype:
             continue
         column = table[name]
-        empty = bool(column.isna().all())
-        whole_numbers = kind == "float64" and pd.api.types.is_integer_dtype(column.dtype)
-        same_values = kind == "str" and all(isinstance(value, str) for value in column.dropna())
-        if empty or whole_numbers or same_values:
-            types[name] = text_type() if kind == "str" else pd.api.types.pandas_dtype(kind)
-    return table.astype(types)
+        is_empty = bool(column.isna().all())
+        holds_integers = dtype == "float64" and pd.api.types.is_integer_dtype(column.dtype)
+        holds_texts = dtype == "str" and all(isinstance(value, str) for value in column.dropna())
+        if is_empty or holds_integers or holds_texts:
+            dtypes[name] = string_dtype() if dtype == "str" else pd.api.types.pandas_dtype(dtype)
+    return table.astype(dtypes)
 
 
 def with_columns(table: "pd.DataFrame", columns: Mapping[str, Any]) -> "pd.DataFrame":
-    """A copy of `table` with other values in some columns; `assign` of pandas knows no column called `self`."""
-    changed = table.copy(deep=False)
+    """Return a copy of `table` with new values in some columns; `DataFrame.assign` takes no column called `self`."""
+    result = table.copy(deep=False)
     for name, values in columns.items():
-        changed[name] = values
-    return changed
+        result[name] = values
+    return result
 
 
-def text_type() -> "pd.StringDtype[Any]":
-    """The type of a column of texts: the same whether pyarrow, which only `adopt` needs, is there or not."""
+def string_dtype() -> "pd.StringDtype[Any]":
+    """Return the dtype of a column of texts, the same with and without pyarrow, which only `adopt` needs."""
     import numpy as np
     import pandas as pd
 
@@ -131,7 +133,7 @@ def text_type() -> "pd.StringDtype[Any]":
 
 
 def _not_utf8(path: Path) -> str:
-    """Say where a file stops to be UTF-8, and what to do."""
+    """Describe where a file is not UTF-8, and what to do."""
     with path.open("rb") as lines:
         start = lines.read(2)
         if start == b"\x1f\x8b":

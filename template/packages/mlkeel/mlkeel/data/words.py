@@ -1,4 +1,4 @@
-"""Change the words of texts."""
+"""Replace words of texts, or change how they are written."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def reworded(rows: "pd.DataFrame", change: dict[str, Any]) -> "pd.DataFrame":
-    """Texts with one of `WAYS`, or with words and what stands instead of them, by column."""
-    return with_columns(rows, {name: rows[name].map(_reworder(how)) for name, how in change.items()})
+def reword(rows: "pd.DataFrame", change: dict[str, Any]) -> "pd.DataFrame":
+    """Reword columns of texts; `change` maps each to one of `WAYS`, or to a mapping of words to their replacements."""
+    return with_columns(rows, {name: rows[name].map(_reworder(rewording)) for name, rewording in change.items()})
 
 
-def _reworder(how: str | dict[str, str]) -> Callable[[Any], Any]:
-    """A function that rewords a text and lets a missing one be."""
+def _reworder(rewording: str | dict[str, str]) -> Callable[[Any], Any]:
+    """Return a function that rewords a text and leaves a missing one alone."""
 
     def reword(text: Any) -> Any:  # noqa: ANN401 - a text or nothing
         if not isinstance(text, str):
             return text
-        if isinstance(how, str):
-            return WAYS[how](text)
-        for old, new in how.items():
+        if isinstance(rewording, str):
+            return WAYS[rewording](text)
+        for old, new in rewording.items():
             text = regex.sub(rf"\b{regex.escape(old)}\b", new.replace("\\", r"\\"), text, flags=regex.IGNORECASE)
         return text
 
@@ -33,8 +33,10 @@ def _reworder(how: str | dict[str, str]) -> Callable[[Any], Any]:
 
 def _with_typo(text: str) -> str:
     word = max(regex.findall(r"\w+", text), key=len, default="")
-    half = len(word) // 2
-    return text.replace(word, word[: half - 1] + word[half] + word[half - 1] + word[half + 1 :], 1) if half else text
+    middle = len(word) // 2
+    if not middle:
+        return text
+    return text.replace(word, word[: middle - 1] + word[middle] + word[middle - 1] + word[middle + 1 :], 1)
 
 
 WAYS: dict[str, Callable[[str], str]] = {

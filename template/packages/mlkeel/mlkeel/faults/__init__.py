@@ -1,1 +1,1 @@
-"""Faults to plant, so that tests are tested."""
+"""Data faults to plant, so that tests are tested."""

@@ -1,4 +1,4 @@
-"""Faults to plant into one column, by what its contract says that it holds."""
+"""Faults to plant into one column, by the type that its contract says."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -8,19 +8,19 @@ from mlkeel.contract.suites import Column
 if TYPE_CHECKING:
     import pandas as pd
 
-Spoil = Callable[["pd.Series[Any]"], Any]
-OF_NUMBERS: dict[str, Spoil] = {
+ColumnFault = Callable[["pd.Series[Any]"], Any]
+OF_NUMBERS: dict[str, ColumnFault] = {
     "another unit": lambda values: values * 1000,
     "text among numbers": lambda values: values.astype("str"),
 }
-OF_CATEGORIES: dict[str, Spoil] = {"an unknown category": lambda _: "not seen before"}
-OF_TEXTS: dict[str, Spoil] = {
+OF_CATEGORIES: dict[str, ColumnFault] = {"an unknown category": lambda _: "not seen before"}
+OF_TEXTS: dict[str, ColumnFault] = {
     "a damaged encoding": lambda values: "\N{REPLACEMENT CHARACTER}" + values,
     "far too long texts": lambda values: values.str.repeat(1000),
 }
 
 
-def column_faults(column: Column) -> dict[str, Spoil]:
-    """What can go wrong with a column, by a name for each fault."""
-    own = OF_NUMBERS if column.numeric else OF_TEXTS if column.text else OF_CATEGORIES
-    return {"no values": lambda values: values.where(values.index < 1)} | own
+def column_faults(column: Column) -> dict[str, ColumnFault]:
+    """Return the faults that a column can have, by their names."""
+    by_type = OF_NUMBERS if column.numeric else OF_TEXTS if column.text else OF_CATEGORIES
+    return {"no values": lambda values: values.where(values.index < 1)} | by_type

@@ -1,28 +1,28 @@
-"""Which faults of the target a table can have: those of classes, or those of numbers."""
+"""Choose the faults of a table by its target: of classes or of numbers."""
 
 from typing import Protocol
 
 from mlkeel.contract.suites import Contract
 from mlkeel.faults import class_targets, number_targets
-from mlkeel.faults.tables import Plant, duplicated_rows, further_column, missing_labels, truncated_table
+from mlkeel.faults.tables import DataFault, duplicated_rows, further_column, missing_labels, truncated_table
 
 
 class Faults(Protocol):
-    """Faults of a table whose target is of one kind; a module can be one."""
+    """Faults of a table for one type of target; a module can implement it."""
 
-    OF_THE_TARGET: tuple[Plant, ...]
-    FOR_THE_SUITES: tuple[Plant, ...]  # all that the contract should notice
-    BEYOND_THE_SUITES: tuple[Plant, ...]  # these need tests that look at rows or train
+    TARGET_FAULTS: tuple[DataFault, ...]
+    CAUGHT_BY_CONTRACT: tuple[DataFault, ...]  # all that the contract should catch
+    NOT_CAUGHT_BY_CONTRACT: tuple[DataFault, ...]  # these need tests that look at rows or train
 
 
 def faults_of(contract: Contract, target: str) -> Faults:
-    """Faults of classes if the contract lists them for `target`, else of numbers."""
+    """Return the faults for classes if the contract lists them for `target`, else those for numbers."""
     return class_targets if contract.values(target) else number_targets
 
 
-def whole_table_faults(contract: Contract, target: str) -> tuple[Plant, ...]:
-    """Those that break any table, whatever its features hold."""
+def whole_table_faults(contract: Contract, target: str) -> tuple[DataFault, ...]:
+    """Return the faults that break any table, of whatever type its features are."""
     return (
         *(further_column, truncated_table, duplicated_rows, missing_labels),
-        *faults_of(contract, target).OF_THE_TARGET,
+        *faults_of(contract, target).TARGET_FAULTS,
     )

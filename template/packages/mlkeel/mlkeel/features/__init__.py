@@ -1,1 +1,1 @@
-"""Turn rows into the matrix that a model takes."""
+"""Encode rows as the matrix that a model takes."""

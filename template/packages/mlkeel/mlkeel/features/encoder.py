@@ -1,4 +1,4 @@
-"""Which encoder a contract asks for: one for numbers and categories, or one for texts."""
+"""The interface of encoders, and the choice of one: for numbers and categories, or for texts."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,19 +14,19 @@ Matrix = npt.NDArray[np.float32]
 
 
 class Rows(Protocol):
-    """Anything that gives a column by its name: a data frame, or a mapping of names to lists of values."""
+    """Columns by their names: a data frame, or a mapping of names to lists of values."""
 
     def __getitem__(self, name: str, /) -> Any: ...  # noqa: ANN401 - a list, an array or a series
 
 
 class Encoder(Protocol):
-    """Turns rows into a matrix; nothing is learnt from data, so training and serving cannot differ."""
+    """Encodes rows as a matrix; nothing is fitted to data, so training and serving cannot differ."""
 
     columns: tuple[Column, ...]
 
     @property
     def width(self) -> int:
-        """How many columns a matrix has."""
+        """The number of columns of the matrix."""
 
     def encode(self, rows: Rows) -> Matrix:
         """Encode n rows as a matrix of shape (n, width)."""
@@ -34,7 +34,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Features:
-    """What a model learns from: columns of these roles."""
+    """The roles of the columns that are features of a model."""
 
     roles: tuple[Role, ...]
 
@@ -44,10 +44,10 @@ TEXTS = Features(("text",))
 
 
 def encoder_of(contract: Contract) -> Encoder:
-    """The encoder for the columns of `contract`.
+    """Return the encoder for the columns of `contract`.
 
     Raises:
-        ContractError: some of its features hold texts and others do not, so that no encoder takes all of them.
+        ContractError: some of the features hold texts and others do not, so that no encoder takes all of them.
     """
     from mlkeel.features.tables import TableEncoder
     from mlkeel.features.texts import TextEncoder

@@ -1,8 +1,8 @@
-"""Turn rows into the matrix that a model takes.
+"""Encode rows of numbers and categories as a matrix.
 
-One column a feature, in the order of the contract: numbers as they are, categories as their position in the
-contract's set. Nothing is learnt from data here, so training and serving cannot differ. Works on anything that
-gives a column by its name, and needs no pandas, so that a request does not either.
+It has one column for each feature, in the order of the contract: numbers as they are, categories as their position in
+the contract's set. Nothing is fitted to data, so training and serving cannot differ. It needs no pandas, so that a
+request does not either.
 """
 
 from typing import Any
@@ -14,33 +14,34 @@ from mlkeel.features.encoder import Matrix, Rows
 
 
 class TableEncoder:
-    """Encodes rows under one contract."""
+    """Encodes rows of numbers and categories by a contract."""
 
     def __init__(self, contract: Contract) -> None:
-        """Learn the categories of `contract`."""
+        """Read the columns and categories of `contract`."""
         self.columns = contract.columns
         self._positions = {column.name: _positions(column) for column in self.columns}
 
     @property
     def width(self) -> int:
-        """How many columns a matrix has: one a feature."""
+        """The number of columns of the matrix: one for each feature."""
         return len(self.columns)
 
     def encode(self, rows: Rows) -> Matrix:
         """Encode n rows as a matrix of shape (n, width).
 
-        A missing value becomes NaN; a category that the contract does not know becomes the position after its last.
+        A missing value becomes NaN; an unknown category becomes the position after the last.
         """
         matrix = np.empty((len(rows[self.columns[0].name]), len(self.columns)), dtype=np.float32)
-        for place, column in enumerate(self.columns):
+        for index, column in enumerate(self.columns):
             values = rows[column.name]
             if column.numeric:
-                matrix[:, place] = np.asarray(values, dtype=np.float64)
+                matrix[:, index] = np.asarray(values, dtype=np.float64)
             else:
-                positions, unseen = self._positions[column.name], float(len(column.categories))
-                matrix[:, place] = [positions.get(value, unseen) if value == value else np.nan for value in values]
+                positions = self._positions[column.name]
+                unknown = float(len(column.categories))
+                matrix[:, index] = [positions.get(value, unknown) if value == value else np.nan for value in values]
         return matrix
 
 
 def _positions(column: Column) -> dict[Any, float]:
-    return {None: np.nan} | {category: float(place) for place, category in enumerate(column.categories)}
+    return {None: np.nan} | {category: float(position) for position, category in enumerate(column.categories)}

@@ -1,1 +1,1 @@
-"""Answer rows with an artifact, and explain the answers."""
+"""Predict rows with a version, and explain the predictions."""

@@ -1,4 +1,4 @@
-"""Answer the rows of a whole table."""
+"""Predict the rows of a table."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from mlkeel.contract.validate import enforce
 from mlkeel.data.tables import load
 from mlkeel.errors import DataError, Hint
-from mlkeel.files import whole_file
-from mlkeel.inference.frames import told
+from mlkeel.files import atomic_write
+from mlkeel.inference.frames import to_frame
 from mlkeel.inference.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -15,19 +15,21 @@ if TYPE_CHECKING:
 
 
 def predict_table(predictor: Predictor, table: "pd.DataFrame") -> "pd.DataFrame":
-    """What is predicted for each row of `table`, shape (n, columns), under its index."""
-    return told(predictor.kind, predictor.predict(table), predictor.answers, predictor.target, table.index)
+    """Return the predictions for `table`, shape (n, columns), under its index."""
+    return to_frame(
+        predictor.output_type, predictor.predict(table), predictor.output_names, predictor.target, table.index
+    )
 
 
 def predict_file(predictor: Predictor, source: Path, goal: Path) -> "pd.DataFrame":
-    """Predict each row of the table at `source` and write the answers to `goal`, whole or not at all.
+    """Predict the table at `source`, and write its rows with the predictions to `goal`, whole or not at all.
 
-    All columns are kept as they were written; those that the training table has besides the features are not looked at.
+    All columns are written unchanged. Columns of the training table that are no features are allowed and ignored.
 
     Raises:
-        DataError: `source` cannot be read or has a column that the contract does not know; `goal` is the same file, is
-            no CSV file or cannot be written.
-        ContractError: a row breaks the contract.
+        DataError: `source` cannot be read or has a column that is not in the contract; `goal` is the same file, is no
+            CSV file or cannot be written.
+        ContractError: a row violates the contract.
     """
     import pandas as pd
 
@@ -36,20 +38,20 @@ def predict_file(predictor: Predictor, source: Path, goal: Path) -> "pd.DataFram
     if goal.resolve() == source.resolve():
         raise DataError(f"{goal}: the answers would overwrite the rows that they are for.", Hint.OTHER_GOAL)
     table = load(source, predictor.contract)
-    known = set(predictor.contract.all_columns)
-    if unknown := [name for name in table.columns if name not in known]:
+    known_columns = set(predictor.contract.all_columns)
+    if unknown := [name for name in table.columns if name not in known_columns]:
         names = ", ".join(f'"{name}"' for name in unknown)
         raise DataError(
             f"{source}: the column {names} is not in the contract. Remove it, or correct its name; "
-            f"known are: {', '.join(sorted(known))}."
+            f"known are: {', '.join(sorted(known_columns))}."
         )
     enforce(table, predictor.contract.features, source)
-    written = pd.read_csv(source, dtype="str", keep_default_na=False, encoding="utf-8-sig")
-    answer = pd.concat([written, predict_table(predictor, table)], axis=1)
+    unparsed = pd.read_csv(source, dtype="str", keep_default_na=False, encoding="utf-8-sig")
+    result = pd.concat([unparsed, predict_table(predictor, table)], axis=1)
     try:
         goal.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(goal) as file:
-            answer.to_csv(file, index=False, lineterminator="\n")
+        with atomic_write(goal) as file:
+            result.to_csv(file, index=False, lineterminator="\n")
     except OSError as error:
         raise DataError(f"{goal}: cannot be written ({error.strerror}).", Hint.OTHER_GOAL) from error
-    return answer
+    return result

@@ -1,69 +1,74 @@
-"""What turned out to be true of rows that were answered, as clients tell it."""
+"""Validate feedback: the true target values of predicted rows, which clients send later."""
 
 from typing import Any
 
-from mlkeel.contract.request import NOT_NULL, Refusal, Rules
+from mlkeel.contract.request import NOT_NULL, RowValidator, Violation
 from mlkeel.contract.suites import COLUMNS, TYPE, Contract
-from mlkeel.tasks.kinds import kind_of
+from mlkeel.tasks.output_types import output_type_of
 
-LONGEST_ID, MOST_ROWS = 64, 2**31 - 1  # characters; more than any request had
+MAX_ID_CHARACTERS = 64
+MAX_ROW_NUMBER = 2**31 - 1  # more than any request has
 KEYS = {"request_id", "row", "truth"}
-ASKED = {
-    "request_id": f"request_id: it must be what came as X-Request-ID, a string of 1 to {LONGEST_ID} characters",
+MESSAGES = {
+    "request_id": f"request_id: it must be what came as X-Request-ID, a string of 1 to {MAX_ID_CHARACTERS} characters",
     "row": "row: it must be the number of a row of that request, from 1",
 }
 
 
-class Truths:
-    """Reads what is told about the target: any truth that the answers can be compared with, even one never seen."""
+class FeedbackValidator:
+    """Validates true target values: any that outputs can be scored by, even outside the range of the training table."""
 
     def __init__(self, contract: Contract, target: str) -> None:
-        """Take from the contract what a truth about `target` may be.
+        """Read from the contract what the values of `target` must satisfy.
 
         Raises:
-            ContractError: it does not say so.
+            ContractError: it does not describe `target`, or a rule cannot be applied to single values.
         """
-        kind = kind_of(contract, target)
-        asked = [
+        output_type = output_type_of(contract, target)
+        expectations = [
             {"type": COLUMNS, "kwargs": {"column_set": [target]}},
-            {"type": TYPE, "kwargs": {"column": target, "type_": kind.TYPE}},
+            {"type": TYPE, "kwargs": {"column": target, "type_": output_type.TYPE}},
             {"type": NOT_NULL, "kwargs": {"column": target}},
-            *kind.truths(contract, target),
+            *output_type.target_expectations(contract, target),
         ]
-        suite = {"name": "truths", "expectations": asked}
-        self._target, self._rules = target, Rules(Contract(suite, contract.dataset))
+        suite = {"name": "truths", "expectations": expectations}
+        self._target = target
+        self._validator = RowValidator(Contract(suite, contract.dataset))
 
-    def refusals(self, told: list[Any]) -> list[Refusal]:
-        """What is wrong with `told`: nothing, if it can be recorded."""
-        shapeless = [refusal for number, one in enumerate(told, start=1) for refusal in _shape(number, one)]
-        return shapeless or self._rules.refusals([{self._target: one["truth"]} for one in told])
+    def violations(self, entries: list[Any]) -> list[Violation]:
+        """Return the violations of `entries`; they can be recorded if there are none."""
+        malformed = [
+            violation for row, entry in enumerate(entries, start=1) for violation in _shape_violations(row, entry)
+        ]
+        return malformed or self._validator.violations([{self._target: entry["truth"]} for entry in entries])
 
-    def read(self, told: list[dict[str, Any]]) -> list[tuple[str, int, Any]]:
-        """Request, row and truth of each that `refusals` finds nothing wrong with."""
-        return [(one["request_id"], int(one.get("row", 1)), one["truth"]) for one in told]
+    def read(self, entries: list[dict[str, Any]]) -> list[tuple[str, int, Any]]:
+        """Return the request, the row and the true value of each of `entries`, which have no violations."""
+        return [(entry["request_id"], int(entry.get("row", 1)), entry["truth"]) for entry in entries]
 
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of one truth."""
+        """Return the JSON schema of one entry."""
         return {
             "title": "Feedback",
             "type": "object",
             "properties": {
-                "request_id": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},
-                "row": {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": 1},
-                "truth": self._rules.schema()["properties"][self._target],
+                "request_id": {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS},
+                "row": {"type": "integer", "minimum": 1, "maximum": MAX_ROW_NUMBER, "default": 1},
+                "truth": self._validator.schema()["properties"][self._target],
             },
             "required": ["request_id", "truth"],
             "additionalProperties": False,
         }
 
 
-def _shape(number: int, told: object) -> list[Refusal]:
-    if not isinstance(told, dict) or set(told) - KEYS or not {"request_id", "truth"} <= set(told):
-        said = "feedback is an object of request_id, truth and, if it is not the first, row"
-        return [Refusal(number, None, "feedback", None, said)]
-    request, row = told["request_id"], told.get("row", 1)
-    fine = {
-        "request_id": isinstance(request, str) and 0 < len(request) <= LONGEST_ID,
-        "row": type(row) in (int, float) and 1 <= row <= MOST_ROWS and row == int(row),
+def _shape_violations(number: int, entry: object) -> list[Violation]:
+    if not isinstance(entry, dict) or set(entry) - KEYS or not {"request_id", "truth"} <= set(entry):
+        message = "feedback is an object of request_id, truth and, if it is not the first, row"
+        return [Violation(number, None, "feedback", None, message)]
+    request = entry["request_id"]
+    row = entry.get("row", 1)
+    is_valid = {
+        "request_id": isinstance(request, str) and 0 < len(request) <= MAX_ID_CHARACTERS,
+        "row": type(row) in (int, float) and 1 <= row <= MAX_ROW_NUMBER and row == int(row),
     }
-    return [Refusal(number, None, "feedback", None, ASKED[name]) for name, good in fine.items() if not good]
+    return [Violation(number, None, "feedback", None, MESSAGES[name]) for name, valid in is_valid.items() if not valid]

@@ -1,12 +1,13 @@
-"""Answers as a table."""
+"""Outputs as a table."""
 
 import pandas as pd
 
-from mlkeel.tasks.answers import AnswerKind, Answers
+from mlkeel.tasks.outputs import Outputs, OutputType
 
 
-def told(kind: AnswerKind, found: Answers, names: tuple[str, ...], target: str, index: "pd.Index[int]") -> pd.DataFrame:
-    """What a model `found` for n rows, shape (n, answers), as a table under `index`."""
-    columns = kind.columns(found, names, target)
-    table = pd.DataFrame({name: pd.Series(values, index=index) for name, values in columns.items()}, index=index)
-    return table.astype({name: "str" for name, values in columns.items() if values.dtype == object})
+def to_frame(
+    output_type: OutputType, outputs: Outputs, names: tuple[str, ...], target: str, index: "pd.Index[int]"
+) -> pd.DataFrame:
+    """Return outputs of n rows, shape (n, outputs), as a table under `index`."""
+    columns = output_type.to_columns(outputs, names, target)
+    return pd.DataFrame(columns, index=index)

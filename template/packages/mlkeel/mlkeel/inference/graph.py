@@ -1,18 +1,18 @@
-"""Run a graph of ONNX with onnxruntime."""
+"""Run an ONNX graph with onnxruntime."""
 
 import numpy as np
 
 from mlkeel.errors import ArtifactError, Hint
 from mlkeel.features.encoder import Matrix
 
-AT_ONCE = 1024  # rows, so that a large table needs no large memory
+BATCH_ROWS = 1024  # limits the memory that a large table needs
 
 
 class Graph:
-    """An ONNX graph, opened; several threads may run it at once."""
+    """A loaded ONNX graph; several threads may run it at once."""
 
     def __init__(self, content: bytes, source: str) -> None:
-        """Open `content`, which came from `source`.
+        """Load `content`, which was read from `source`.
 
         Raises:
             ArtifactError: the graph is damaged.
@@ -24,17 +24,17 @@ class Graph:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own errors share no base but Exception
+        except Exception as error:  # the errors of onnxruntime share no other base class
             reason = str(error).splitlines()[0]
             raise ArtifactError(f"{source} cannot be loaded ({reason}).", Hint.TRAIN) from error
 
     @property
     def width(self) -> int:
-        """How many features it takes."""
+        """The number of encoded features that it takes."""
         return int(self._session.get_inputs()[0].shape[1])
 
     def run(self, features: Matrix) -> Matrix:
-        """From encoded features, shape (n, width), to answers, shape (n, answers)."""
-        parts = [features[start : start + AT_ONCE] for start in range(0, len(features), AT_ONCE)] or [features]
-        answers: list[Matrix] = [self._session.run(["answers"], {"features": part})[0] for part in parts]
-        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+        """Return the outputs, shape (n, outputs), for encoded features, shape (n, width)."""
+        batches = [features[start : start + BATCH_ROWS] for start in range(0, len(features), BATCH_ROWS)] or [features]
+        outputs: list[Matrix] = [self._session.run(["answers"], {"features": batch})[0] for batch in batches]
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)

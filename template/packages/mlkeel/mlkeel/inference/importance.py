@@ -1,4 +1,4 @@
-"""What the answers hang on: the words of texts, or the columns of a table."""
+"""Feature importance: of the words of texts, or of the columns of a table."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -16,17 +16,17 @@ Losses = Callable[["pd.DataFrame"], npt.NDArray[np.float64]]
 
 
 class Importance(Protocol):
-    """One way to find out; a module can be one."""
+    """A method to measure importance; a module can be one."""
 
-    TITLE: str
-    ABOUT: str
+    CHART_TITLE: str
+    CHART_NOTE: str
 
     def importances(
         self, rows: "pd.DataFrame", columns: tuple[Column, ...], losses: Losses, /
     ) -> list[tuple[str, float, float]]:
-        """Each feature or word, by how much `losses` rise without it, and how sure that is."""
+        """Return each feature or word, the rise of `losses` without it, and the uncertainty of that."""
 
 
 def importance_of(contract: Contract) -> Importance:
-    """Words are taken out of texts; elsewhere the values of a column change places."""
+    """Return the method for a contract: words are removed from texts, and values of other columns are permuted."""
     return text_importance if any(column.text for column in contract.columns) else table_importance

@@ -1,4 +1,4 @@
-"""Which features the answers hang on: what it costs when the values of one change places."""
+"""Permutation importance: how much the loss rises when the values of one feature are permuted."""
 
 import time
 from collections.abc import Callable
@@ -14,33 +14,36 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Losses = Callable[["pd.DataFrame"], npt.NDArray[np.float64]]
-TITLE = "Which features it hangs on"
-ABOUT = (
+CHART_TITLE = "Which features it hangs on"
+CHART_NOTE = (
     "How much more an answer costs when the values of a feature change places among the rows. Features that say the "
     "same share what they are worth."
 )
-ROWS, REPEATS = 2000, 5  # that it is tried on, and how often for each feature, if there is time
-SECONDS, LEAST = 3.0, 100  # for all of it; rows
+MAX_ROWS = 2000
+MAX_REPEATS = 5  # for each feature, if there is time
+TIME_BUDGET_S = 3.0  # for all features
+MIN_ROWS = 100
 
 
 def importances(rows: "pd.DataFrame", columns: tuple[Column, ...], losses: Losses) -> list[tuple[str, float, float]]:
-    """Each feature, by how much `losses` rise without it on `rows`, and the standard deviation over the repeats.
+    """Return each feature, the mean rise of `losses` when it is permuted, and the standard deviation of the repeats.
 
     Source: permutation importance (Breiman 2001, "Random Forests"; Fisher et al. 2019, "All Models are Wrong").
     """
-    draw = np.random.default_rng(7)
-    some = rows if len(rows) <= ROWS else rows.sample(ROWS, random_state=7)
+    rng = np.random.default_rng(7)
+    sample = rows if len(rows) <= MAX_ROWS else rows.sample(MAX_ROWS, random_state=7)
     started = time.perf_counter()
-    before, found = float(losses(some).mean()), []
-    affordable = SECONDS / ((time.perf_counter() - started) * len(columns))
-    if affordable < 2:
-        some = some[: max(LEAST, int(len(some) * affordable / 2))]
-        before = float(losses(some).mean())
+    baseline_loss = float(losses(sample).mean())
+    affordable_repeats = TIME_BUDGET_S / ((time.perf_counter() - started) * len(columns))
+    if affordable_repeats < 2:
+        sample = sample[: max(MIN_ROWS, int(len(sample) * affordable_repeats / 2))]
+        baseline_loss = float(losses(sample).mean())
+    results = []
     for column in columns:
-        values = some[column.name]
-        risen = [
-            float(losses(with_columns(some, {column.name: values.iloc[draw.permutation(len(some))].array})).mean())
-            for _ in range(max(2, min(REPEATS, int(affordable))))
+        values = sample[column.name]
+        permuted_losses = [
+            float(losses(with_columns(sample, {column.name: values.iloc[rng.permutation(len(sample))].array})).mean())
+            for _ in range(max(2, min(MAX_REPEATS, int(affordable_repeats))))
         ]
-        found.append((column.name, float(np.mean(risen)) - before, float(np.std(risen))))
-    return sorted(found, key=lambda one: -one[1])
+        results.append((column.name, float(np.mean(permuted_losses)) - baseline_loss, float(np.std(permuted_losses))))
+    return sorted(results, key=lambda result: -result[1])

@@ -1,1 +1,1 @@
-"""What learns."""
+"""Models: families to start from, and the interface of any other."""

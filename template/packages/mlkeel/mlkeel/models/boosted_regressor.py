@@ -1,4 +1,4 @@
-"""Gradient boosted trees from scikit-learn that estimate a number."""
+"""Gradient boosted trees from scikit-learn for regression."""
 
 from typing import Any
 
@@ -7,41 +7,43 @@ from onnx import NodeProto, helper
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from mlkeel.features.encoder import Matrix
-from mlkeel.models.boosting import Boosting, threads
+from mlkeel.models.boosting import Boosting, limit_threads
 from mlkeel.models.model import Shape
-from mlkeel.progress import Watch
-from mlkeel.tasks.answers import Answers, Truth
-from mlkeel.tasks.numbers import half_width, loss_without_features, with_interval
+from mlkeel.progress import Callbacks
+from mlkeel.tasks.number_outputs import half_width, loss_without_features, with_interval
+from mlkeel.tasks.outputs import Outputs, Targets
 
 
 class BoostedRegressor(Boosting):
-    """A regression over encoded features; an untrained one estimates 0, and an unfitted one gives no interval."""
+    """A regressor over encoded features; before the first round it estimates 0, before `fit` intervals have width 0."""
 
     def __init__(self, parameters: dict[str, Any], shape: Shape, seed: int) -> None:
         super().__init__(HistGradientBoostingRegressor, parameters, shape, seed, loss="absolute_error")
         self._half_width = 0.0
 
-    def fit(self, train: tuple[Matrix, Truth], validation: tuple[Matrix, Truth], watch: Watch) -> list[float]:
-        """Boost, and learn from the validation part how far estimates are off."""
-        losses = super().fit(train, validation, watch)
+    def fit(
+        self, train: tuple[Matrix, Targets], validation: tuple[Matrix, Targets], callbacks: Callbacks
+    ) -> list[float]:
+        """Run boosting rounds as in `Boosting.fit`, then set the interval by the residuals of the validation split."""
+        losses = super().fit(train, validation, callbacks)
         self._half_width = half_width(self.predict(validation[0])[:, 0], validation[1])
         return losses
 
-    def loss(self, features: Matrix, truth: Truth) -> float:
-        """Mean absolute error, in the unit of the target."""
-        return float(np.abs(self.predict(features)[:, 0] - truth).mean())
+    def loss(self, features: Matrix, y_true: Targets) -> float:
+        """Return the mean absolute error, in the unit of the target."""
+        return float(np.abs(self.predict(features)[:, 0] - y_true).mean())
 
-    def predict(self, features: Matrix) -> Answers:
-        """Estimates with the ends of their intervals, shape (n, 3)."""
+    def predict(self, features: Matrix) -> Outputs:
+        """Return estimates with the ends of their intervals, shape (n, 3)."""
         if self.rounds == 0:
-            return np.zeros((len(features), self.answers))
-        with threads(features):
+            return np.zeros((len(features), self.n_outputs))
+        with limit_threads(features):
             return with_interval(self._trees.predict(features), self._half_width)
 
-    def _loss_without_features(self, truth: Truth) -> float:
-        return loss_without_features(truth)
+    def _loss_without_features(self, y_true: Targets) -> float:
+        return loss_without_features(y_true)
 
-    def _finish(self, output: str) -> list[NodeProto]:
+    def _output_nodes(self, output: str) -> list[NodeProto]:
         half = helper.make_node("Constant", [], ["half_width"], value_floats=[self._half_width])
-        low, high = (helper.make_node(kind, [output, "half_width"], [kind]) for kind in ("Sub", "Add"))
+        low, high = (helper.make_node(name, [output, "half_width"], [name]) for name in ("Sub", "Add"))
         return [half, low, high, helper.make_node("Concat", [output, "Sub", "Add"], ["answers"], axis=1)]

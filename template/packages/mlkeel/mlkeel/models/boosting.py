@@ -1,7 +1,7 @@
-"""Gradient boosted trees from scikit-learn: how they grow, and what ONNX needs of them.
+"""Gradient boosted trees from scikit-learn: their training and their export to ONNX.
 
-One boosting round is a step, so that tests can watch it learn; `fit` runs many rounds in one call. What the trees
-answer stands in `boosted_classifier.py` and `boosted_regressor.py`.
+One boosting round is a step, which tests take one by one; `fit` runs many rounds in one call. The losses and outputs
+are defined in `boosted_classifier.py` and `boosted_regressor.py`.
 """
 
 import functools
@@ -14,15 +14,15 @@ from onnx import NodeProto, TensorProto, helper
 from pydantic import Field
 from threadpoolctl import ThreadpoolController
 
-from mlkeel.config import Strict, checked
+from mlkeel.config import ConfigModel, checked
 from mlkeel.features.encoder import Matrix
 from mlkeel.models.model import Shape
-from mlkeel.progress import Watch
-from mlkeel.tasks.answers import Answers, Truth
+from mlkeel.progress import Callbacks
+from mlkeel.tasks.outputs import Outputs, Targets
 
 
-class Hyperparameters(Strict):
-    """The `model` part of `conf/params.yaml`; names are scikit-learn's, but for rounds, patience and improvement."""
+class Hyperparameters(ConfigModel):
+    """The `model` section of `conf/params.yaml`; all names but rounds, patience and improvement are scikit-learn's."""
 
     rounds: Annotated[int, Field(ge=1, le=100_000)]
     patience: Annotated[int, Field(ge=1, le=100_000)]
@@ -34,12 +34,14 @@ class Hyperparameters(Strict):
 
 
 class Boosting(ABC):
-    """Trees that grow round by round; `kind` is scikit-learn's class of them, `options` are what only it takes."""
+    """Boosted trees of the scikit-learn class `estimator_class`; `options` are arguments that only this class takes."""
 
-    def __init__(self, kind: type, parameters: dict[str, Any], shape: Shape, seed: int, **options: object) -> None:
+    def __init__(
+        self, estimator_class: type, parameters: dict[str, Any], shape: Shape, seed: int, **options: object
+    ) -> None:
         self.parameters = checked(Hyperparameters, parameters, "conf/params.yaml, model")
-        self.answers = shape.answers
-        self._trees = kind(
+        self.n_outputs = shape.n_outputs
+        self._trees = estimator_class(
             learning_rate=self.parameters.learning_rate,
             max_leaf_nodes=self.parameters.max_leaf_nodes,
             min_samples_leaf=self.parameters.min_samples_leaf,
@@ -53,63 +55,65 @@ class Boosting(ABC):
         )
 
     @abstractmethod
-    def loss(self, features: Matrix, truth: Truth) -> float:
-        """How far the answers are from the truth."""
+    def loss(self, features: Matrix, y_true: Targets) -> float:
+        """Return the mean loss of the predictions."""
 
     @abstractmethod
-    def predict(self, features: Matrix) -> Answers:
-        """Answers of shape (n, answers)."""
+    def predict(self, features: Matrix) -> Outputs:
+        """Return outputs of shape (n, outputs)."""
 
     @abstractmethod
-    def _loss_without_features(self, truth: Truth) -> float:
-        """The loss of the best answer that is the same for all of n rows."""
+    def _loss_without_features(self, y_true: Targets) -> float:
+        """Return the loss of the best constant prediction for n rows."""
 
     @abstractmethod
-    def _finish(self, output: str) -> list[NodeProto]:
-        """The nodes that make `answers` of the last `output` of the graph of the trees."""
+    def _output_nodes(self, output: str) -> list[NodeProto]:
+        """Return the ONNX nodes that compute `answers` from `output`, the last output of the trees' graph."""
 
     @property
     def rounds(self) -> int:
-        """How many boosting rounds have been run."""
+        """The number of boosting rounds that have been run."""
         return int(getattr(self._trees, "n_iter_", 0))
 
     @property
-    def longest(self) -> int:
-        """How many rounds `fit` runs at most."""
+    def max_rounds(self) -> int:
+        """The most rounds that `fit` runs."""
         return self.parameters.rounds
 
-    def step(self, features: Matrix, truth: Truth) -> float:
+    def step(self, features: Matrix, y_true: Targets) -> float:
         """Run one boosting round on a batch and return the loss after it."""
         self._trees.set_params(max_iter=self.rounds + 1, early_stopping=False)
-        with threads(features):
-            self._trees.fit(features, truth)
-        return self.loss(features, truth)
+        with limit_threads(features):
+            self._trees.fit(features, y_true)
+        return self.loss(features, y_true)
 
-    def fit(self, train: tuple[Matrix, Truth], validation: tuple[Matrix, Truth], watch: Watch) -> list[float]:
-        """Boost until the validation loss has hardly improved for `patience` rounds, and go back to the best of them.
+    def fit(
+        self, train: tuple[Matrix, Targets], validation: tuple[Matrix, Targets], callbacks: Callbacks
+    ) -> list[float]:
+        """Run boosting rounds until the validation loss stops improving, then keep the rounds up to the best one.
 
-        Hardly is by less than `improvement` of the loss without features.
+        It stops after `patience` rounds that improve by less than `improvement` of the loss without features.
 
-        Returns the validation loss of each round that is kept. `watch` is told about twenty times in all; its
-        checkpoint is not used, since a round takes less than writing one.
+        Returns the validation loss of each round that is kept. `callbacks.advance` is called about twenty times in all.
+        `callbacks.checkpoint` is not used, since a round takes less time than writing one.
         """
         chunk = max(1, self.parameters.rounds // 20)
         self._trees.set_params(tol=self.parameters.improvement * self._loss_without_features(train[1]))
         while self.rounds < self.parameters.rounds:
-            goal = min(self.rounds + chunk, self.parameters.rounds)
-            self._trees.set_params(max_iter=goal, early_stopping=True)
-            with threads(train[0]):
+            max_iter = min(self.rounds + chunk, self.parameters.rounds)
+            self._trees.set_params(max_iter=max_iter, early_stopping=True)
+            with limit_threads(train[0]):
                 self._trees.fit(*train, X_val=validation[0], y_val=validation[1])
-            watch.advance(self.rounds, float(-self._trees.validation_score_[-1]))
-            if self.rounds < goal:
+            callbacks.advance(self.rounds, float(-self._trees.validation_score_[-1]))
+            if self.rounds < max_iter:
                 break
         losses = [float(-score) for score in self._trees.validation_score_[1:]]
         best = int(np.argmin(losses)) + 1
-        del self._trees._predictors[best:]  # noqa: SLF001 - no public way; n_iter_ and the export count what is there
+        del self._trees._predictors[best:]  # noqa: SLF001 - no public way; n_iter_ and the export count these
         return losses[:best]
 
     def to_onnx(self) -> bytes:
-        """Export as an ONNX graph: `features` (n, width) to `answers` (n, answers)."""
+        """Export as an ONNX graph: `features` (n, width) to `answers` (n, outputs)."""
         from skl2onnx import to_onnx
         from skl2onnx.common.data_types import FloatTensorType
 
@@ -120,19 +124,19 @@ class Boosting(ABC):
             options={"zipmap": False} if hasattr(self._trees, "classes_") else None,
             target_opset=18,
         )
-        graph.graph.node.extend(self._finish(graph.graph.output[-1].name))
+        graph.graph.node.extend(self._output_nodes(graph.graph.output[-1].name))
         del graph.graph.output[:]
-        graph.graph.output.append(helper.make_tensor_value_info("answers", TensorProto.FLOAT, [None, self.answers]))
+        graph.graph.output.append(helper.make_tensor_value_info("answers", TensorProto.FLOAT, [None, self.n_outputs]))
         return bytes(graph.SerializeToString())
 
     def _round_thresholds_down(self) -> None:
-        """Make thresholds exact in single precision, which is what ONNX stores.
+        """Round thresholds down to single precision, in which ONNX stores them.
 
-        A threshold lies midway between two values that were seen. Rounded up it can land on a third value, which then
-        takes the other branch: 41.4 did, and turned a probability by 0.88. Rounded down, every single precision number
-        keeps its branch, so predictions do not change.
+        A threshold lies midway between two training values. Rounded up, it can equal a third value, which then takes
+        the other branch: 41.4 did, and changed a probability by 0.88. Rounded down, every single precision number keeps
+        its branch, so predictions do not change.
         """
-        for trees in self._trees._predictors:  # noqa: SLF001 - no public name; skl2onnx reads the same one
+        for trees in self._trees._predictors:  # noqa: SLF001 - no public name; skl2onnx reads it too
             for tree in trees:
                 exact = tree.nodes["num_threshold"]
                 nearest = exact.astype(np.float32)
@@ -141,11 +145,11 @@ class Boosting(ABC):
 
 
 @functools.cache
-def _pools() -> ThreadpoolController:
+def _thread_pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def threads(features: Matrix) -> AbstractContextManager[object]:
-    """One thread for a small table: more of them mostly wait, for each other and, on a busy machine, for minutes."""
-    limits: AbstractContextManager[object] = _pools().limit(limits=1 if features.size < 100_000 else None)
+def limit_threads(features: Matrix) -> AbstractContextManager[object]:
+    """Limit a small table to one thread: several would mostly wait for each other, on a busy machine for minutes."""
+    limits: AbstractContextManager[object] = _thread_pools().limit(limits=1 if features.size < 100_000 else None)
     return limits

@@ -1,38 +1,38 @@
-"""What a network's outputs mean: the classes' log odds."""
+"""The head of a classification network: its raw outputs are the log odds of the classes."""
 
 import torch
 from torch import Tensor, nn
 
-from mlkeel.tasks.answers import Truth
-from mlkeel.tasks.classes import loss_without_features
+from mlkeel.tasks.class_outputs import loss_without_features
+from mlkeel.tasks.outputs import Targets
 
 
 class ClassHead(nn.Module):
-    """Makes probabilities of the outputs, and says how far they are from the truth."""
+    """Converts log odds to probabilities, and computes their loss."""
 
     @staticmethod
-    def outputs(answers: int) -> int:
-        """How many numbers the network must put out for so many answers."""
-        return answers
+    def n_raw_outputs(n_outputs: int) -> int:
+        """Return how many raw outputs the network needs."""
+        return n_outputs
 
-    def adjust(self, truth: Tensor) -> None:
-        """Classes need no adjustment."""
+    def fit_scale(self, y_true: Tensor) -> None:
+        """Do nothing: classes need no scaling."""
 
-    def finish(self, raw: Tensor, truth: Tensor) -> None:
-        """Nor is anything left to learn from the validation part."""
+    def fit_interval(self, raw: Tensor, y_true: Tensor) -> None:
+        """Do nothing: probabilities need no interval."""
 
     def forward(self, raw: Tensor) -> Tensor:
-        """Probabilities of shape (n, classes), each row summing to 1."""
+        """Return probabilities of shape (n, classes), each row summing to 1."""
         return torch.softmax(raw, dim=1)
 
-    def loss(self, raw: Tensor, truth: Tensor) -> Tensor:
-        """Mean negative log-likelihood, in nats."""
-        return nn.functional.cross_entropy(raw, truth)
+    def loss(self, raw: Tensor, y_true: Tensor) -> Tensor:
+        """Return the mean negative log-likelihood, in nats."""
+        return nn.functional.cross_entropy(raw, y_true)
 
-    def told_loss(self, raw: Tensor, truth: Tensor) -> float:
-        """The same as a number."""
-        return float(self.loss(raw, truth))
+    def reported_loss(self, raw: Tensor, y_true: Tensor) -> float:
+        """Return the same loss as a float."""
+        return float(self.loss(raw, y_true))
 
-    def loss_without_features(self, truth: Truth) -> float:
-        """The loss, in nats, of the answer that only knows how often each class occurs among n rows."""
-        return loss_without_features(truth)
+    def loss_without_features(self, y_true: Targets) -> float:
+        """Return the loss, in nats, of predicting the frequencies of the classes for each of n rows."""
+        return loss_without_features(y_true)

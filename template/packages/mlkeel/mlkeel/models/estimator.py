@@ -1,4 +1,4 @@
-"""Any estimator or pipeline of scikit-learn that ONNX can express, as a model."""
+"""Adapt any scikit-learn estimator or pipeline that ONNX can express to the interface of a model."""
 
 from typing import Any
 
@@ -6,21 +6,22 @@ import numpy as np
 
 from mlkeel.errors import InputError
 from mlkeel.features.encoder import Matrix
-from mlkeel.models.model import Model, Part, Shape
-from mlkeel.progress import Watch
-from mlkeel.tasks.answers import Answers, Truth
-from mlkeel.tasks.numbers import half_width, with_interval
+from mlkeel.models.model import Dataset, Model, Shape
+from mlkeel.progress import Callbacks
+from mlkeel.tasks.number_outputs import half_width, with_interval
+from mlkeel.tasks.outputs import Outputs, Targets
 
 
 class Estimator:
-    """Fits an estimator once, to the training part; one that estimates numbers gets an interval from the other part.
+    """Fits an estimator once, on the training split; for a regressor, the validation split gives the interval.
 
-    A missing value is NaN in the matrix, and a category the number of its place in the contract: an estimator that does
-    not take these as they are stands behind an imputer or an encoder, in a pipeline.
+    In the matrix a missing value is NaN, and a category is its position in the contract. An estimator that cannot take
+    these needs an imputer or an encoder before it, in a pipeline.
     """
 
     def __init__(self, estimator: Any, shape: Shape) -> None:  # noqa: ANN401 - scikit-learn has no types
-        self._estimator, self._answers = estimator, shape.answers
+        self._estimator = estimator
+        self._n_outputs = shape.n_outputs
         self._half_width = 0.0
 
     @property
@@ -29,12 +30,12 @@ class Estimator:
 
         return bool(is_classifier(self._estimator))
 
-    def fit(self, train: Part, validation: Part, watch: Watch) -> list[float]:
-        """Learn from the training part; the one loss is that of the validation part."""
-        classes = bool(np.issubdtype(train[1].dtype, np.integer))
-        if classes != self._classifies or (classes and not hasattr(self._estimator, "predict_proba")):
-            wanted = "probabilities of classes (predict_proba)" if classes else "numbers"
-            raise InputError(f"model.py: this project needs an estimator that gives {wanted}. Change it there.")
+    def fit(self, train: Dataset, validation: Dataset, callbacks: Callbacks) -> list[float]:
+        """Fit on the training split, and return the loss on the validation split."""
+        needs_classes = bool(np.issubdtype(train[1].dtype, np.integer))
+        if needs_classes != self._classifies or (needs_classes and not hasattr(self._estimator, "predict_proba")):
+            required = "probabilities of classes (predict_proba)" if needs_classes else "numbers"
+            raise InputError(f"model.py: this project needs an estimator that gives {required}. Change it there.")
         try:
             self._estimator.fit(*train)
         except ValueError as error:
@@ -44,26 +45,26 @@ class Estimator:
         if not self._classifies:
             self._half_width = half_width(self._estimator.predict(validation[0]), validation[1])
         loss = self._loss(*validation)
-        watch.advance(1, loss)
+        callbacks.advance(1, loss)
         return [loss]
 
-    def _loss(self, features: Matrix, truth: Truth) -> float:
-        found = self.predict(features)
+    def _loss(self, features: Matrix, y_true: Targets) -> float:
+        outputs = self.predict(features)
         if self._classifies:
-            own = found[np.arange(len(truth)), truth]
-            return float(-np.log(np.maximum(own, 1e-12)).mean())
-        return float(np.abs(found[:, 0] - truth).mean())
+            likelihoods = outputs[np.arange(len(y_true)), y_true]
+            return float(-np.log(np.maximum(likelihoods, 1e-12)).mean())
+        return float(np.abs(outputs[:, 0] - y_true).mean())
 
-    def predict(self, features: Matrix) -> Answers:
-        """Answers of shape (n, answers)."""
+    def predict(self, features: Matrix) -> Outputs:
+        """Return outputs of shape (n, outputs)."""
         if not self._classifies:
             return with_interval(self._estimator.predict(features), self._half_width)
-        found = np.zeros((len(features), self._answers))
-        found[:, self._estimator.classes_] = self._estimator.predict_proba(features)
-        return found
+        probabilities = np.zeros((len(features), self._n_outputs))
+        probabilities[:, self._estimator.classes_] = self._estimator.predict_proba(features)
+        return probabilities
 
     def to_onnx(self) -> bytes:
-        """Export as an ONNX graph: `features` (n, width) to `answers` (n, answers).
+        """Export as an ONNX graph: `features` (n, width) to `answers` (n, outputs).
 
         Raises:
             InputError: ONNX cannot express the estimator.
@@ -80,41 +81,41 @@ class Estimator:
                 options={"zipmap": False} if self._classifies else None,
                 target_opset=18,
             )
-        except Exception as error:  # of many kinds, by what it cannot convert
+        except Exception as error:  # skl2onnx raises many types
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"model.py: ONNX cannot express this estimator ({reason}). Choose another.") from error
-        graph.graph.node.extend(self._answer(graph.graph.output[-1].name))
+        graph.graph.node.extend(self._output_nodes(graph.graph.output[-1].name))
         del graph.graph.output[:]
-        graph.graph.output.append(helper.make_tensor_value_info("answers", TensorProto.FLOAT, [None, self._answers]))
+        graph.graph.output.append(helper.make_tensor_value_info("answers", TensorProto.FLOAT, [None, self._n_outputs]))
         return bytes(graph.SerializeToString())
 
-    def _answer(self, output: str) -> list[Any]:
-        """The nodes that make `answers` of the last `output` of the graph."""
+    def _output_nodes(self, output: str) -> list[Any]:
+        """Return the ONNX nodes that compute `answers` from `output`, the last output of the graph."""
         from onnx import helper
 
         if not self._classifies:
             half = helper.make_node("Constant", [], ["half_width"], value_floats=[self._half_width])
             column = helper.make_node("Constant", [], ["column"], value_ints=[-1, 1])
-            shaped = helper.make_node("Reshape", [output, "column"], ["estimate"])
-            low, high = (helper.make_node(kind, ["estimate", "half_width"], [kind]) for kind in ("Sub", "Add"))
-            whole = helper.make_node("Concat", ["estimate", "Sub", "Add"], ["answers"], axis=1)
-            return [half, column, shaped, low, high, whole]
-        if len(self._estimator.classes_) == self._answers:
+            reshape = helper.make_node("Reshape", [output, "column"], ["estimate"])
+            low, high = (helper.make_node(name, ["estimate", "half_width"], [name]) for name in ("Sub", "Add"))
+            concat = helper.make_node("Concat", ["estimate", "Sub", "Add"], ["answers"], axis=1)
+            return [half, column, reshape, low, high, concat]
+        if len(self._estimator.classes_) == self._n_outputs:
             return [helper.make_node("Identity", [output], ["answers"])]
-        known = {int(code): place for place, code in enumerate(self._estimator.classes_)}
-        places = [known.get(code, len(known)) for code in range(self._answers)]  # after the known comes nothing
+        columns = {int(code): column for column, code in enumerate(self._estimator.classes_)}
+        positions = [columns.get(code, len(columns)) for code in range(self._n_outputs)]  # the last column is zero
         return [
             helper.make_node("Constant", [], ["first"], value_ints=[0]),
             helper.make_node("Gather", [output, "first"], ["some"], axis=1),
             helper.make_node("Sub", ["some", "some"], ["nothing"]),
             helper.make_node("Concat", [output, "nothing"], ["known"], axis=1),
-            helper.make_node("Constant", [], ["places"], value_ints=places),
+            helper.make_node("Constant", [], ["places"], value_ints=positions),
             helper.make_node("Gather", ["known", "places"], ["answers"], axis=1),
         ]
 
 
 def as_model(built: Any, shape: Shape) -> Model:  # noqa: ANN401 - what a person's code builds
-    """A model as it is, and an estimator of scikit-learn as one.
+    """Return a model unchanged, or an estimator of scikit-learn as a model.
 
     Raises:
         InputError: it is neither.

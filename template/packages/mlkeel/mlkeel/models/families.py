@@ -1,4 +1,4 @@
-"""Families of models, each a function with which `build` of a project can begin; their libraries are imported then."""
+"""Families of models, each a function that `build` of a project can call; it imports the library that it needs."""
 
 from typing import Any
 
@@ -6,28 +6,28 @@ from mlkeel.models.model import Model, Shape
 
 
 def boosted_classifier(parameters: dict[str, Any], shape: Shape, seed: int) -> Model:
-    """Gradient boosted trees from scikit-learn that tell classes from numbers and categories."""
+    """Return gradient boosted trees from scikit-learn that classify rows of a table."""
     from mlkeel.models.boosted_classifier import BoostedClassifier
 
     return BoostedClassifier(parameters, shape, seed)
 
 
 def boosted_regressor(parameters: dict[str, Any], shape: Shape, seed: int) -> Model:
-    """Gradient boosted trees from scikit-learn that estimate a number from numbers and categories."""
+    """Return gradient boosted trees from scikit-learn that estimate a number from rows of a table."""
     from mlkeel.models.boosted_regressor import BoostedRegressor
 
     return BoostedRegressor(parameters, shape, seed)
 
 
 def linear_text_classifier(parameters: dict[str, Any], shape: Shape, seed: int) -> Model:
-    """A linear model over tokens from scikit-learn that tells classes from texts."""
+    """Return a linear model over tokens, from scikit-learn, that classifies texts."""
     from mlkeel.models.linear_text import LinearText
 
     return LinearText(parameters, shape, seed)
 
 
 def network_classifier(parameters: dict[str, Any], shape: Shape, seed: int) -> Model:
-    """A network in PyTorch that tells classes from numbers and categories."""
+    """Return a network in PyTorch that classifies rows of a table."""
     from mlkeel.models.class_head import ClassHead
     from mlkeel.models.table_network import TableNetwork
     from mlkeel.models.torch_model import TorchModel
@@ -36,7 +36,7 @@ def network_classifier(parameters: dict[str, Any], shape: Shape, seed: int) -> M
 
 
 def network_regressor(parameters: dict[str, Any], shape: Shape, seed: int) -> Model:
-    """A network in PyTorch that estimates a number from numbers and categories."""
+    """Return a network in PyTorch that estimates a number from rows of a table."""
     from mlkeel.models.number_head import NumberHead
     from mlkeel.models.table_network import TableNetwork
     from mlkeel.models.torch_model import TorchModel
@@ -45,7 +45,7 @@ def network_regressor(parameters: dict[str, Any], shape: Shape, seed: int) -> Mo
 
 
 def text_network_classifier(parameters: dict[str, Any], shape: Shape, seed: int) -> Model:
-    """A network in PyTorch that tells classes from texts."""
+    """Return a network in PyTorch that classifies texts."""
     from mlkeel.models.class_head import ClassHead
     from mlkeel.models.text_network import TextNetwork
     from mlkeel.models.torch_model import TorchModel

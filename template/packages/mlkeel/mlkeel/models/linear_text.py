@@ -1,7 +1,7 @@
-"""A linear model over tokens, in scikit-learn.
+"""A linear classifier over bags of tokens, in scikit-learn.
 
-Each class has a weight for each token; a text is the sum of those of its tokens. In scikit-learn that is a network
-without a hidden layer, which learns batch by batch, and in ONNX a look-up and a sum.
+Each class has a weight for each token, and its log odds are the scaled sum of the weights of the tokens. In
+scikit-learn that is a network without a hidden layer, which learns from mini-batches; in ONNX, a look-up and a sum.
 """
 
 from typing import Annotated, Any
@@ -13,18 +13,18 @@ from scipy.sparse import csr_array
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
-from mlkeel.config import Strict, checked
+from mlkeel.config import ConfigModel, checked
 from mlkeel.errors import InputError
 from mlkeel.features.encoder import Matrix
-from mlkeel.features.texts import BUCKETS, LONGEST
-from mlkeel.models.model import Part, Shape
-from mlkeel.progress import Watch
-from mlkeel.tasks.answers import Answers, Truth
-from mlkeel.tasks.classes import loss_without_features
+from mlkeel.features.texts import LONGEST, N_BUCKETS
+from mlkeel.models.model import Dataset, Shape
+from mlkeel.progress import Callbacks
+from mlkeel.tasks.class_outputs import loss_without_features
+from mlkeel.tasks.outputs import Outputs, Targets
 
 
-class Hyperparameters(Strict):
-    """The `model` part of `conf/params.yaml`."""
+class Hyperparameters(ConfigModel):
+    """The `model` section of `conf/params.yaml`."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     patience: Annotated[int, Field(ge=1, le=100_000)]
@@ -35,11 +35,11 @@ class Hyperparameters(Strict):
 
 
 class LinearText:
-    """A classifier over tokens; an untrained one finds all classes equally likely."""
+    """A classifier over tokens; before the first step, all classes have the same probability."""
 
     def __init__(self, parameters: dict[str, Any], shape: Shape, seed: int) -> None:
         self.parameters = checked(Hyperparameters, parameters, "conf/params.yaml, model")
-        self.answers = shape.answers
+        self.n_outputs = shape.n_outputs
         self._linear = MLPClassifier(
             hidden_layer_sizes=(),
             alpha=self.parameters.l2_regularization,
@@ -48,54 +48,59 @@ class LinearText:
         )
 
     @property
-    def longest(self) -> int:
-        """How many epochs `fit` runs at most."""
+    def max_rounds(self) -> int:
+        """The most epochs that `fit` runs."""
         return self.parameters.epochs
 
-    def step(self, features: Matrix, truth: Truth) -> float:
+    def step(self, features: Matrix, y_true: Targets) -> float:
         """Take one step of the optimizer on a batch and return the loss after it."""
-        self._learn(features, truth, len(features))
-        return self.loss(features, truth)
+        self._learn(features, y_true, len(features))
+        return self.loss(features, y_true)
 
-    def fit(self, train: Part, validation: Part, watch: Watch) -> list[float]:
-        """Learn until the validation loss has hardly improved for `patience` epochs, and go back to the best of them.
+    def fit(self, train: Dataset, validation: Dataset, callbacks: Callbacks) -> list[float]:
+        """Train until the validation loss stops improving, then restore the weights of the best epoch.
 
-        Hardly is by less than `improvement` of the loss without features.
+        It stops after `patience` epochs that improve by less than `improvement` of the loss without features.
 
-        Returns the validation loss of each epoch up to the best. The checkpoint of `watch` is not used, since an epoch
-        takes less than writing one.
+        Returns the validation loss of each epoch up to the best. `callbacks.checkpoint` is not used, since an epoch
+        takes less time than writing one.
 
         Raises:
-            InputError: the loss is no number any more.
+            InputError: a loss is not finite.
         """
         losses: list[float] = []
         best: tuple[list[Any], list[Any]] = ([], [])
-        least = self.parameters.improvement * loss_without_features(train[1])
-        while len(losses) < self.longest and self._improves(losses, least):
+        min_improvement = self.parameters.improvement * loss_without_features(train[1])
+        while len(losses) < self.max_rounds and self._improves(losses, min_improvement):
             self._learn(*train, self.parameters.batch_rows)
             losses.append(self.loss(*validation))
             if np.argmin(losses) == len(losses) - 1:
-                best = [part.copy() for part in self._linear.coefs_], [part.copy() for part in self._linear.intercepts_]
-            watch.advance(len(losses), losses[-1])
+                best = (
+                    [array.copy() for array in self._linear.coefs_],
+                    [array.copy() for array in self._linear.intercepts_],
+                )
+            callbacks.advance(len(losses), losses[-1])
         self._linear.coefs_, self._linear.intercepts_ = best
         return losses[: int(np.argmin(losses)) + 1]
 
-    def loss(self, features: Matrix, truth: Truth) -> float:
-        """Mean negative log-likelihood, in nats."""
-        return float(log_loss(truth, self.predict(features), labels=range(self.answers)))
+    def loss(self, features: Matrix, y_true: Targets) -> float:
+        """Return the mean negative log-likelihood, in nats."""
+        return float(log_loss(y_true, self.predict(features), labels=range(self.n_outputs)))
 
-    def predict(self, features: Matrix) -> Answers:
-        """Probabilities of shape (n, classes), each row summing to 1."""
+    def predict(self, features: Matrix) -> Outputs:
+        """Return probabilities of shape (n, classes), each row summing to 1."""
         if not hasattr(self._linear, "coefs_"):
-            return np.full((len(features), self.answers), 1 / self.answers)
-        probabilities: Answers = self._linear.predict_proba(_bags(features))
+            return np.full((len(features), self.n_outputs), 1 / self.n_outputs)
+        probabilities: Outputs = self._linear.predict_proba(_bags_of_tokens(features))
         return probabilities
 
     def to_onnx(self) -> bytes:
-        """Export as an ONNX graph: `features` (n, width) to `answers` (n, answers)."""
-        weights, bias = self._linear.coefs_[0], self._linear.intercepts_[0]
-        if self.answers == 2:  # one column tells both classes apart
-            weights, bias = np.hstack([np.zeros_like(weights), weights]), np.append(0, bias)
+        """Export as an ONNX graph: `features` (n, width) to `answers` (n, outputs)."""
+        weights = self._linear.coefs_[0]
+        bias = self._linear.intercepts_[0]
+        if self.n_outputs == 2:  # scikit-learn has one column of weights for two classes
+            weights = np.hstack([np.zeros_like(weights), weights])
+            bias = np.append(0, bias)
         constants = {"weights": weights.astype(np.float32), "bias": bias.astype(np.float32)}
         constants |= {"nothing": np.float32(0), "one": np.float32(1), "tokens": np.array([1]), "classes": np.array([2])}
         nodes = [
@@ -118,36 +123,37 @@ class LinearText:
             nodes,
             "linear",
             [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, LONGEST])],
-            [helper.make_tensor_value_info("answers", TensorProto.FLOAT, [None, self.answers])],
+            [helper.make_tensor_value_info("answers", TensorProto.FLOAT, [None, self.n_outputs])],
             [numpy_helper.from_array(value, name) for name, value in constants.items()],
         )
         opset = helper.make_opsetid("", 18)
         return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=10).SerializeToString())
 
-    def _learn(self, features: Matrix, truth: Truth, rows: int) -> None:
-        self._linear.set_params(batch_size=min(rows, len(features)))
-        self._linear.partial_fit(_bags(features), truth, classes=np.arange(self.answers))
+    def _learn(self, features: Matrix, y_true: Targets, batch_rows: int) -> None:
+        self._linear.set_params(batch_size=min(batch_rows, len(features)))
+        self._linear.partial_fit(_bags_of_tokens(features), y_true, classes=np.arange(self.n_outputs))
 
-    def _improves(self, losses: list[float], least: float) -> bool:
-        """Whether the last `patience` losses hold one that is by `least` under all before.
+    def _improves(self, losses: list[float], min_improvement: float) -> bool:
+        """Return whether one of the last `patience` losses is lower than all earlier ones by `min_improvement`.
 
         Raises:
-            InputError: a loss is no number any more.
+            InputError: the last loss is not finite.
         """
         if not np.isfinite(losses[-1:]).all():
             raise InputError(
                 f"conf/params.yaml, model: after {len(losses)} epochs the loss is no number any more, so nothing was "
                 "kept. Lower learning_rate."
             )
-        before, last = losses[: -self.parameters.patience], losses[-self.parameters.patience :]
-        return not before or min(last) < min(before) - least
+        earlier = losses[: -self.parameters.patience]
+        recent = losses[-self.parameters.patience :]
+        return not earlier or min(recent) < min(earlier) - min_improvement
 
 
-def _bags(features: Matrix) -> csr_array:
-    """Bags of tokens, shape (n, buckets): each token that is there counts the same, and a row has the length 1."""
+def _bags_of_tokens(features: Matrix) -> csr_array:
+    """Return bags of tokens, shape (n, buckets): all tokens of a row have the same weight, and the row has length 1."""
     present = ~np.isnan(features)
     counts = present.sum(axis=1)
     values = np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts)
     return csr_array(
-        (values, features[present].astype(np.int64), np.append(0, counts.cumsum())), (len(features), BUCKETS)
+        (values, features[present].astype(np.int64), np.append(0, counts.cumsum())), (len(features), N_BUCKETS)
     )

@@ -1,51 +1,51 @@
-"""What a model has to do to be trained, evaluated and exported."""
+"""The interface of a model that can be trained, evaluated and exported to ONNX."""
 
 from dataclasses import dataclass
 from typing import Protocol, TypeGuard
 
 from mlkeel.contract.suites import Column
 from mlkeel.features.encoder import Matrix
-from mlkeel.progress import Watch
-from mlkeel.tasks.answers import Answers, Truth
+from mlkeel.progress import Callbacks
+from mlkeel.tasks.outputs import Outputs, Targets
 
-Part = tuple[Matrix, Truth]
+Dataset = tuple[Matrix, Targets]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What goes into a model and what comes out: the columns of a matrix, and how many numbers answer a row."""
+    """The inputs and outputs of a model: the columns of its matrix, and how many outputs a row has."""
 
     columns: tuple[Column, ...]
-    answers: int
+    n_outputs: int
 
 
 class Model(Protocol):
-    """Anything that learns from matrices of shape (n, width), and answers with matrices of shape (n, answers)."""
+    """Learns from matrices of shape (n, width), and predicts matrices of shape (n, outputs)."""
 
-    def fit(self, train: Part, validation: Part, watch: Watch) -> list[float]:
-        """Learn from the training part, stop by the validation part, and give the validation loss of each step."""
+    def fit(self, train: Dataset, validation: Dataset, callbacks: Callbacks) -> list[float]:
+        """Fit to the training data, stop by the validation data, and return the validation loss after each step."""
 
-    def predict(self, features: Matrix) -> Answers:
-        """Answers of shape (n, answers)."""
+    def predict(self, features: Matrix) -> Outputs:
+        """Return outputs of shape (n, outputs)."""
 
     def to_onnx(self) -> bytes:
-        """Export as an ONNX graph: `features` (n, width) to `answers` (n, answers)."""
+        """Export as an ONNX graph: `features` (n, width) to `answers` (n, outputs)."""
 
 
 class Steps(Protocol):
-    """A model that learns step by step, so that one can watch it learn."""
+    """A model that learns in steps, which tests take one by one."""
 
     @property
-    def longest(self) -> int:
-        """How many steps `fit` takes at most."""
+    def max_rounds(self) -> int:
+        """The most steps that `fit` takes."""
 
-    def step(self, features: Matrix, truth: Truth) -> float:
+    def step(self, features: Matrix, y_true: Targets) -> float:
         """Take one step on a batch and return the loss after it."""
 
-    def loss(self, features: Matrix, truth: Truth) -> float:
-        """How far the answers are from the truth."""
+    def loss(self, features: Matrix, y_true: Targets) -> float:
+        """Return the loss on a batch."""
 
 
 def has_steps(model: object) -> TypeGuard[Steps]:
-    """Whether a model learns step by step; one that passes on to another counts as that one."""
-    return all(hasattr(model, name) for name in ("longest", "step", "loss"))
+    """Whether a model learns in steps; a wrapper counts as what it wraps."""
+    return all(hasattr(model, name) for name in ("max_rounds", "step", "loss"))

@@ -1,7 +1,7 @@
-"""A neural network in PyTorch, and how it is trained.
+"""A neural network in PyTorch, and its training.
 
-A network makes numbers of encoded features, and a head makes answers of these. One mini-batch is a step, so that tests
-can watch it learn; `fit` runs many passes over the training part.
+A network maps encoded features to raw outputs, and a head maps these to outputs. One mini-batch is a step, which tests
+take one by one; `fit` runs many epochs over the training split.
 """
 
 import copy
@@ -18,22 +18,22 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from mlkeel.config import Strict, checked
+from mlkeel.config import ConfigModel, checked
 from mlkeel.contract.suites import Column
 from mlkeel.errors import InputError
 from mlkeel.features.encoder import Matrix
-from mlkeel.files import whole_file
-from mlkeel.models.model import Part, Shape
-from mlkeel.progress import Watch
-from mlkeel.tasks.answers import Answers, Truth
+from mlkeel.files import atomic_write
+from mlkeel.models.model import Dataset, Shape
+from mlkeel.progress import Callbacks
+from mlkeel.tasks.outputs import Outputs, Targets
 
 logger = logging.getLogger(__name__)
-AT_ONCE = 1024  # rows, for answers
-SMALL = 100_000  # numbers in a batch
+PREDICT_BATCH_ROWS = 1024
+SINGLE_THREAD_MAX_VALUES = 100_000  # of a batch
 
 
-class Hyperparameters(Strict):
-    """The `model` part of `conf/params.yaml`."""
+class Hyperparameters(ConfigModel):
+    """The `model` section of `conf/params.yaml`."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     patience: Annotated[int, Field(ge=1, le=100_000)]
@@ -45,44 +45,44 @@ class Hyperparameters(Strict):
 
 
 class Head(Protocol):
-    """Makes answers of what a network puts out, and says how far it is from the truth."""
+    """Converts the raw outputs of a network to outputs, and computes their loss."""
 
-    def outputs(self, answers: int) -> int:
-        """How many numbers the network must put out for so many answers."""
+    def n_raw_outputs(self, n_outputs: int) -> int:
+        """Return how many raw outputs the network needs."""
 
-    def adjust(self, truth: Tensor) -> None:
-        """Learn the usual size of the truth, shape (n,)."""
+    def fit_scale(self, y_true: Tensor) -> None:
+        """Learn the scale of the target, shape (n,)."""
 
-    def finish(self, raw: Tensor, truth: Tensor) -> None:
-        """Learn from the validation part what is left to be learnt."""
+    def fit_interval(self, raw: Tensor, y_true: Tensor) -> None:
+        """Learn from the validation split what the weights do not hold, such as the width of intervals."""
 
-    def loss(self, raw: Tensor, truth: Tensor) -> Tensor:
-        """What is learnt by."""
+    def loss(self, raw: Tensor, y_true: Tensor) -> Tensor:
+        """Return the loss that the training minimizes."""
 
-    def told_loss(self, raw: Tensor, truth: Tensor) -> float:
-        """What is told."""
+    def reported_loss(self, raw: Tensor, y_true: Tensor) -> float:
+        """Return the loss that is reported."""
 
-    def loss_without_features(self, truth: Truth) -> float:
-        """The loss of the best answer that is the same for all of n rows."""
+    def loss_without_features(self, y_true: Targets) -> float:
+        """Return the loss of the best constant prediction for n rows."""
 
     def __call__(self, raw: Tensor) -> Tensor:
-        """Answers of shape (n, answers)."""
+        """Return outputs of shape (n, outputs)."""
 
 
 class Network(Protocol):
-    """From encoded features, shape (n, width), to outputs, shape (n, outputs)."""
+    """Maps encoded features, shape (n, width), to raw outputs, shape (n, raw outputs)."""
 
     width: int
 
-    def adjust(self, features: Tensor) -> None:
-        """Learn the usual size of features."""
+    def fit_scale(self, features: Tensor) -> None:
+        """Learn the scale of the features."""
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Outputs of n rows."""
+        """Return the raw outputs of n rows."""
 
 
-class Whole(nn.Module):
-    """From encoded features to answers: the network and its head, which ONNX takes as one."""
+class FullNetwork(nn.Module):
+    """Maps encoded features to outputs: the network and its head, exported to ONNX as one."""
 
     network: Network
     head: Head
@@ -93,13 +93,13 @@ class Whole(nn.Module):
         self.add_module("head", head)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Answers of shape (n, answers) for `features` of shape (n, width)."""
-        answers: Tensor = self.head(self.network(features))
-        return answers
+        """Return outputs of shape (n, outputs) for `features` of shape (n, width)."""
+        outputs: Tensor = self.head(self.network(features))
+        return outputs
 
 
 class TorchModel:
-    """A network over encoded features; the same seed gives the same weights, batches and answers."""
+    """A network over encoded features; the same seed gives the same weights, batches and outputs."""
 
     def __init__(
         self,
@@ -109,78 +109,80 @@ class TorchModel:
         shape: Shape,
         seed: int,
     ) -> None:
-        """Make a `network` for the columns, of the size in the parameters, with the outputs that `head` takes."""
+        """Build a `network` for the columns, of the size in the parameters, with the outputs that `head` takes."""
         self.parameters = checked(Hyperparameters, parameters, "conf/params.yaml, model")
         self.device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-        self._seed, self._adjusted = seed, False
+        self._seed = seed
+        self._adjusted = False
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            outputs = cast("Head", head).outputs(shape.answers)
-            self._whole = Whole(network(shape.columns, self.parameters.hidden, outputs), head).to(self.device)
+            outputs = cast("Head", head).n_raw_outputs(shape.n_outputs)
+            self._module = FullNetwork(network(shape.columns, self.parameters.hidden, outputs), head).to(self.device)
         self._optimizer = torch.optim.AdamW(
-            self._whole.parameters(), lr=self.parameters.learning_rate, weight_decay=self.parameters.weight_decay
+            self._module.parameters(), lr=self.parameters.learning_rate, weight_decay=self.parameters.weight_decay
         )
         torch.use_deterministic_algorithms(True, warn_only=True)
 
     @property
-    def longest(self) -> int:
-        """How many epochs `fit` runs at most."""
+    def max_rounds(self) -> int:
+        """The most epochs that `fit` runs."""
         return self.parameters.epochs
 
-    def step(self, features: Matrix, truth: Truth) -> float:
+    def step(self, features: Matrix, y_true: Targets) -> float:
         """Take one step of the optimizer on a batch and return the loss after it."""
-        self._adjust(features, truth)
+        self._fit_scale(features, y_true)
         with _threads(features):
-            self._learn(self._tensor(features), self._tensor(truth))
-        return self.loss(features, truth)
+            self._learn(self._tensor(features), self._tensor(y_true))
+        return self.loss(features, y_true)
 
-    def fit(self, train: Part, validation: Part, watch: Watch) -> list[float]:
-        """Learn until the validation loss has hardly improved for `patience` epochs, and go back to the best of them.
+    def fit(self, train: Dataset, validation: Dataset, callbacks: Callbacks) -> list[float]:
+        """Train until the validation loss stops improving, then restore the weights of the best epoch.
 
-        Hardly is by less than `improvement` of the loss without features.
+        It stops after `patience` epochs that improve by less than `improvement` of the loss without features.
 
-        Returns the validation loss of each epoch up to the best. Every now and then all that is needed to go on is
-        written to the checkpoint of `watch`, from which a training that was killed goes on.
+        Returns the validation loss of each epoch up to the best. At most every `callbacks.checkpoint_every_s` seconds
+        the state is written to `callbacks.checkpoint`, from which an interrupted training is resumed.
         """
-        self._adjust(*train)
-        features, truth = self._tensor(train[0]), self._tensor(train[1])
-        losses, best = self._resumed(watch.checkpoint)
-        kept = time.monotonic()
-        least = self.parameters.improvement * self._whole.head.loss_without_features(train[1])
-        while len(losses) < self.longest and self._improves(losses, least):
-            draw = torch.Generator().manual_seed(self._seed + len(losses))
-            order = torch.randperm(len(features), generator=draw).to(self.device)
+        self._fit_scale(*train)
+        features = self._tensor(train[0])
+        y_true = self._tensor(train[1])
+        losses, best = self._resume(callbacks.checkpoint)
+        saved_at = time.monotonic()
+        min_improvement = self.parameters.improvement * self._module.head.loss_without_features(train[1])
+        while len(losses) < self.max_rounds and self._improves(losses, min_improvement):
+            generator = torch.Generator().manual_seed(self._seed + len(losses))
+            order = torch.randperm(len(features), generator=generator).to(self.device)
             with _threads(train[0][: self.parameters.batch_rows]):
                 for rows in torch.split(order, self.parameters.batch_rows):
-                    self._learn(features[rows], truth[rows])
+                    self._learn(features[rows], y_true[rows])
             losses.append(self.loss(*validation))
             if np.argmin(losses) == len(losses) - 1:
-                best = copy.deepcopy(self._whole.state_dict())
-            if time.monotonic() - kept >= watch.pause:
-                self._keep(watch.checkpoint, losses, best)
-                kept = time.monotonic()
-            watch.advance(len(losses), losses[-1])
-        self._whole.load_state_dict(best)
-        self._whole.head.finish(_on_cpu(self._raw(validation[0])), _on_cpu(validation[1]))
+                best = copy.deepcopy(self._module.state_dict())
+            if time.monotonic() - saved_at >= callbacks.checkpoint_every_s:
+                self._save_checkpoint(callbacks.checkpoint, losses, best)
+                saved_at = time.monotonic()
+            callbacks.advance(len(losses), losses[-1])
+        self._module.load_state_dict(best)
+        self._module.head.fit_interval(_on_cpu(self._raw(validation[0])), _on_cpu(validation[1]))
         return losses[: int(np.argmin(losses)) + 1]
 
-    def loss(self, features: Matrix, truth: Truth) -> float:
-        """The mean loss per row: nats for classes, the unit of the target for numbers."""
-        return self._whole.head.told_loss(_on_cpu(self._raw(features)), _on_cpu(truth))
+    def loss(self, features: Matrix, y_true: Targets) -> float:
+        """Return the mean loss per row: in nats for classes, in the unit of the target for numbers."""
+        return self._module.head.reported_loss(_on_cpu(self._raw(features)), _on_cpu(y_true))
 
-    def predict(self, features: Matrix) -> Answers:
-        """Answers of shape (n, answers)."""
-        return self._run(self._whole, features)
+    def predict(self, features: Matrix) -> Outputs:
+        """Return outputs of shape (n, outputs)."""
+        return self._run(self._module, features)
 
     def to_onnx(self) -> bytes:
-        """Export as an ONNX graph: `features` (n, width) to `answers` (n, answers)."""
-        whole = copy.deepcopy(self._whole).to("cpu").eval()
-        example = torch.zeros(2, self._whole.network.width)
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # importing torch sets it anew
+        """Export as an ONNX graph: `features` (n, width) to `answers` (n, outputs)."""
+        module = copy.deepcopy(self._module).to("cpu").eval()
+        example = torch.zeros(2, self._module.network.width)
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # importing torch resets it
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch.export 2.13 uses what torch 2.13 deprecates
             program = torch.onnx.export(
-                whole,
+                module,
                 (example,),
                 input_names=["features"],
                 output_names=["answers"],
@@ -193,82 +195,83 @@ class TorchModel:
             raise RuntimeError("torch.onnx gave no graph")
         return bytes(program.model_proto.SerializeToString())
 
-    def _adjust(self, features: Matrix, truth: Truth) -> None:
-        """Let the first rows that are learnt from say how large numbers are."""
+    def _fit_scale(self, features: Matrix, y_true: Targets) -> None:
+        """Learn the scales of features and target from the first rows that are passed."""
         if not self._adjusted:
-            self._whole.network.adjust(self._tensor(features))
-            self._whole.head.adjust(self._tensor(truth))
+            self._module.network.fit_scale(self._tensor(features))
+            self._module.head.fit_scale(self._tensor(y_true))
             self._adjusted = True
 
-    def _learn(self, features: Tensor, truth: Tensor) -> None:
-        self._whole.train()
+    def _learn(self, features: Tensor, y_true: Tensor) -> None:
+        self._module.train()
         self._optimizer.zero_grad()
-        self._whole.head.loss(self._whole.network(features), truth).backward()  # type: ignore[no-untyped-call]
+        self._module.head.loss(self._module.network(features), y_true).backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
 
-    def _raw(self, features: Matrix) -> Answers:
-        """What the network puts out, before the head makes answers of it."""
-        return self._run(self._whole.network, features)
+    def _raw(self, features: Matrix) -> Outputs:
+        """Return the raw outputs of the network, before the head."""
+        return self._run(self._module.network, features)
 
-    def _run(self, module: Callable[[Tensor], Tensor], features: Matrix) -> Answers:
-        self._whole.eval()
+    def _run(self, module: Callable[[Tensor], Tensor], features: Matrix) -> Outputs:
+        self._module.eval()
         with torch.no_grad(), _threads(features):
-            parts = [module(part).cpu().numpy() for part in torch.split(self._tensor(features), AT_ONCE)]
-        return np.concatenate(parts)
+            outputs = [module(batch).cpu().numpy() for batch in torch.split(self._tensor(features), PREDICT_BATCH_ROWS)]
+        return np.concatenate(outputs)
 
-    def _improves(self, losses: list[float], least: float) -> bool:
-        """Whether the last `patience` losses hold one that is by `least` under all before.
+    def _improves(self, losses: list[float], min_improvement: float) -> bool:
+        """Return whether one of the last `patience` losses is lower than all earlier ones by `min_improvement`.
 
         Raises:
-            InputError: a loss is no number any more.
+            InputError: the last loss is not finite.
         """
         if not np.isfinite(losses[-1:]).all():
             raise InputError(
                 f"conf/params.yaml, model: after {len(losses)} epochs the loss is no number any more, so nothing was "
                 "kept. Lower learning_rate."
             )
-        before, last = losses[: -self.parameters.patience], losses[-self.parameters.patience :]
-        return not before or min(last) < min(before) - least
+        earlier = losses[: -self.parameters.patience]
+        recent = losses[-self.parameters.patience :]
+        return not earlier or min(recent) < min(earlier) - min_improvement
 
-    def _tensor(self, values: Matrix | Truth) -> Tensor:
+    def _tensor(self, values: Matrix | Targets) -> Tensor:
         tensor = _on_cpu(values)
-        return tensor.to(self.device, torch.float32 if tensor.is_floating_point() else None)  # some have no float64
+        return tensor.to(self.device, torch.float32 if tensor.is_floating_point() else None)  # some devices lack it
 
-    def _keep(self, path: Path | None, losses: list[float], best: dict[str, Any]) -> None:
+    def _save_checkpoint(self, path: Path | None, losses: list[float], best: dict[str, Any]) -> None:
         if path is not None:
-            state = {"weights": self._whole.state_dict(), "optimizer": self._optimizer.state_dict()}
+            state = {"weights": self._module.state_dict(), "optimizer": self._optimizer.state_dict()}
             path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path, "wb") as file:
+            with atomic_write(path, "wb") as file:
                 torch.save(state | {"losses": losses, "best": best}, file)
 
-    def _resumed(self, path: Path | None) -> tuple[list[float], dict[str, Any]]:
-        """The losses so far and the best weights, from the checkpoint if there is one that can be used."""
-        fresh = copy.deepcopy(self._whole.state_dict())
+    def _resume(self, path: Path | None) -> tuple[list[float], dict[str, Any]]:
+        """Return the losses so far and the best weights, restored from the checkpoint if it is usable."""
+        initial_weights = copy.deepcopy(self._module.state_dict())
         if path is None or not path.is_file():
-            return [], fresh
+            return [], initial_weights
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
-            self._whole.load_state_dict(state["weights"])
+            self._module.load_state_dict(state["weights"])
             self._optimizer.load_state_dict(state["optimizer"])
             return list(state["losses"]), dict(state["best"])
-        except Exception as error:  # what a damaged file does to torch.load is any exception
+        except Exception as error:  # torch.load of a damaged file may raise any exception
             reason = (str(error) or type(error).__name__).splitlines()[0]
             logger.warning("%s: this checkpoint cannot be used (%s). Training begins anew.", path, reason)
-            self._whole.load_state_dict(fresh)
-            return [], fresh
+            self._module.load_state_dict(initial_weights)
+            return [], initial_weights
 
 
-def _on_cpu(values: Matrix | Truth | Answers) -> Tensor:
-    """An array as a tensor, which may be written to and so is a copy of one that may not."""
+def _on_cpu(values: Matrix | Targets | Outputs) -> Tensor:
+    """Return an array as a writable tensor, which is a copy if the array is read-only."""
     return torch.from_numpy(np.require(values, requirements=("C", "W")))
 
 
 @contextmanager
 def _threads(features: Matrix) -> Iterator[None]:
-    """One thread for small batches: more of them mostly wait, for each other and, on a busy machine, for minutes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if features.size < SMALL else before)
+    """Limit small batches to one thread: several would mostly wait for each other, on a busy machine for minutes."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1 if features.size < SINGLE_THREAD_MAX_VALUES else n_threads)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(n_threads)

@@ -1,1 +1,1 @@
-"""Watch a model in production."""
+"""Monitor a model in production: violations, drift, quality and alarms."""

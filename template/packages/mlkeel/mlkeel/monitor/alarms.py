@@ -1,52 +1,59 @@
-"""Tell alarms from what happened once: what is not as it was has to be so in some of the last windows."""
+"""Decide which violations are alarms: an alarm must hold in several of the last windows."""
 
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from mlkeel.config import Watching
-from mlkeel.monitor.checks import Breach
+from mlkeel.config import MonitorConfig
+from mlkeel.monitor.checks import Violation
 
 Document = dict[str, Any]
-COULD_NOT_RUN, RECORDS = "could not run", "records"
+COULD_NOT_RUN = "could not run"  # outcome of a run
+RECORDS = "records"  # source of a window
 
 
 def judge(
-    breaches: list[Breach], window: Document, artifact: str, past: list[Document] | None, watching: Watching
+    violations: list[Violation], window: Document, artifact: str, past: list[Document] | None, limits: MonitorConfig
 ) -> list[Document]:
-    """Tell alarms from what happened once: a breach must hold in some of the last windows; without a past, at once.
+    """Decide which critical violations are alarms: those that hold in enough windows or, without a past, in this one.
 
     Args:
-        breaches: what is not as it was in this window.
-        window: `from` and `to` of its rows, as ISO 8601 has them.
-        artifact: the version that it was held against; what was said of others does not count.
+        violations: those of this window.
+        window: `from` and `to` of its rows, in ISO 8601.
+        artifact: the version that the window was checked against; runs of others do not count.
         past: the documents of earlier runs, oldest first, or None for rows of a file.
-        watching: how many windows count, and in how many a breach must hold.
+        limits: how many windows count, and in how many a violation must hold.
     """
-    earlier = _earlier(window, artifact, past or [], watching.windows - 1)
-    judged = []
-    for one in breaches:
-        seen = 1 + sum((one.check, one.column) in other for other in earlier)
-        alarm = one.severity == "critical" and (past is None or seen >= watching.breaches)
-        counted = {"seen": seen, "windows": watching.windows, "needed": watching.breaches}
-        judged.append(asdict(one) | counted | {"alarm": alarm})
-    return judged
+    earlier_windows = _earlier_windows(window, artifact, past or [], limits.windows - 1)
+    documents = []
+    for violation in violations:
+        count = 1 + sum((violation.check, violation.column) in earlier for earlier in earlier_windows)
+        is_alarm = violation.severity == "critical" and (past is None or count >= limits.alarm_after)
+        counts = {"seen": count, "windows": limits.windows, "needed": limits.alarm_after}
+        documents.append(asdict(violation) | counts | {"alarm": is_alarm})
+    return documents
 
 
-def _earlier(window: Document, artifact: str, past: list[Document], most: int) -> list[set[tuple[str, str | None]]]:
-    """What was broken in windows before this one, the nearest first; those that share half of their time are one."""
-    found: list[set[tuple[str, str | None]]] = []
-    start, room = _epoch(window["from"]), (_epoch(window["to"]) - _epoch(window["from"])) / 2
+def _earlier_windows(
+    window: Document, artifact: str, past: list[Document], max_windows: int
+) -> list[set[tuple[str, str | None]]]:
+    """Return check and column of the violations of each earlier window, latest first.
+
+    A window counts if it overlaps the one after it by less than half of the length of `window`.
+    """
+    windows: list[set[tuple[str, str | None]]] = []
+    start = _epoch(window["from"])
+    max_overlap_s = (_epoch(window["to"]) - _epoch(window["from"])) / 2
     for run in reversed(past):
-        with suppress(KeyError, TypeError, ValueError):  # what another release wrote does not count
-            seen = run["window"]
-            counts = run["outcome"] != COULD_NOT_RUN and seen["source"] == RECORDS and run["artifact"] == artifact
-            if counts and len(found) < most and _epoch(seen["to"]) < start + room:
-                found.append({(one["check"], one["column"]) for one in run["breaches"]})
-                start = _epoch(seen["from"])
-    return found
+        with suppress(KeyError, TypeError, ValueError):  # a document of another release does not count
+            earlier = run["window"]
+            counts = run["outcome"] != COULD_NOT_RUN and earlier["source"] == RECORDS and run["artifact"] == artifact
+            if counts and len(windows) < max_windows and _epoch(earlier["to"]) < start + max_overlap_s:
+                windows.append({(violation["check"], violation["column"]) for violation in run["violations"]})
+                start = _epoch(earlier["from"])
+    return windows
 
 
-def _epoch(moment: str | None) -> float:
-    return 0.0 if moment is None else datetime.fromisoformat(moment).timestamp()
+def _epoch(iso: str | None) -> float:
+    return 0.0 if iso is None else datetime.fromisoformat(iso).timestamp()

@@ -1,7 +1,7 @@
-"""What a run of the monitor asks of a window, one question a function; each names what is not as it was.
+"""The checks of a run of the monitor, a function each, which return the violations in a window.
 
-A limit leaves room for chance by the number of rows, so that a small window does not cry wolf; `chance` says how often
-it may, if nothing has changed.
+Each limit has a tolerance that depends on the number of rows, so that a small window does not raise false alarms;
+`false_alarm_rate` is how often a check may be violated if nothing has changed.
 """
 
 import time
@@ -14,11 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 from mlkeel.config import Gate
+from mlkeel.contract.messages import number
 from mlkeel.contract.suites import Expectation, Suite
 from mlkeel.contract.validate import check
-from mlkeel.contract.wording import number
 from mlkeel.data.tables import with_columns
-from mlkeel.drift import PRESENT, divergence, labels, limit_of, parameters, shares_now, shares_of, with_lengths
+from mlkeel.drift import (
+    PRESENT,
+    divergence,
+    labels,
+    limit_of,
+    parameters,
+    reference_shares,
+    window_shares,
+    with_lengths,
+)
 from mlkeel.inference.predictor import Predictor
 from mlkeel.monitor.window import Window
 from mlkeel.registry.metrics_file import MetricsFile
@@ -29,14 +38,15 @@ from mlkeel.tasks.task import task_of
 if TYPE_CHECKING:
     import pandas as pd
 
-SAMPLE, SAME = 1000, 1e-3  # rows that are answered again; difference that is none
-WORSE = 0.1  # of the error without a model, by which a model may be worse than promised
-DAY = 86_400
+SKEW_SAMPLE_ROWS = 1000  # rows that are predicted again
+SKEW_TOLERANCE = 1e-3  # relative difference of outputs that counts as equal
+QUALITY_TOLERANCE = 0.1  # of the error of the baseline; a model may be worse than on the test split by as much
+DAY_S = 86_400
 
 
 @dataclass(frozen=True)
-class Breach:
-    """Something that is not as it was, in a sentence; `value` went beyond `limit` where both are numbers."""
+class Violation:
+    """A check that failed, in a sentence; `value` exceeds `limit` if both are numbers."""
 
     check: str
     column: str | None
@@ -46,143 +56,169 @@ class Breach:
     severity: str = "critical"
 
 
-def contract(window: Window, chance: float) -> list[Breach]:
-    """Which rules of `features.json` the rows break; a rule that lets some rows off has room for chance."""
-    rows, items = len(window.table), []
-    loose = [item for item in window.contract["expectations"] if "mostly" in item["kwargs"]]
-    for item in window.contract["expectations"]:
+def contract(window: Window, false_alarm_rate: float) -> list[Violation]:
+    """Return the expectations of `features.json` that the rows violate; those with `mostly` have a tolerance."""
+    expectations = window.contract["expectations"]
+    rows = len(window.table)
+    mostly_count = sum("mostly" in item["kwargs"] for item in expectations)
+    items = []
+    for item in expectations:
         mostly = item["kwargs"].get("mostly")
-        room = {} if mostly is None else {"mostly": 1 - _most(1 - mostly, rows, chance / len(loose))}
-        items.append(item | {"kwargs": item["kwargs"] | room})
-    found = check(window.table, window.contract | {"expectations": items})
-    pairs = zip(window.contract["expectations"], found, strict=True)
-    broken = [item for item, one in pairs if not one.passed]  # to be said as they stand in the suite
+        limit = {} if mostly is None else {"mostly": 1 - _max_share(1 - mostly, rows, false_alarm_rate / mostly_count)}
+        items.append(item | {"kwargs": item["kwargs"] | limit})
+    results = check(window.table, window.contract | {"expectations": items})
+    # The sentences come from a check of the original expectations, without the tolerance.
+    violated = [item for item, result in zip(expectations, results, strict=True) if not result.passed]
     return [
-        Breach("contract", one.column, one.sentence, severity="critical" if one.critical else "warning")
-        for one in check(window.table, window.contract | {"expectations": broken})
+        Violation("contract", result.column, result.sentence, severity="critical" if result.critical else "warning")
+        for result in check(window.table, window.contract | {"expectations": violated})
     ]
 
 
 def drift(
-    window: Window, predictor: Predictor, suite: Suite, chance: float, least: float
-) -> tuple[list[Breach], dict[str, dict[str, Any]]]:
-    """Which columns have other distributions, or more missing values, than the rows that the model learnt from.
+    window: Window, predictor: Predictor, suite: Suite, false_alarm_rate: float, min_effect: float
+) -> tuple[list[Violation], dict[str, dict[str, Any]]]:
+    """Return the columns whose distribution or share of missing values differs from that of the reference rows.
 
-    For each column that `suite` watches there are also its shares before and now, and how far they are from each other.
+    The second value holds, for each column of `suite`, its shares in the reference and in the window, their divergence
+    and its limit.
     """
     table = with_lengths(window.table, predictor.contract)
-    asked = suite | {"expectations": [item for item in suite["expectations"] if _can_be_asked(table, item)]}
-    limits = parameters(asked, table, chance, least)
-    columns = _columns(table, asked, limits)
-    broken = [one for one in check(table, asked, limits) if not one.passed]
-    return [
-        _moved(str(one.column), one.expectation["type"] == PRESENT, columns[str(one.column)]) for one in broken
-    ], columns
+    applicable = suite | {"expectations": [item for item in suite["expectations"] if _is_applicable(table, item)]}
+    limits = parameters(applicable, table, false_alarm_rate, min_effect)
+    columns = _column_figures(table, applicable, limits)
+    violations = [
+        _drift_violation(str(result.column), result.expectation["type"] == PRESENT, columns[str(result.column)])
+        for result in check(table, applicable, limits)
+        if not result.passed
+    ]
+    return violations, columns
 
 
-def _can_be_asked(table: "pd.DataFrame", item: Expectation) -> bool:
-    """Whether the column holds values, and numbers if those are wanted; what is not so is for other rules to say."""
-    name, partition = item["kwargs"]["column"], item["kwargs"].get("partition_object")
+def _is_applicable(table: "pd.DataFrame", item: Expectation) -> bool:
+    """Return whether the column has values, and numbers if bins are expected; the contract checks the rest."""
+    name = item["kwargs"]["column"]
+    partition = item["kwargs"].get("partition_object")
     if name not in table or partition is None:
         return name in table
     return bool(table[name].notna().any()) and (table[name].dtype.kind in "fiub" or "bins" not in partition)
 
 
-def _columns(table: "pd.DataFrame", suite: Suite, limits: dict[str, float]) -> dict[str, dict[str, Any]]:
-    found = dict[str, dict[str, Any]]()
+def _column_figures(table: "pd.DataFrame", suite: Suite, limits: dict[str, float]) -> dict[str, dict[str, Any]]:
+    columns = dict[str, dict[str, Any]]()
     for item in suite["expectations"]:
         name = item["kwargs"]["column"]
-        told = found.setdefault(name, _nothing())
+        figures = columns.setdefault(name, _empty_figures())
         if item["type"] == PRESENT:
-            told["missing"] = float(table[name].isna().mean()) if len(table) else 0.0
-            told["missing_before"] = item["meta"]["missing"] / max(item["meta"]["rows"], 1)
-            told["most_missing"] = 1 - limit_of(item, limits)
+            figures["missing"] = float(table[name].isna().mean()) if len(table) else 0.0
+            figures["missing_before"] = item["meta"]["missing"] / max(item["meta"]["rows"], 1)
+            figures["most_missing"] = 1 - limit_of(item, limits)
         else:
-            before, now = shares_of(item["kwargs"]), shares_now(table[name], item["kwargs"])
-            told |= {"divergence": divergence(now, before), "threshold": limit_of(item, limits)}
+            reference = reference_shares(item["kwargs"])
+            current = window_shares(table[name], item["kwargs"])
+            figures |= {"divergence": divergence(current, reference), "threshold": limit_of(item, limits)}
             partition = item["kwargs"]["partition_object"]
-            told |= {"labels": labels(partition), "before": before.tolist(), "now": now.tolist()}
-            told["unseen"] = float(now[-1]) if "values" in partition else None
-    return found
+            figures |= {"labels": labels(partition), "before": reference.tolist(), "now": current.tolist()}
+            figures["unseen"] = float(current[-1]) if "values" in partition else None
+    return columns
 
 
-def _nothing() -> dict[str, Any]:
+def _empty_figures() -> dict[str, Any]:
     return {"divergence": None, "threshold": None, "missing": 0.0, "missing_before": 0.0, "unseen": None, "labels": []}
 
 
-def _moved(name: str, missing: bool, seen: dict[str, Any]) -> Breach:
-    if missing:
-        said = f"{name}: {seen['missing']:.1%} of the values are missing, and {seen['missing_before']:.1%} were"
-        return Breach("missing", name, said, seen["missing"], seen["most_missing"])
-    before, now = np.array(seen["before"]), np.array(seen["now"])
-    most = int(np.argmax(np.abs(now - before)))
-    said = (
-        f"{name}: it is spread unlike the rows that the model learnt from (divergence {seen['divergence']:.3f}, at "
-        f"most {seen['threshold']:.3f}); {before[most]:.1%} were {seen['labels'][most]}, and {now[most]:.1%} are"
+def _drift_violation(name: str, is_missing: bool, figures: dict[str, Any]) -> Violation:
+    if is_missing:
+        shares = f"{figures['missing']:.1%} of the values are missing, and {figures['missing_before']:.1%} were"
+        return Violation("missing", name, f"{name}: {shares}", figures["missing"], figures["most_missing"])
+    reference = np.array(figures["before"])
+    current = np.array(figures["now"])
+    widest = int(np.argmax(np.abs(current - reference)))  # the bin whose share changed most
+    sentence = (
+        f"{name}: it is spread unlike the rows that the model learnt from (divergence {figures['divergence']:.3f}, at "
+        f"most {figures['threshold']:.3f}); {reference[widest]:.1%} were {figures['labels'][widest]}, and "
+        f"{current[widest]:.1%} are"
     )
-    return Breach("drift", name, said, seen["divergence"], seen["threshold"])
+    return Violation("drift", name, sentence, figures["divergence"], figures["threshold"])
 
 
-def refused(window: Window, most: float, chance: float) -> list[Breach]:
-    """Which columns the API refused too many rows for."""
-    if window.refused is None:
+def refused(window: Window, max_rejected_share: float, false_alarm_rate: float) -> list[Violation]:
+    """Return the columns for which the API rejected too large a share of the rows."""
+    if window.rejected is None:
         return []
-    rows = len(window.table) + window.refused.rows
-    limit, of_column = _most(most, rows, chance), dict[str, dict[str, int]]()
-    for (column, rule), count in window.refused.by.items():
-        of_column.setdefault(column, {})[rule] = count
+    rows = len(window.table) + window.rejected.rows
+    limit = _max_share(max_rejected_share, rows, false_alarm_rate)
+    counts_by_column = dict[str, dict[str, int]]()
+    for (column, rule), count in window.rejected.by.items():
+        counts_by_column.setdefault(column, {})[rule] = count
     return [
-        Breach(
+        Violation(
             "refused",
             column or None,
             f"{column or 'rows'}: of {rows:,} rows, {worst / rows:.1%} were refused under the rule "
-            f"{max(rules, key=lambda rule: rules[rule])}; {most:.1%} may be, and by chance {limit:.1%}",
+            f"{max(counts, key=lambda rule: counts[rule])}; {max_rejected_share:.1%} may be, and by chance {limit:.1%}",
             worst / rows,
             limit,
         )
-        for column, rules in of_column.items()
-        if (worst := max(rules.values())) / rows > limit
+        for column, counts in counts_by_column.items()
+        if (worst := max(counts.values())) / rows > limit
     ]
 
 
 def quality(
     window: Window,
     predictor: Predictor,
-    promises: MetricsFile,
+    reference: MetricsFile,
     gate: Gate,
-    chance: float,
+    false_alarm_rate: float,
     metrics: Sequence[Metric] = (),
-) -> tuple[list[Breach], dict[str, Any] | None]:
-    """Where answers whose truth is known by now are worse than `promises`, the metrics of the artifact.
+) -> tuple[list[Violation], dict[str, Any] | None]:
+    """Return where outputs whose target is known are worse than on the test split, and the scores of both.
 
-    The scores are those of `metrics`, or else those that are usual for the task.
+    The scores of the test split come from `reference`, the metrics of the version. Those of the window are computed by
+    `metrics` or, if there are none, by the default metrics of the task.
     """
     target = predictor.target
-    if window.answers is None or target not in window.table:
+    if window.outputs is None or target not in window.table:
         return [], None
-    truths, known = _truths(window.table[target], predictor.contract.values(target))
-    rows, answers = with_columns(window.table, {target: truths})[known], window.answers[known]
+    targets, is_known = _scorable_targets(window.table[target], predictor.contract.values(target))
+    rows = with_columns(window.table, {target: targets})[is_known]
+    outputs = window.outputs[is_known]
     if rows.empty:
         return [], None
-    truth, task = predictor.kind.encode(rows[target], predictor.contract), task_of(predictor.contract, target)
+    y_true = predictor.output_type.encode(rows[target], predictor.contract)
+    task = task_of(predictor.contract, target)
     slices = tuple(name for name in gate.slices if name in rows)
-    asked = gate.model_copy(update={"slices": slices})
-    live = evaluate(task, metrics or task.metrics, rows, answers, truth, truth, asked)
-    pairs = {"": (live.model, promises.model)}
-    pairs |= {name: (now, promises.slices[name]) for name, now in live.slices.items() if name in promises.slices}
-    least, breaches = WORSE * task.error(promises.baseline), []
-    for name, (now, before) in pairs.items():
-        error, promised = task.error(now), task.error(before)
-        limit = max(promised + least, task.most_error(before, now.rows, chance / len(pairs)))
+    slice_gate = gate.model_copy(update={"slices": slices})
+    live = evaluate(task, metrics or task.metrics, rows, outputs, y_true, y_true, slice_gate)
+    pairs = {"": (live.model, reference.model)}
+    common_slices = [name for name in live.slices if name in reference.slices]
+    pairs |= {name: (live.slices[name], reference.slices[name]) for name in common_slices}
+    tolerance = QUALITY_TOLERANCE * task.error(reference.baseline)
+    violations = []
+    for name, (live_scores, test_scores) in pairs.items():
+        error = task.error(live_scores)
+        test_error = task.error(test_scores)
+        chance_limit = task.error_limit(test_scores, live_scores.rows, false_alarm_rate / len(pairs))
+        limit = max(test_error + tolerance, chance_limit)
         if error > limit:
-            said = f"{task.error_words}{f' where {name}' if name else ''} is {number(error)} on {now.rows:,} rows"
-            breaches.append(Breach("quality", name or None, f"{said}; {number(promised)} was promised", error, limit))
-    found = {"promised": promises.model.model_dump(), "live": live.model.model_dump()}
-    return breaches, found | {"slices": {name: scores.model_dump() for name, scores in live.slices.items()}}
+            where = f" where {name}" if name else ""
+            sentence = (
+                f"{task.error_name}{where} is {number(error)} on {live_scores.rows:,} rows; "
+                f"{number(test_error)} was promised"
+            )
+            violations.append(Violation("quality", name or None, sentence, error, limit))
+    return violations, {
+        "promised": reference.model.model_dump(),
+        "live": live.model.model_dump(),
+        "slices": {name: scores.model_dump() for name, scores in live.slices.items()},
+    }
 
 
-def _truths(values: "pd.Series[Any]", classes: tuple[str, ...]) -> "tuple[pd.Series[Any], npt.NDArray[np.bool]]":
-    """The truths as they can be scored, and which of them can: known classes or, without classes, finite numbers."""
+def _scorable_targets(
+    values: "pd.Series[Any]", classes: tuple[str, ...]
+) -> "tuple[pd.Series[Any], npt.NDArray[np.bool]]":
+    """Return the targets, shape (n,), and which can be scored: known classes or, without classes, finite numbers."""
     import pandas as pd
 
     if classes:
@@ -191,37 +227,43 @@ def _truths(values: "pd.Series[Any]", classes: tuple[str, ...]) -> "tuple[pd.Ser
     return numbers, np.isfinite(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def skew(window: Window, predictor: Predictor, private: set[str]) -> list[Breach]:
-    """Whether rows are answered as they were when they are answered again, from a table and not in a request."""
-    if window.milliseconds is None or window.answers is None or private or window.table.empty:
+def skew(window: Window, predictor: Predictor, private: set[str]) -> list[Violation]:
+    """Check that recorded rows get the same outputs again when they are predicted as a table, not as a request."""
+    if window.milliseconds is None or window.outputs is None or private or window.table.empty:
         return []
-    some = np.linspace(0, len(window.table) - 1, min(SAMPLE, len(window.table)), dtype=int)
-    again, then = predictor.predict(window.table.iloc[some]), window.answers[some]
-    off = ~np.isclose(again, then, rtol=SAME, atol=SAME * float(then.std() or 1)).all(axis=1)
-    if not off.any():
+    sample = np.linspace(0, len(window.table) - 1, min(SKEW_SAMPLE_ROWS, len(window.table)), dtype=int)
+    outputs = predictor.predict(window.table.iloc[sample])
+    recorded = window.outputs[sample]
+    atol = SKEW_TOLERANCE * float(recorded.std() or 1)
+    differs = ~np.isclose(outputs, recorded, rtol=SKEW_TOLERANCE, atol=atol).all(axis=1)
+    if not differs.any():
         return []
-    said = f"{off.sum():,} of {len(some):,} recorded rows are answered otherwise when they are read from a table"
-    return [Breach("skew", None, f"{said}; requests and tables are encoded unlike each other", float(off.mean()), 0)]
+    sentence = (
+        f"{differs.sum():,} of {len(sample):,} recorded rows are answered otherwise when they are read from a table; "
+        "requests and tables are encoded unlike each other"
+    )
+    return [Violation("skew", None, sentence, float(differs.mean()), 0)]
 
 
-def staleness(created: str, days: float) -> list[Breach]:
-    """Whether the model is older than it should be."""
-    age = (time.time() - datetime.fromisoformat(created).timestamp()) / DAY
-    said = f"the model in use is {age:.0f} days old; train it on newer rows"
-    return [Breach("staleness", None, said, age, days, "warning")] if age > days else []
+def staleness(created: str, max_days: float) -> list[Violation]:
+    """Check that the model is at most `max_days` old."""
+    days = (time.time() - datetime.fromisoformat(created).timestamp()) / DAY_S
+    sentence = f"the current version is {days:.0f} days old; train it on newer rows"
+    return [Violation("staleness", None, sentence, days, max_days, "warning")] if days > max_days else []
 
 
-def latency(window: Window, budget: float, chance: float) -> list[Breach]:
-    """Whether more than one answer in a hundred took longer than `budget`, in milliseconds."""
+def latency(window: Window, budget_ms: float, false_alarm_rate: float) -> list[Violation]:
+    """Check that at most one response in a hundred took longer than `budget_ms`, but for chance."""
     if window.milliseconds is None or not len(window.milliseconds):
         return []
-    slow, limit = float((window.milliseconds > budget).mean()), _most(0.01, len(window.milliseconds), chance)
-    said = f"{slow:.1%} of answers took longer than {budget:g} ms; 1.0% may"
-    return [Breach("latency", None, said, slow, limit)] if slow > limit else []
+    slow_share = float((window.milliseconds > budget_ms).mean())
+    limit = _max_share(0.01, len(window.milliseconds), false_alarm_rate)
+    sentence = f"{slow_share:.1%} of answers took longer than {budget_ms:g} ms; 1.0% may"
+    return [Violation("latency", None, sentence, slow_share, limit)] if slow_share > limit else []
 
 
-def _most(share: float, rows: int, chance: float) -> float:
-    """The share of `rows` rows that chance exceeds with the probability `chance` where `share` is true."""
+def _max_share(share: float, rows: int, false_alarm_rate: float) -> float:
+    """Return the share of `rows` rows that is exceeded at `false_alarm_rate` if the true share is `share`."""
     from scipy.stats import binom
 
-    return max(share, float(binom.isf(chance, rows, share)) / max(rows, 1))
+    return max(share, float(binom.isf(false_alarm_rate, rows, share)) / max(rows, 1))

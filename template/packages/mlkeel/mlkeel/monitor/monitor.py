@@ -1,7 +1,7 @@
-"""Hold a window of production against the contract and the reference of the model in use, and say if that is alarming.
+"""Check a window of production against the contract and the reference of the current version, and raise alarms.
 
-Each run is one document in JSON, which the store keeps: what is not as it was has to be so in some of the last windows
-before it is an alarm, and the report and Prometheus read the documents as well.
+Each run is one JSON document, which is added to the store: a violation is an alarm only if it holds in several of the
+last windows, and the report and Prometheus read the documents as well.
 """
 
 import json
@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from mlkeel.config import KeptSettings, Settings, read_kept_settings, read_settings
+from mlkeel.config import Settings, VersionSettings, read_settings, read_version_settings
+from mlkeel.contract.messages import number
 from mlkeel.contract.suites import read_suite
-from mlkeel.contract.wording import number
 from mlkeel.errors import Hint, InputError
-from mlkeel.files import whole_file
+from mlkeel.files import atomic_write
 from mlkeel.inference.predictor import Predictor
 from mlkeel.monitor import checks
 from mlkeel.monitor.alarms import COULD_NOT_RUN, RECORDS, Document, judge
-from mlkeel.monitor.checks import Breach
+from mlkeel.monitor.checks import Violation
 from mlkeel.monitor.window import Window, of_file, of_records
 from mlkeel.registry import artifact
 from mlkeel.registry.metrics_file import MetricsFile
@@ -34,70 +34,81 @@ from mlkeel.tasks.metrics import Metric, Scores
 from mlkeel.tasks.task import task_of
 
 logger = logging.getLogger(__name__)
-FINE, ALARM = "fine", "alarm"
-EXIT = {FINE: 0, ALARM: 1, COULD_NOT_RUN: 2}
+FINE = "fine"
+ALARM = "alarm"
+EXIT_CODES = {FINE: 0, ALARM: 1, COULD_NOT_RUN: 2}
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Which rows to look at: those of a file or, of what was recorded, those of some hours or the last so many."""
+class WindowQuery:
+    """Which rows to check: those of a file or, of the records, those of the last `hours` or the `last` so many."""
 
     file: Path | None = None
     hours: float = 1
     last: int | None = None
 
 
-def monitor(root: Path, asked: Asked, store: str, metrics: Sequence[Metric] = ()) -> Document:
-    """Look at the rows that were `asked` for, note the run in the store at the URL `store`, and tell what was found.
+def monitor(root: Path, query: WindowQuery, store: str, metrics: Sequence[Metric] = ()) -> Document:
+    """Check the rows of `query`, add the document of the run to the store at the URL `store`, and return it.
 
-    Where the truth is known the scores are those of `metrics`, or else those that are usual for the task.
+    Where targets are known, the scores are those of `metrics` or, if there are none, the default metrics of the task.
     """
     started = time.time()
     try:
-        document = _run(root, asked, store, metrics)
-    except Exception as error:  # whatever it is, it is no alarm, and the next run may do better
+        document = _run(root, query, store, metrics)
+    except Exception as error:  # no error is an alarm, and the next run may succeed
         if "--debug" in sys.argv:
             raise
-        source = RECORDS if asked.file is None else str(asked.file)
+        source = RECORDS if query.file is None else str(query.file)
         window = {"source": source, "from": None, "to": None, "rows": 0}
-        said = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}; --debug shows where."
-        document = _document(None, COULD_NOT_RUN, window, reason=said)
+        is_input_error = isinstance(error, InputError)
+        reason = str(error) if is_input_error else f"{type(error).__name__}: {error}; --debug shows where."
+        document = _document(None, COULD_NOT_RUN, window, reason=reason)
     document = {"time": _iso(started), **_finite(document)}
-    _note(document, root, store)
+    _save(document, root, store)
     return document
 
 
-def _run(root: Path, asked: Asked, url: str, metrics: Sequence[Metric]) -> Document:
+def _run(root: Path, query: WindowQuery, url: str, metrics: Sequence[Metric]) -> Document:
     folder = artifact.current(root / "artifacts")
-    predictor, settings = Predictor.load(folder), read_kept_settings(folder)
-    if (params := root / "conf" / "params.yaml").is_file():  # an image holds none
-        private = {"private": settings.monitor.private}  # what is recorded, the artifact says
-        watching = read_settings(params, KeptSettings).monitor.model_copy(update=private)
-        settings = settings.model_copy(update={"monitor": watching})
-    if asked.file is not None:
-        window, past = of_file(asked.file, predictor), None
+    predictor = Predictor.load(folder)
+    settings = read_version_settings(folder)
+    if (params := root / "conf" / "params.yaml").is_file():  # an image has none
+        private = {"private": settings.monitor.private}  # the version decides what is recorded
+        limits = read_settings(params, VersionSettings).monitor.model_copy(update=private)
+        settings = settings.model_copy(update={"monitor": limits})
+    past = None
+    if query.file is not None:
+        window = of_file(query.file, predictor)
     else:
         if url == "off":
             raise InputError("API_STORE is off, so nothing was recorded. Name a store there, or a file with IN=.")
         store = Store.open(url, root)
         try:
-            window = _recorded(store, asked, predictor, folder.name, settings)
+            window = _recorded_window(store, query, predictor, folder.name, settings)
             past = store.runs(10 * settings.monitor.windows)
         finally:
             store.close()
-    breaches, seen = watch(window, predictor, folder, settings, metrics)
-    rows = {"source": window.source, "from": _iso(window.since), "to": _iso(window.until), "rows": len(window.table)}
-    judged = judge(breaches, rows, folder.name, past, settings.monitor)
-    outcome = ALARM if any(one["alarm"] for one in judged) else FINE
-    return _document(folder.name, outcome, rows, breaches=judged, **seen)
+    violations, figures = watch(window, predictor, folder, settings, metrics)
+    window_document = {
+        "source": window.source,
+        "from": _iso(window.since),
+        "to": _iso(window.until),
+        "rows": len(window.table),
+    }
+    judged = judge(violations, window_document, folder.name, past, settings.monitor)
+    outcome = ALARM if any(violation["alarm"] for violation in judged) else FINE
+    return _document(folder.name, outcome, window_document, violations=judged, **figures)
 
 
-def _recorded(store: Store, asked: Asked, predictor: Predictor, version: str, settings: Settings) -> Window:
-    """What the model in use answered; other versions may have had another contract."""
+def _recorded_window(
+    store: Store, query: WindowQuery, predictor: Predictor, version: str, settings: Settings
+) -> Window:
+    """Return the rows that the current version predicted; other versions may have had another contract."""
     now = time.time()
-    since = None if asked.last else now - asked.hours * 3600
-    pieces = store.pieces(since=since, until=now, last=asked.last, version=version)
-    window = of_records(pieces, predictor, set(settings.monitor.private))
+    since = None if query.last else now - query.hours * 3600
+    batches = store.iter_batches(since=since, until=now, last=query.last, version=version)
+    window = of_records(batches, predictor, set(settings.monitor.private))
     since = since if since is not None else window.since or now
     refused = store.refused(since, now)
     if window.table.empty and not refused.rows:
@@ -106,91 +117,106 @@ def _recorded(store: Store, asked: Asked, predictor: Predictor, version: str, se
             "api_records_written_total at its /metrics.",
             Hint.LONGER_WINDOW,
         )
-    return replace(window, refused=refused, since=since, until=now)
+    return replace(window, rejected=refused, since=since, until=now)
 
 
 def watch(
-    window: Window, predictor: Predictor, folder: Path, settings: Settings, asked: Sequence[Metric] = ()
-) -> tuple[list[Breach], Document]:
-    """What is not as it was in `window`, and the figures behind it; `folder` is the artifact of `predictor`."""
-    metrics = MetricsFile.read(folder)
-    watching = settings.monitor
-    half, eighth = watching.false_alarms / 2, watching.false_alarms / 8
-    broken = checks.contract(window, eighth)
-    moved, columns = checks.drift(window, predictor, read_suite(folder / "drift.json"), half, watching.least_effect)
-    fallen, quality = checks.quality(window, predictor, metrics, settings.gate, eighth, asked)
-    breaches = [
-        *broken,
-        *moved,
-        *checks.refused(window, watching.refused, eighth),
-        *fallen,
-        *checks.skew(window, predictor, set(watching.private)),
-        *checks.latency(window, watching.slower_than_ms, eighth),
-        *checks.staleness(metrics.created, watching.stale_days),
+    window: Window, predictor: Predictor, folder: Path, settings: Settings, metrics: Sequence[Metric] = ()
+) -> tuple[list[Violation], Document]:
+    """Return the violations in `window`, and the figures behind them; `folder` is the version of `predictor`."""
+    metrics_file = MetricsFile.read(folder)
+    limits = settings.monitor
+    # Drift gets half of the rate of false alarms, and each of the four other checks with a rate an eighth.
+    half = limits.false_alarm_rate / 2
+    eighth = limits.false_alarm_rate / 8
+    contract_violations = checks.contract(window, eighth)
+    drift_suite = read_suite(folder / "drift.json")
+    drift_violations, columns = checks.drift(window, predictor, drift_suite, half, limits.min_effect)
+    quality_violations, quality = checks.quality(window, predictor, metrics_file, settings.gate, eighth, metrics)
+    violations = [
+        *contract_violations,
+        *drift_violations,
+        *checks.refused(window, limits.max_rejected_share, eighth),
+        *quality_violations,
+        *checks.skew(window, predictor, set(limits.private)),
+        *checks.latency(window, limits.p99_budget_ms, eighth),
+        *checks.staleness(metrics_file.created, limits.stale_days),
     ]
-    return breaches, {
+    return violations, {
         "columns": columns,
         "quality": quality,
-        "error": _error(quality, predictor),
+        "error": _task_error(quality, predictor),
         "latency_ms": _latency(window),
         "refused": _refused(window),
     }
 
 
-def repeat(once: Callable[[], Document], pause: Callable[[], bool]) -> None:
-    """Run again and again until `pause`, which waits, says that it is enough."""
+def run_forever(run_once: Callable[[], Document], wait: Callable[[], bool]) -> None:
+    """Run and log repeatedly, until `wait`, which is called after each run, returns True."""
     while True:
-        tell(once())
-        if pause():
+        log_summary(run_once())
+        if wait():
             return
 
 
-def tell(document: Document) -> None:
-    """Say in the log what a run found, and in the end what that means."""
-    window, source, breaches = document["window"], document["window"]["source"], document["breaches"]
+def log_summary(document: Document) -> None:
+    """Log the violations of a run and, at the end, its outcome."""
+    window = document["window"]
+    source = window["source"]
+    violations = document["violations"]
     if document["reason"]:
         logger.error("%s: nothing could be found out. %s", source, document["reason"])
         return
-    for one in breaches:
-        once = f" (in {one['seen']} of the last {one['windows']} windows; {one['needed']} make an alarm)"
-        said = "" if one["alarm"] else " (a warning)" if one["severity"] == "warning" else once
-        logger.log(logging.ERROR if one["alarm"] else logging.WARNING, "%s: %s%s.", source, one["sentence"], said)
-    rows, model = f"{window['rows']:,} rows", document["artifact"]
-    if alarms := sum(one["alarm"] for one in breaches):
+    for violation in violations:
+        note = ""
+        if not violation["alarm"]:
+            frequency = f"in {violation['seen']} of the last {violation['windows']} windows"
+            is_warning = violation["severity"] == "warning"
+            note = " (a warning)" if is_warning else f" ({frequency}; {violation['needed']} make an alarm)"
+        level = logging.ERROR if violation["alarm"] else logging.WARNING
+        logger.log(level, "%s: %s%s.", source, violation["sentence"], note)
+    rows = f"{window['rows']:,} rows"
+    version = document["artifact"]
+    if alarms := sum(violation["alarm"] for violation in violations):
         logger.error(
-            "%s: alarm, in %s of %s findings on %s. The report says what to do.", source, alarms, len(breaches), rows
+            "%s: alarm, in %s of %s findings on %s. The report says what to do.", source, alarms, len(violations), rows
         )
-    elif breaches:
+    elif violations:
         logger.info(
-            "%s: no alarm, and %s findings on %s, beside those that %s learnt from.", source, len(breaches), rows, model
+            "%s: no alarm, and %s findings on %s, beside those that %s learnt from.",
+            source,
+            len(violations),
+            rows,
+            version,
         )
     else:
-        logger.info("%s: %s are like those that %s learnt from%s.", source, rows, model, _known(document))
+        logger.info("%s: %s are like those that %s learnt from%s.", source, rows, version, _describe_error(document))
 
 
-def _error(quality: Document | None, predictor: Predictor) -> Document | None:
-    """What the task judges production by, in words and numbers."""
+def _task_error(quality: Document | None, predictor: Predictor) -> Document | None:
+    """Return the error by which the task judges production, in words and numbers."""
     if quality is None:
         return None
     task = task_of(predictor.contract, predictor.target)
-    live, promised = (task.error(Scores.model_validate(quality[name])) for name in ("live", "promised"))
-    return {"words": task.error_words, "live": live, "promised": promised}
+    errors = {name: task.error(Scores.model_validate(quality[name])) for name in ("live", "promised")}
+    return {"words": task.error_name} | errors
 
 
-def _known(document: Document) -> str:
-    error, quality = document.get("error"), document["quality"]
+def _describe_error(document: Document) -> str:
+    error = document.get("error")
+    quality = document["quality"]
     if error is None or quality is None:
         return ""
-    known = f"; {error['words']} is {number(error['live'])} on {quality['live']['rows']:,} whose truth is known"
-    return f"{known}, and {number(error['promised'])} was promised"
+    live = f"; {error['words']} is {number(error['live'])} on {quality['live']['rows']:,} whose truth is known"
+    return f"{live}, and {number(error['promised'])} was promised"
 
 
-def _note(document: Document, root: Path, url: str) -> None:
-    """Keep the document where the report and Prometheus look for it; that it cannot be kept changes nothing else."""
+def _save(document: Document, root: Path, url: str) -> None:
+    """Write the document to `reports/` and to the store; if either fails, that is logged, and the run still counts."""
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     try:
         (root / "reports").mkdir(exist_ok=True)
-        with whole_file(root / "reports" / "monitor.json") as file:
+        with atomic_write(root / "reports" / "monitor.json") as file:
             file.write(text)
     except OSError as error:
         logger.info("reports/monitor.json was not written (%s).", error.strerror)
@@ -204,17 +230,17 @@ def _note(document: Document, root: Path, url: str) -> None:
                 logger.warning("This run was not noted in the store: %s", error)
 
 
-def _document(version: str | None, outcome: str, window: Document, **found: Any) -> Document:  # noqa: ANN401 - JSON
-    nothing: Document = {
+def _document(version: str | None, outcome: str, window: Document, **fields: Any) -> Document:  # noqa: ANN401 - JSON
+    defaults: Document = {
         "reason": None,
-        "breaches": [],
+        "violations": [],
         "columns": {},
         "quality": None,
         "error": None,
         "latency_ms": None,
         "refused": None,
     }
-    return {"artifact": version, "outcome": outcome, "window": window} | nothing | found
+    return {"artifact": version, "outcome": outcome, "window": window} | defaults | fields
 
 
 def _latency(window: Window) -> dict[str, float] | None:
@@ -225,20 +251,20 @@ def _latency(window: Window) -> dict[str, float] | None:
 
 
 def _refused(window: Window) -> Document | None:
-    if window.refused is None:
+    if window.rejected is None:
         return None
-    by = [{"column": column, "rule": rule, "count": count} for (column, rule), count in window.refused.by.items()]
-    rows = window.refused.rows
-    return {"rows": rows, "share": rows / max(rows + len(window.table), 1), "by": by}
+    counts = [{"column": column, "rule": rule, "count": count} for (column, rule), count in window.rejected.by.items()]
+    rows = window.rejected.rows
+    return {"rows": rows, "share": rows / max(rows + len(window.table), 1), "by": counts}
 
 
-def _iso(moment: float | None) -> str | None:
-    return None if moment is None else f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
+def _iso(timestamp: float | None) -> str | None:
+    return None if timestamp is None else f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON, of which infinite numbers are no part
+def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON, which has no infinite numbers
     if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
+        return {name: _finite(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_finite(one) for one in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""The rows that a run of the monitor looks at: what was recorded of late, or a table in a file."""
+"""The rows that a run of the monitor checks: recent records of the API, or a table in a file."""
 
 import gc
 import json
@@ -13,10 +13,10 @@ from pydantic_core import from_json
 
 from mlkeel.contract.suites import COLUMNS, Contract, Suite
 from mlkeel.contract.validate import check
-from mlkeel.data.tables import conform, load, text_type, with_columns
-from mlkeel.inference.frames import told
+from mlkeel.data.tables import coerce_dtypes, load, string_dtype, with_columns
+from mlkeel.inference.frames import to_frame
 from mlkeel.inference.predictor import Predictor
-from mlkeel.tasks.answers import Answers
+from mlkeel.tasks.outputs import Outputs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,89 +26,105 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Window:
-    """Rows of late: `table`, shape (n, columns), holds their features, what was predicted and, if known, the truth.
+    """Rows to check: `table`, shape (n, columns), holds their features, the predictions and, if known, the target.
 
-    `answers`, shape (n, answers), are those of the model in use; there are none where a table breaks its contract.
-    `milliseconds`, `since` and `until` (epoch), and what was `refused` meanwhile, are known of records only.
+    `answers`, shape (n, outputs), are the outputs of the current version, or None if the table violates the contract.
+    `milliseconds`, shape (n,), `since` and `until`, in seconds since 1970, and `refused` are known of records only.
     """
 
     source: str
     table: "pd.DataFrame"
-    contract: Suite  # what it is held against
-    answers: Answers | None = None
+    contract: Suite  # that the table is checked against
+    outputs: Outputs | None = None
     milliseconds: npt.NDArray[np.float64] | None = None
     since: float | None = None
     until: float | None = None
-    refused: "Refused | None" = None
+    rejected: "Refused | None" = None
 
 
 def of_file(path: Path, predictor: Predictor) -> Window:
-    """The rows of a CSV file, answered by `predictor` if they meet its contract.
+    """Return the rows of a CSV file, with the outputs of `predictor` if they meet its contract.
 
     Raises:
         DataError: it cannot be read.
     """
-    table, suite = load(path, predictor.contract), predictor.contract.features
-    if any(finding.critical and not finding.passed for finding in check(table, suite)):
+    table = load(path, predictor.contract)
+    suite = predictor.contract.features
+    if any(result.critical and not result.passed for result in check(table, suite)):
         return Window(str(path), table, suite)
-    answers = predictor.predict(table)
-    return Window(str(path), _with_predictions(table, answers, predictor), suite, answers)
+    outputs = predictor.predict(table)
+    return Window(str(path), _with_predictions(table, outputs, predictor), suite, outputs)
 
 
 def of_records(records: "Iterable[Recorded]", predictor: Predictor, private: set[str]) -> Window:
-    """What the API recorded, a piece at a time; columns in `private` were not recorded as they were."""
+    """Return the rows that the API recorded, given in batches; columns in `private` were not recorded as they were."""
     import pandas as pd
 
-    contract, parts, said, given = predictor.contract, list["pd.DataFrame"](), list[Answers](), list[Any]()
+    contract = predictor.contract
     names = [column.name for column in contract.columns if column.name not in private]
-    times, milliseconds = list[float](), list[float]()
-    gc.disable()  # of so many rows none refers to itself, and to look for it takes a seventh of the time
+    tables = list["pd.DataFrame"]()
+    output_batches = list[Outputs]()
+    targets = list[Any]()
+    times = list[float]()
+    milliseconds = list[float]()
+    gc.disable()  # no row is part of a reference cycle, and the search for cycles takes a seventh of the time
     try:
-        for record in records:
-            rows = _parsed(record.features)
-            parts.append(_table({name: [row.get(name) for row in rows] for name in names}, contract))
-            said.append(predictor.kind.heard(_parsed(record.output), predictor.answers))
-            given += [None if truth is None else json.loads(truth) for truth in record.truth]
-            times += record.time
-            milliseconds += record.milliseconds
+        for batch in records:
+            rows = _parse(batch.features)
+            tables.append(_table({name: [row.get(name) for row in rows] for name in names}, contract))
+            output_batches.append(predictor.output_type.from_json(_parse(batch.output), predictor.output_names))
+            targets += [None if target is None else json.loads(target) for target in batch.truth]
+            times += batch.time
+            milliseconds += batch.milliseconds
     finally:
         gc.enable()
-    table = pd.concat(parts, ignore_index=True) if parts else _table({name: [] for name in names}, contract)
-    if any(truth is not None for truth in given):
-        truth = _table({predictor.target: given}, contract)
-        table = with_columns(table, {predictor.target: truth[predictor.target]})
-    answers = np.concatenate(said) if said else predictor.kind.heard([], predictor.answers)
-    known = _with_predictions(table, answers, predictor)
-    since, until, suite = min(times, default=None), max(times, default=None), _without(contract.features, private)
-    return Window("records", known, suite, answers, np.array(milliseconds), since, until)
+    table = pd.concat(tables, ignore_index=True) if tables else _table({name: [] for name in names}, contract)
+    if any(target is not None for target in targets):
+        target_table = _table({predictor.target: targets}, contract)
+        table = with_columns(table, {predictor.target: target_table[predictor.target]})
+    outputs = (
+        np.concatenate(output_batches)
+        if output_batches
+        else predictor.output_type.from_json([], predictor.output_names)
+    )
+    return Window(
+        "records",
+        _with_predictions(table, outputs, predictor),
+        _without_columns(contract.features, private),
+        outputs,
+        np.array(milliseconds),
+        min(times, default=None),
+        max(times, default=None),
+    )
 
 
-def _parsed(objects: list[str]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = from_json(f"[{','.join(objects)}]")
-    return found
+def _parse(objects: list[str]) -> list[dict[str, Any]]:
+    parsed: list[dict[str, Any]] = from_json(f"[{','.join(objects)}]")
+    return parsed
 
 
 def _table(columns: dict[str, list[Any]], contract: Contract) -> "pd.DataFrame":
-    """Columns of JSON's values, in the types of `contract`."""
+    """Return the table of columns of JSON values, with the types of `contract`."""
     import pandas as pd
 
-    types: dict[str, Any] = {name: text_type() if contract.types[name] == "str" else None for name in columns}
-    return conform(pd.DataFrame({name: pd.Series(columns[name], dtype=types[name]) for name in columns}), contract)
+    types: dict[str, Any] = {name: string_dtype() if contract.types[name] == "str" else None for name in columns}
+    table = pd.DataFrame({name: pd.Series(columns[name], dtype=types[name]) for name in columns})
+    return coerce_dtypes(table, contract)
 
 
-def _with_predictions(table: "pd.DataFrame", answers: Answers, predictor: Predictor) -> "pd.DataFrame":
-    """`table` with what was predicted; a file that `make predict` wrote has such columns already."""
-    predicted = told(predictor.kind, answers, predictor.answers, predictor.target, table.index)
+def _with_predictions(table: "pd.DataFrame", outputs: Outputs, predictor: Predictor) -> "pd.DataFrame":
+    """Return `table` with the column of predictions, which replaces that of a file written by `make predict`."""
+    predicted = to_frame(predictor.output_type, outputs, predictor.output_names, predictor.target, table.index)
     return with_columns(table, {str(predicted.columns[0]): predicted.iloc[:, 0]})
 
 
-def _without(suite: Suite, private: set[str]) -> Suite:
-    """The rules of a suite that can be asked without the columns in `private`."""
+def _without_columns(suite: Suite, private: set[str]) -> Suite:
+    """Return the expectations of `suite` that can be checked without the columns in `private`."""
     items = []
     for item in suite["expectations"]:
         if item["type"] == COLUMNS:
-            left = [name for name in item["kwargs"]["column_set"] if name not in private]
-            items.append(item | {"kwargs": item["kwargs"] | {"column_set": left}})
+            public = [name for name in item["kwargs"]["column_set"] if name not in private]
+            items.append(item | {"kwargs": item["kwargs"] | {"column_set": public}})
         elif item["kwargs"].get("column") not in private:
             items.append(item)
     return suite | {"expectations": items}

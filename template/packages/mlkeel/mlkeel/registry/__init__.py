@@ -1,1 +1,1 @@
-"""Versions of the model on disk, and what decides which is current."""
+"""Versions of the model on disk, and which of them is current."""

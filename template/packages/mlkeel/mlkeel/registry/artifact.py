@@ -1,6 +1,6 @@
-"""Keep what training leaves: one folder a version under `artifacts/`, whole or not at all.
+"""Write and find artifacts: one folder a version under `artifacts/`, whole or not at all.
 
-`artifacts/current` is a one-line file that names the version in use; changing that line puts another one in use.
+`artifacts/current` is a one-line file that names the current version; changing that line makes another one current.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlkeel.errors import ArtifactError, Hint
-from mlkeel.files import LITTER, LITTER_AGE, flush_folder, whole_file
+from mlkeel.files import TEMP_MAX_AGE_S, TEMP_PREFIX, atomic_write, flush_folder
 
 FILES = ("model.onnx", "features.json", "dataset.json", "drift.json", "metrics.json", "params.yaml", "MODEL_CARD.md")
 
@@ -21,8 +21,8 @@ FILES = ("model.onnx", "features.json", "dataset.json", "drift.json", "metrics.j
 def write(artifacts: Path, version: str, files: dict[str, bytes]) -> Path:
     """Write `files` as `artifacts/<version>/` and return that folder.
 
-    They are written beside it, flushed to the disk and renamed in one go, so a kill leaves no half of it.
-    What an earlier kill left is taken away.
+    They are written to a temporary folder, flushed to the disk and renamed at once: a kill leaves no partial version.
+    Old temporary files of killed trainings are removed.
 
     Raises:
         ArtifactError: the version exists, a file is missing from `files`, or the folder cannot be written.
@@ -31,15 +31,15 @@ def write(artifacts: Path, version: str, files: dict[str, bytes]) -> Path:
         raise ArtifactError(f"artifacts/{version}: {', '.join(sorted(missing))} is missing, so nothing was written.")
     if (artifacts / version).exists():
         raise ArtifactError(f"{artifacts / version} exists already. Choose another version.")
-    with _said_plainly(artifacts):
+    with _translate_errors(artifacts):
         artifacts.mkdir(parents=True, exist_ok=True)
-        _remove_litter(artifacts)
+        _remove_temp_files(artifacts)
         _write_folder(artifacts, version, files)
     return artifacts / version
 
 
 def _write_folder(artifacts: Path, version: str, files: dict[str, bytes]) -> None:
-    unfinished = Path(tempfile.mkdtemp(prefix=LITTER, dir=artifacts))
+    unfinished = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=artifacts))
     try:
         unfinished.chmod(0o755)
         for name, content in files.items():
@@ -47,7 +47,7 @@ def _write_folder(artifacts: Path, version: str, files: dict[str, bytes]) -> Non
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            (unfinished / name).chmod(0o644)  # for the user of a container, whatever the umask here
+            (unfinished / name).chmod(0o644)  # for the user of a container, whatever the umask is
         flush_folder(unfinished)
         unfinished.rename(artifacts / version)
     except BaseException:
@@ -56,24 +56,28 @@ def _write_folder(artifacts: Path, version: str, files: dict[str, bytes]) -> Non
     flush_folder(artifacts)
 
 
-def put_in_use(artifacts: Path, version: str) -> None:
-    """Let `artifacts/current` name `version`, in one step."""
+def set_current(artifacts: Path, version: str) -> None:
+    """Make `version` current: replace `artifacts/current` atomically.
+
+    Raises:
+        ArtifactError: there is no such version, or the file cannot be written.
+    """
     if not (artifacts / version).is_dir():
         raise ArtifactError(f"{artifacts / version}: there is no such version. See the folder for those there are.")
-    with _said_plainly(artifacts), whole_file(artifacts / "current") as file:
+    with _translate_errors(artifacts), atomic_write(artifacts / "current") as file:
         file.write(version + "\n")
 
 
 def current(artifacts: Path) -> Path:
-    """The folder of the version in use.
+    """Return the folder of the current version.
 
     Raises:
-        ArtifactError: nothing is in use, `artifacts/current` names no folder, or a file of it is missing.
+        ArtifactError: there is none, `artifacts/current` names no folder, or a file of it is missing.
     """
     try:
         version = (artifacts / "current").read_text(encoding="utf-8").strip()
     except FileNotFoundError as error:
-        raise ArtifactError(f"{artifacts / 'current'}: no model is in use yet.", Hint.TRAIN) from error
+        raise ArtifactError(f"{artifacts / 'current'}: no version is current yet.", Hint.TRAIN) from error
     except (OSError, UnicodeDecodeError):
         version = ""
     if not re.fullmatch(r"\w[\w.-]{0,99}", version, re.ASCII):
@@ -87,15 +91,15 @@ def current(artifacts: Path) -> Path:
         raise ArtifactError(
             f"{artifacts / 'current'} names {version}, and there is no such folder. Write the name of one there is."
         )
-    refuse_what_is_incomplete(folder)
+    check_complete(folder)
     return folder
 
 
-def refuse_what_is_incomplete(folder: Path) -> None:
-    """See that the artifact in `folder` has all its files.
+def check_complete(folder: Path) -> None:
+    """Check that the artifact in `folder` has all its files.
 
     Raises:
-        ArtifactError: names those that are missing.
+        ArtifactError: files are missing; the message names them.
     """
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise ArtifactError(
@@ -104,19 +108,19 @@ def refuse_what_is_incomplete(folder: Path) -> None:
         )
 
 
-def _remove_litter(artifacts: Path) -> None:
-    """Take away what a kill left an hour ago or longer; anything younger may be a training that still runs."""
-    for litter in artifacts.glob(f"{LITTER}*"):
-        if time.time() - litter.stat().st_mtime > LITTER_AGE:
-            shutil.rmtree(litter) if litter.is_dir() else litter.unlink()
+def _remove_temp_files(artifacts: Path) -> None:
+    """Remove temporary files older than an hour; younger ones may belong to a training that still runs."""
+    for path in artifacts.glob(f"{TEMP_PREFIX}*"):
+        if time.time() - path.stat().st_mtime > TEMP_MAX_AGE_S:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextlib.contextmanager
-def _said_plainly(artifacts: Path) -> Iterator[None]:
+def _translate_errors(artifacts: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise ArtifactError(
-            f"{artifacts}: cannot be written ({error.strerror}). The model in use is as it was; make room or give "
+            f"{artifacts}: cannot be written ({error.strerror}). The current version is as it was; make room or give "
             "yourself the permission, and train again."
         ) from error

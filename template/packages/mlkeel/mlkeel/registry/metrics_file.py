@@ -1,4 +1,4 @@
-"""`metrics.json` of a version: one schema for whoever writes or reads it."""
+"""The schema of `metrics.json` of a version, for reading and writing."""
 
 import json
 from pathlib import Path
@@ -11,16 +11,16 @@ from mlkeel.tasks.metrics import Scores
 
 
 class TableRead(BaseModel):
-    """The file that a version learnt from, and its SHA-256."""
+    """The file that a version was trained on, and its SHA-256."""
 
     path: str = ""
     sha256: str
 
 
 class MetricsFile(BaseModel):
-    """How a version was made and how it did; `losses` are those of the validation part after each step.
+    """How a version was trained and how it scored; `losses` are those on the validation split after each step.
 
-    `primary` names the metric that versions are compared by, and `error` is the standard error of `saved`.
+    `primary` names the metric that versions are compared by, and `skill_se` is the standard error of `skill`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -34,29 +34,29 @@ class MetricsFile(BaseModel):
     model: Scores
     baseline: Scores
     slices: dict[str, Scores] = {}
-    error: float = 0.0
+    skill_se: float = 0.0
     commit: str | None = None
     champion: dict[str, Any] | None = None
-    shortcomings: list[str]
+    failures: list[str]
 
     @property
-    def saved(self) -> float:
-        """The share of the baseline's loss that the version saves; of nothing, it saves nothing."""
+    def skill(self) -> float:
+        """The loss that is saved against the baseline, 1 - loss/baseline; 0 if the baseline has no loss."""
         baseline = self.baseline[self.primary]
         return 1 - self.model[self.primary] / baseline if baseline else 0.0
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read that of the version in `folder`.
+        """Read `metrics.json` of the version in `folder`.
 
         Raises:
-            ArtifactError: it cannot be read, or is not what training writes.
+            ArtifactError: it cannot be read, or does not have the schema.
         """
         path = folder / "metrics.json"
         try:
             return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
         except ValidationError as error:
-            reason = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors()[:3])
+            reason = ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors()[:3])
             raise ArtifactError(f"{path}: this is not what training writes ({reason}). Train another model.") from error
         except (OSError, ValueError) as error:
             raise ArtifactError(f"{path}: this is not what training writes ({error}). Train another model.") from error

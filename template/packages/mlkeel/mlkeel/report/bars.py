@@ -1,82 +1,91 @@
-"""Bars: of names with their values, and of shares before and now, one upon the other."""
+"""Bar charts: of values by name, and of the distribution of a column in two sets of rows."""
 
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlkeel.contract.wording import number
-from mlkeel.report.charts import COLOURS, LETTER, RIGHT, WIDTH, as_percent, drawing, short
+from mlkeel.contract.messages import number
+from mlkeel.report.plots import COLORS, LETTER_PX, RIGHT_PX, WIDTH_PX, draw_svg, shorten, use_percent_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BARS = 12  # before the rest is one
+MAX_BARS = 12  # the smallest beyond these become one bar
 
 
-def bars(values: Sequence[tuple[str, float, float]], x: str) -> str:
-    """A bar a name, from above, each with its spread as a whisker."""
-    room = 12 + LETTER * max((len(short(name)) for name, *_ in values), default=0)
+def bars(values: Sequence[tuple[str, float, float]], x_label: str) -> str:
+    """Draw a horizontal bar for each (name, value, spread), from the top, with the spread as a whisker."""
+    left = 12 + LETTER_PX * max((len(shorten(name)) for name, *_ in values), default=0)
 
     def draw(axes: "Axes") -> None:
-        for place, (name, value, spread) in enumerate(values):
-            axes.barh(place, value, height=0.62, color=COLOURS["accent"])
+        for index, (name, value, spread) in enumerate(values):
+            axes.barh(index, value, height=0.62, color=COLORS["accent"])
             if spread:
-                axes.plot([value - spread, value + spread], [place, place], color=COLOURS["ink"], lw=1.2)
-            axes.text(-0.02, place, short(name), transform=axes.get_yaxis_transform(), ha="right", va="center")
+                axes.plot([value - spread, value + spread], [index, index], color=COLORS["ink"], lw=1.2)
+            axes.text(-0.02, index, shorten(name), transform=axes.get_yaxis_transform(), ha="right", va="center")
         axes.set_ylim(len(values) - 0.4, -0.6)
         axes.set_yticks([])
         axes.grid(visible=False, axis="y")
-        axes.axvline(0, color=COLOURS["soft"], lw=1)
+        axes.axvline(0, color=COLORS["soft"], lw=1)
         axes.locator_params(axis="x", nbins=4)
 
-    return drawing(draw, x, "", (WIDTH, 64 + 22 * len(values)), room, 44)
+    return draw_svg(draw, x_label, "", (WIDTH_PX, 64 + 22 * len(values)), left, 44)
 
 
-def beside(
-    name: str, labels: Sequence[str], before: Sequence[float], now: Sequence[float], edges: Sequence[float] = ()
+def distribution_bars(
+    name: str, labels: Sequence[str], reference: Sequence[float], recent: Sequence[float], edges: Sequence[float] = ()
 ) -> str:
-    """Shares before, wide and pale, with shares now before them; along a scale if there are `edges` between them."""
+    """Draw the shares of the training rows as wide pale bars, and those of recent rows as narrow bars before them.
+
+    With `edges` between the bins the bars stand along the scale of a number, else each category has a row.
+    """
     if edges:
-        return _columns(name, before, now, edges)
-    folded = fold(labels, before, now)
-    room = 12 + LETTER * max(len(short(label)) for label, *_ in folded)
+        return _histogram(name, reference, recent, edges)
+    categories = fold(labels, reference, recent)
+    left = 12 + LETTER_PX * max(len(shorten(label)) for label, *_ in categories)
 
     def draw(axes: "Axes") -> None:
-        for place, (label, old, new) in enumerate(folded):
-            axes.barh(place, old, height=0.78, color=COLOURS["pale"])
-            axes.barh(place, new, height=0.3, color=COLOURS["accent"])
-            axes.text(-0.02, place, short(label), transform=axes.get_yaxis_transform(), ha="right", va="center")
-        axes.set_ylim(len(folded) - 0.4, -0.6)
+        for index, (label, reference_share, recent_share) in enumerate(categories):
+            axes.barh(index, reference_share, height=0.78, color=COLORS["pale"])
+            axes.barh(index, recent_share, height=0.3, color=COLORS["accent"])
+            axes.text(-0.02, index, shorten(label), transform=axes.get_yaxis_transform(), ha="right", va="center")
+        axes.set_ylim(len(categories) - 0.4, -0.6)
         axes.set_xlim(0)
         axes.set_yticks([])
         axes.grid(visible=False, axis="y")
         axes.locator_params(axis="x", nbins=4)
-        as_percent(axes, x=True)
+        use_percent_ticks(axes, x=True)
 
-    return drawing(draw, "share of rows", "", (WIDTH, max(120, 60 + 24 * len(folded))), room, 42)
-
-
-def fold(labels: Sequence[str], before: Sequence[float], now: Sequence[float]) -> list[tuple[str, float, float]]:
-    """Labels with their shares; of many, those that matter most, and the rest as one."""
-    all_of_them = list(zip(labels, before, now, strict=True))
-    if len(all_of_them) <= BARS:
-        return all_of_them
-    weight = sorted(all_of_them, key=lambda one: -max(one[1:]))
-    rest = weight[BARS - 1 :]
-    return [*weight[: BARS - 1], (f"{len(rest)} others", sum(one[1] for one in rest), sum(one[2] for one in rest))]
+    return draw_svg(draw, "share of rows", "", (WIDTH_PX, max(120, 60 + 24 * len(categories))), left, 42)
 
 
-def _columns(name: str, before: Sequence[float], now: Sequence[float], edges: Sequence[float]) -> str:
+def fold(labels: Sequence[str], reference: Sequence[float], recent: Sequence[float]) -> list[tuple[str, float, float]]:
+    """Return (label, reference share, recent share) of each category; of many, the smallest are merged into one."""
+    categories = list(zip(labels, reference, recent, strict=True))
+    if len(categories) <= MAX_BARS:
+        return categories
+    largest_first = sorted(categories, key=lambda category: -max(category[1:]))
+    rest = largest_first[MAX_BARS - 1 :]
+    others = (
+        f"{len(rest)} others",
+        sum(reference_share for _, reference_share, _ in rest),
+        sum(recent_share for _, _, recent_share in rest),
+    )
+    return [*largest_first[: MAX_BARS - 1], others]
+
+
+def _histogram(name: str, reference: Sequence[float], recent: Sequence[float], edges: Sequence[float]) -> str:
     def draw(axes: "Axes") -> None:
-        axes.bar(range(len(before)), before, width=0.9, color=COLOURS["pale"])
-        axes.bar(range(len(now)), now, width=0.36, color=COLOURS["accent"])
-        names = [number(edge) for edge in edges]
-        every = math.ceil(LETTER * (1.5 + max(map(len, names))) * len(before) / (WIDTH - 48 - RIGHT))
-        axes.set_xticks([place + 0.5 for place in range(len(edges))][::every], names[::every])
-        axes.set_xlim(-0.6, len(before) - 0.4)
+        axes.bar(range(len(reference)), reference, width=0.9, color=COLORS["pale"])
+        axes.bar(range(len(recent)), recent, width=0.36, color=COLORS["accent"])
+        tick_labels = [number(edge) for edge in edges]
+        longest = max(map(len, tick_labels))
+        step = math.ceil(LETTER_PX * (1.5 + longest) * len(reference) / (WIDTH_PX - 48 - RIGHT_PX))
+        axes.set_xticks([index + 0.5 for index in range(len(edges))][::step], tick_labels[::step])
+        axes.set_xlim(-0.6, len(reference) - 0.4)
         axes.set_ylim(0)
         axes.grid(visible=False, axis="x")
         axes.locator_params(axis="y", nbins=4)
-        as_percent(axes, y=True)
+        use_percent_ticks(axes, y=True)
 
-    return drawing(draw, short(name, 40), "share of rows", (WIDTH, 190), 44)
+    return draw_svg(draw, shorten(name, 40), "share of rows", (WIDTH_PX, 190), 44)

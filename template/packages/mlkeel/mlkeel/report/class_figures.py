@@ -1,4 +1,4 @@
-"""What a classifier does on rows that it has not seen, in charts, numbers and remarks."""
+"""Draw figures of a classifier on the test split, and remark on its weaknesses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,235 +7,264 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from mlkeel.report.charts import (
-    APART,
-    COLOURS,
-    DASHES,
-    LETTER,
-    LINES,
-    RIGHT,
-    WIDTH,
+from mlkeel.report.plots import (
+    COLORS,
+    LETTER_PX,
+    LINE_COLORS,
+    LINE_DASHES,
+    REFERENCE_DASH,
+    RIGHT_PX,
+    WIDTH_PX,
     Chart,
-    Key,
-    as_percent,
-    dashed,
+    LegendEntry,
     dots,
-    drawing,
+    draw_svg,
+    line_style,
     percent,
-    short,
+    shorten,
+    use_percent_ticks,
 )
-from mlkeel.tasks.answers import Answers, Truth
+from mlkeel.tasks.outputs import Outputs, Targets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Numbers = npt.NDArray[np.float64]
 LOSS = "log loss, in nats"
-NUMBERED, BINS, POINTS = 14, 10, 200  # classes whose cells have room for numbers; bins of surety; points of a curve
-Z = 1.96  # nineteen of twenty
+MAX_NUMBERED_CLASSES = 14  # the cells of a larger confusion matrix are too small for their counts
+CALIBRATION_BINS = 10
+MAX_CURVE_POINTS = 200
+Z_95 = 1.96  # standard deviations of a 95 % interval
 
 
-def figures(found: Answers, truth: Truth, names: tuple[str, ...], _target: str) -> list[Chart]:
-    """Confusion, calibration, and both curves of each class, for n answers of shape (n, classes)."""
-    curves = [curve(name, found[:, place], truth == place) for place, name in enumerate(names)]
-    return [_confusion(found, truth, names), _calibration(found, truth), _roc(curves), _precision(curves)]
+def figures(outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], _target: str) -> list[Chart]:
+    """Draw the confusion matrix, the calibration curve, and the ROC and precision-recall curves of each class.
+
+    `outputs` has the shape (n, classes), `y_true` the shape (n,).
+    """
+    curves = [compute_curve(name, outputs[:, index], y_true == index) for index, name in enumerate(output_names)]
+    return [
+        _confusion_matrix(outputs, y_true, output_names),
+        _calibration_curve(outputs, y_true),
+        _roc_curves(curves),
+        _precision_recall_curves(curves),
+    ]
 
 
-def remarks(found: Answers, truth: Truth, names: tuple[str, ...], _target: str) -> list[str]:
-    """What a person should do about classes that cannot be judged, or that are never told."""
-    predicted, rows = found.argmax(axis=1), np.bincount(truth, minlength=len(names))
-    absent = [name for name, count in zip(names, rows, strict=True) if not count]
-    never = [name for place, name in enumerate(names) if rows[place] and not (predicted == place).any()]
-    said = []
+def remarks(outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], _target: str) -> list[str]:
+    """Return what a person should do about classes without test rows, and about classes that are never predicted."""
+    y_pred = outputs.argmax(axis=1)
+    support = np.bincount(y_true, minlength=len(output_names))
+    absent = [name for name, rows in zip(output_names, support, strict=True) if not rows]
+    never_predicted = [
+        name for index, name in enumerate(output_names) if support[index] and not (y_pred == index).any()
+    ]
+    messages = []
     if absent:
-        said.append(
-            f"No row of the test part is of the class {_listed(absent)}, so nothing is known of how well it is told. "
+        messages.append(
+            f"No row of the test split is of the class {_join(absent)}, so nothing is known of how well it is told. "
             "Collect rows of it."
         )
-    if never:
-        said.append(
-            f"The model never answers {_listed(never)} on the test part, though there are such rows. Collect more rows "
-            "of it, or join it with a class like it."
+    if never_predicted:
+        messages.append(
+            f"The model never answers {_join(never_predicted)} on the test split, though there are such rows. Collect "
+            "more rows of it, or join it with a class like it."
         )
-    return said
+    return messages
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(short(name, 60) for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def _join(names: list[str]) -> str:
+    return ", ".join(shorten(name, 60) for name in names[:5]) + (
+        f" and {len(names) - 5} more" if len(names) > 5 else ""
+    )
 
 
-def _confusion(found: Answers, truth: Truth, names: tuple[str, ...]) -> Chart:
-    count = len(names)
-    counts = np.zeros((count, count), dtype=np.int64)
-    np.add.at(counts, (truth, found.argmax(axis=1)), 1)
+def _confusion_matrix(outputs: Outputs, y_true: Targets, output_names: tuple[str, ...]) -> Chart:
+    classes = len(output_names)
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (y_true, outputs.argmax(axis=1)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    letters = 12 if count <= NUMBERED else 18
-    widest = LETTER * max(len(short(name, letters)) for name in names)
-    cell = max(15.0, min(64.0, (WIDTH - widest - 12 - RIGHT) / count))
-    room, upright = 12 + widest, widest > cell
-    below = 28 + (widest if upright else 14)
+    max_letters = 12 if classes <= MAX_NUMBERED_CLASSES else 18
+    label_px = LETTER_PX * max(len(shorten(name, max_letters)) for name in output_names)
+    cell_px = max(15.0, min(64.0, (WIDTH_PX - label_px - 12 - RIGHT_PX) / classes))
+    vertical_labels = label_px > cell_px
+    left = 12 + label_px
+    bottom = 28 + (label_px if vertical_labels else 14)
 
     def draw(axes: "Axes") -> None:
-        for true, guess in zip(*counts.nonzero(), strict=True):
-            alpha = max(0.06, float(shares[true, guess]))
-            axes.bar(int(guess), 0.94, width=0.94, bottom=int(true) - 0.47, color=COLOURS["heat"], alpha=alpha)
-            if count <= NUMBERED:
-                axes.text(int(guess), int(true), f"{counts[true, guess]:,}", ha="center", va="center")
-        axes.set_xlim(-0.5, count - 0.5)
-        axes.set_ylim(count - 0.5, -0.5)
+        for true, predicted in zip(*counts.nonzero(), strict=True):
+            alpha = max(0.06, float(shares[true, predicted]))
+            axes.bar(int(predicted), 0.94, width=0.94, bottom=int(true) - 0.47, color=COLORS["heat"], alpha=alpha)
+            if classes <= MAX_NUMBERED_CLASSES:
+                axes.text(int(predicted), int(true), f"{counts[true, predicted]:,}", ha="center", va="center")
+        axes.set_xlim(-0.5, classes - 0.5)
+        axes.set_ylim(classes - 0.5, -0.5)
         axes.set_yticks([])
         axes.set_xticks([])
-        for place, name in enumerate(names):
-            axes.text(-0.5 - 6 / cell, place, short(name, letters), ha="right", va="center")
-            turned = 90 if upright else 0
-            axes.text(place, count - 0.5 + 6 / cell, short(name, letters), ha="center", va="top", rotation=turned)
+        rotation = 90 if vertical_labels else 0
+        for index, name in enumerate(output_names):
+            label = shorten(name, max_letters)
+            axes.text(-0.5 - 6 / cell_px, index, label, ha="right", va="center")
+            axes.text(index, classes - 0.5 + 6 / cell_px, label, ha="center", va="top", rotation=rotation)
 
-    right = int(counts.trace())
-    size = (room + RIGHT + cell * count, below + 30 + cell * count)
-    most = np.argsort(-counts, axis=None, kind="stable")[: np.count_nonzero(counts)]
-    cells = [(names[place // count], names[place % count], int(counts.flat[place])) for place in most.tolist()]
+    correct = int(counts.trace())
+    size = (left + RIGHT_PX + cell_px * classes, bottom + 30 + cell_px * classes)
+    largest_first = np.argsort(-counts, axis=None, kind="stable")[: np.count_nonzero(counts)]
+    rows = [
+        (output_names[cell // classes], output_names[cell % classes], int(counts.flat[cell]))
+        for cell in largest_first.tolist()
+    ]
     return Chart(
         "Which class is taken for which",
-        f"Confusion matrix: {right:,} of {len(truth):,} rows of the test part got their true class.",
-        drawing(draw, "predicted class", "true class", size, room, below),
+        f"Confusion matrix: {correct:,} of {len(y_true):,} rows of the test split got their true class.",
+        draw_svg(draw, "predicted class", "true class", size, left, bottom),
         ("true class", "predicted class", "rows"),
-        cells,
+        rows,
         note="The darker a cell, the more of the rows of its true class are there; what is right lies on the diagonal.",
     )
 
 
-def _calibration(found: Answers, truth: Truth) -> Chart:
-    sure, right = found.max(axis=1).astype(np.float64), found.argmax(axis=1) == truth
-    place = np.minimum((sure * BINS).astype(int), BINS - 1)
-    bins = [place == one for one in range(BINS) if (place == one).any()]
-    said = [float(sure[rows].mean()) for rows in bins]
-    seen = [float(right[rows].mean()) for rows in bins]
-    many = [int(rows.sum()) for rows in bins]
-    ends = [_wilson(share, rows) for share, rows in zip(seen, many, strict=True)]
-    gap = float(np.average(np.abs(np.subtract(said, seen)), weights=many))
+def _calibration_curve(outputs: Outputs, y_true: Targets) -> Chart:
+    confidence = outputs.max(axis=1).astype(np.float64)
+    correct = outputs.argmax(axis=1) == y_true
+    bin_of_row = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    bins = [bin_of_row == index for index in range(CALIBRATION_BINS) if (bin_of_row == index).any()]
+    mean_confidence = [float(confidence[in_bin].mean()) for in_bin in bins]
+    accuracy = [float(correct[in_bin].mean()) for in_bin in bins]
+    rows = [int(in_bin.sum()) for in_bin in bins]
+    intervals = [_wilson_interval(share, count) for share, count in zip(accuracy, rows, strict=True)]
+    calibration_error = float(np.average(np.abs(np.subtract(mean_confidence, accuracy)), weights=rows))
 
     def draw(axes: "Axes") -> None:
-        least = min(0.5, min(said) - 0.05)
-        axes.plot([least, 1], [least, 1], color=COLOURS["soft"], lw=1, ls=dashed(APART, 1))
-        for x, (low, high) in zip(said, ends, strict=True):
-            axes.plot([x, x], [low, high], color=COLOURS["accent"], lw=1.2)
-        dots(axes, said, seen, 8, "accent")
-        axes.set_xlim(least, 1.02)
+        start = min(0.5, min(mean_confidence) - 0.05)
+        axes.plot([start, 1], [start, 1], color=COLORS["soft"], lw=1, ls=line_style(REFERENCE_DASH, 1))
+        for x, (low, high) in zip(mean_confidence, intervals, strict=True):
+            axes.plot([x, x], [low, high], color=COLORS["accent"], lw=1.2)
+        dots(axes, mean_confidence, accuracy, 8, "accent")
+        axes.set_xlim(start, 1.02)
         axes.set_ylim(-0.02, 1.02)
-        as_percent(axes, x=True, y=True)
+        use_percent_ticks(axes, x=True, y=True)
 
     return Chart(
         "Is it right as often as it says?",
-        f"Calibration curve: how sure the model is differs by {percent(gap)} on average from how often it is right.",
-        drawing(draw, "probability of the class that it answers", "share that is right"),
+        f"Calibration curve: how sure the model is differs by {percent(calibration_error)} on average from how often "
+        "it is right.",
+        draw_svg(draw, "probability of the class that it answers", "share that is right"),
         ("it says", "it is right", "rows"),
-        [(percent(x), percent(y), rows) for x, y, rows in zip(said, seen, many, strict=True)],
-        (Key("soft", "as often as it says", APART),),
-        f"Off the diagonal by {percent(gap)} on average. Whiskers hold the true share nineteen times of twenty.",
+        [(percent(x), percent(y), count) for x, y, count in zip(mean_confidence, accuracy, rows, strict=True)],
+        (LegendEntry("soft", "as often as it says", REFERENCE_DASH),),
+        f"Off the diagonal by {percent(calibration_error)} on average. "
+        "Whiskers hold the true share nineteen times of twenty.",
     )
 
 
-def _wilson(share: float, rows: int) -> tuple[float, float]:
+def _wilson_interval(share: float, rows: int) -> tuple[float, float]:
     """The interval of a share (Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference")."""
-    middle, spread = share + Z * Z / (2 * rows), Z * np.sqrt(share * (1 - share) / rows + Z * Z / (4 * rows * rows))
-    return float((middle - spread) / (1 + Z * Z / rows)), float((middle + spread) / (1 + Z * Z / rows))
+    center = share + Z_95 * Z_95 / (2 * rows)
+    half_width = Z_95 * np.sqrt(share * (1 - share) / rows + Z_95 * Z_95 / (4 * rows * rows))
+    scale = 1 + Z_95 * Z_95 / rows
+    return float((center - half_width) / scale), float((center + half_width) / scale)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Of one class, from the surest row on: false alarms, recall and precision; and what they come to.
+    """The ROC curve and the precision-recall curve of one class, from the highest score to the lowest.
 
-    `area` is that under the ROC curve, `average` the average precision; NaN where there is nothing to tell it by.
+    `roc_auc` and `average_precision` are NaN where the class, or all others, have no rows.
     """
 
     name: str
-    alarms: Numbers
+    false_positive_rate: Numbers
     recall: Numbers
     precision: Numbers
-    area: float
-    average: float
+    roc_auc: float
+    average_precision: float
 
 
-def curve(name: str, score: Answers, own: npt.NDArray[np.bool_]) -> Curve:
-    """How well `score`, shape (n,), tells the rows that are `own` from the others."""
-    order = np.argsort(-score, kind="stable")
-    last = np.append(np.diff(score[order]) != 0, True)  # rows of one score are taken at once
-    hits, taken = np.cumsum(own[order])[last], np.flatnonzero(last) + 1
-    positive, negative = int(own.sum()), int((~own).sum())
-    recall = np.append(0.0, hits / max(positive, 1))
-    alarms = np.append(0.0, (taken - hits) / max(negative, 1))
-    precision = np.append(hits[0] / taken[0], hits / taken)
-    area = float(np.trapezoid(recall, alarms)) if positive and negative else float("nan")
-    average = float((np.diff(recall) * precision[1:]).sum()) if positive else float("nan")
-    return Curve(name, alarms, recall, precision, area, average)
+def compute_curve(name: str, scores: Outputs, is_class: npt.NDArray[np.bool_]) -> Curve:
+    """Compute how well `scores` of shape (n,) separate the rows of a class from the others."""
+    order = np.argsort(-scores, kind="stable")
+    last_of_score = np.append(np.diff(scores[order]) != 0, True)  # rows of equal score pass a threshold together
+    true_positives = np.cumsum(is_class[order])[last_of_score]
+    predicted = np.flatnonzero(last_of_score) + 1
+    positives = int(is_class.sum())
+    negatives = int((~is_class).sum())
+    recall = np.append(0.0, true_positives / max(positives, 1))
+    false_positive_rate = np.append(0.0, (predicted - true_positives) / max(negatives, 1))
+    precision = np.append(true_positives[0] / predicted[0], true_positives / predicted)
+    roc_auc = float(np.trapezoid(recall, false_positive_rate)) if positives and negatives else float("nan")
+    average_precision = float((np.diff(recall) * precision[1:]).sum()) if positives else float("nan")
+    return Curve(name, false_positive_rate, recall, precision, roc_auc, average_precision)
 
 
-def _roc(curves: list[Curve]) -> Chart:
-    return _of_classes(
+def _roc_curves(curves: list[Curve]) -> Chart:
+    return _curve_chart(
         curves,
         "How well classes are told apart",
         "area under the ROC curve",
-        lambda one: one.area,
-        drawing_of=lambda shown: _lines(
-            [(one.alarms, one.recall) for one in shown],
+        lambda curve: curve.roc_auc,
+        draw_curves=lambda drawn: _draw_lines(
+            [(curve.false_positive_rate, curve.recall) for curve in drawn],
             "rows of other classes taken for it",
             "rows of it that are found",
             1,
         ),
-        said="The area under a curve is 1 at best, and 0.5 by chance.",
+        note="The area under a curve is 1 at best, and 0.5 by chance.",
     )
 
 
-def _precision(curves: list[Curve]) -> Chart:
-    return _of_classes(
+def _precision_recall_curves(curves: list[Curve]) -> Chart:
+    return _curve_chart(
         curves,
         "How pure is what it finds",
         "average precision",
-        lambda one: one.average,
-        drawing_of=lambda shown: _lines(
-            [(one.recall, one.precision) for one in shown],
+        lambda curve: curve.average_precision,
+        draw_curves=lambda drawn: _draw_lines(
+            [(curve.recall, curve.precision) for curve in drawn],
             "rows of it that are found",
             "of what is found, rows of it",
             0,
         ),
-        said="Precision over recall; the average precision is 1 at best.",
+        note="Precision over recall; the average precision is 1 at best.",
     )
 
 
-def _of_classes(
+def _curve_chart(
     curves: list[Curve],
     title: str,
-    measure: str,
-    value: Callable[[Curve], float],
-    drawing_of: Callable[[list[Curve]], str],
-    said: str,
+    score_name: str,
+    score: Callable[[Curve], float],
+    draw_curves: Callable[[list[Curve]], str],
+    note: str,
 ) -> Chart:
-    """A line for each class or, of many, for those that are least well told, as many as can be told apart."""
-    known = sorted((one for one in curves if value(one) == value(one)), key=value)
-    shown = known[: len(LINES)]
-    worst = f"the least is {value(shown[0]):.3f}, of {shown[0].name}" if shown else "no class has one"
+    """Draw a line for each class or, of many, for those with the lowest scores, as many as there are line colors."""
+    lowest_first = sorted((curve for curve in curves if not np.isnan(score(curve))), key=score)
+    drawn = lowest_first[: len(LINE_COLORS)]
+    worst = f"the least is {score(drawn[0]):.3f}, of {drawn[0].name}" if drawn else "no class has one"
     return Chart(
         title,
-        f"{title}: a curve for each class; of the {measure}, {worst}.",
-        drawing_of(shown),
-        ("class", measure),
-        [(one.name, "-" if value(one) != value(one) else f"{value(one):.3f}") for one in curves],
+        f"{title}: a curve for each class; of the {score_name}, {worst}.",
+        draw_curves(drawn),
+        ("class", score_name),
+        [(curve.name, "-" if np.isnan(score(curve)) else f"{score(curve):.3f}") for curve in curves],
         tuple(
-            Key(colour, f"{short(one.name, 30)} {value(one):.3f}", dash)
-            for one, colour, dash in zip(shown, LINES, DASHES, strict=False)
+            LegendEntry(color, f"{shorten(curve.name, 30)} {score(curve):.3f}", dash)
+            for curve, color, dash in zip(drawn, LINE_COLORS, LINE_DASHES, strict=False)
         ),
-        said if len(shown) == len(curves) else f"Of {len(curves)} classes the {len(shown)} least well told. {said}",
+        note if len(drawn) == len(curves) else f"Of {len(curves)} classes the {len(drawn)} least well told. {note}",
     )
 
 
-def _lines(shown: list[tuple[Numbers, Numbers]], x: str, y: str, chance: int) -> str:
+def _draw_lines(lines: list[tuple[Numbers, Numbers]], x_label: str, y_label: str, chance: int) -> str:
+    """Draw lines of (x, y), and the line of a random classifier from the origin to (chance, chance)."""
+
     def draw(axes: "Axes") -> None:
-        axes.plot([0, chance], [0, chance], color=COLOURS["soft"], lw=1, ls=dashed(APART, 1))
-        for (across, up), colour, dash in reversed(list(zip(shown, LINES, DASHES, strict=False))):
-            some = np.unique(np.linspace(0, len(across) - 1, POINTS).astype(int))
-            axes.plot(across[some], up[some], color=COLOURS[colour], lw=2, ls=dashed(dash, 2))
+        axes.plot([0, chance], [0, chance], color=COLORS["soft"], lw=1, ls=line_style(REFERENCE_DASH, 1))
+        for (x, y), color, dash in reversed(list(zip(lines, LINE_COLORS, LINE_DASHES, strict=False))):
+            sample = np.unique(np.linspace(0, len(x) - 1, MAX_CURVE_POINTS).astype(int))
+            axes.plot(x[sample], y[sample], color=COLORS[color], lw=2, ls=line_style(dash, 2))
         axes.set_xlim(-0.02, 1.02)
         axes.set_ylim(-0.02, 1.04)
-        as_percent(axes, x=True, y=True)
+        use_percent_ticks(axes, x=True, y=True)
 
-    return drawing(draw, x, y)
+    return draw_svg(draw, x_label, y_label)

@@ -1,25 +1,25 @@
-"""Which figures and remarks answers have: of classes, or of a number."""
+"""Choose the figures and remarks of the report by the type of the outputs: classes, or a number."""
 
 from typing import Protocol
 
 from mlkeel.contract.suites import Contract
 from mlkeel.report import class_figures, number_figures
-from mlkeel.report.charts import Chart
-from mlkeel.tasks.answers import Answers, Truth
+from mlkeel.report.plots import Chart
+from mlkeel.tasks.outputs import Outputs, Targets
 
 
 class Figures(Protocol):
-    """What is drawn and said of answers of one kind; a module can be one."""
+    """Figures and remarks for one type of outputs; a module can be one."""
 
-    LOSS: str  # what an answer costs, with its unit
+    LOSS: str  # the loss of a row, with its unit
 
-    def figures(self, found: Answers, truth: Truth, names: tuple[str, ...], target: str, /) -> list[Chart]:
-        """Charts of n answers of shape (n, answers)."""
+    def figures(self, outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], target: str, /) -> list[Chart]:
+        """Draw outputs of shape (n, outputs) against `y_true` of shape (n,)."""
 
-    def remarks(self, found: Answers, truth: Truth, names: tuple[str, ...], target: str, /) -> list[str]:
-        """What a person should do about what can be seen."""
+    def remarks(self, outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], target: str, /) -> list[str]:
+        """Return what a person should do about weaknesses of the outputs."""
 
 
 def figures_of(contract: Contract, target: str) -> Figures:
-    """Figures of classes if the contract lists them for `target`, else of numbers."""
+    """Return the figures of classes if the contract lists the values of `target`, else those of a number."""
     return class_figures if contract.values(target) else number_figures

@@ -1,4 +1,4 @@
-"""What came before: the versions in `artifacts/`, and the runs of the monitor from the store or from its last file."""
+"""Read the history of a project: the versions in `artifacts/`, and the monitor's runs in its store or last document."""
 
 import json
 from dataclasses import dataclass
@@ -11,42 +11,45 @@ from mlkeel.errors import InputError
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.tasks.metrics import Scores
 
-VERSIONS, RUNS = 30, 60  # shown at most, the latest
+MAX_VERSIONS = 30  # the latest
+MAX_RUNS = 60  # the latest
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version with its scores, what it saves of the baseline's loss, and why it was not put in use, if it was not."""
+    """A version of the model with its scores, its skill, and the failures that kept it from becoming current."""
 
     name: str
     created: str
     rows: int
     scores: Scores
-    saved: float
-    shortcomings: list[str]
-    in_use: bool
+    skill: float
+    failures: list[str]
+    is_current: bool
 
 
-class Document(BaseModel):
-    """A part of what the monitor wrote; more may be there than is read here, and what is null is as if left out."""
+class MonitorDocument(BaseModel):
+    """A part of a run's JSON document: unknown keys are ignored, and null counts as missing."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, given: object) -> object:
-        return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
+    def _drop_nulls(cls, document: object) -> object:
+        if not isinstance(document, dict):
+            return document
+        return {key: value for key, value in document.items() if value is not None}
 
 
-class Window(Document):
-    """The rows that a run looked at."""
+class Window(MonitorDocument):
+    """The rows that a run checked."""
 
     source: str = ""
     rows: int = 0
 
 
-class Breach(Document):
-    """What a run found wrong."""
+class Violation(MonitorDocument):
+    """A check that a run found violated."""
 
     check: str
     sentence: str
@@ -56,12 +59,12 @@ class Breach(Document):
 
     @property
     def may_alarm(self) -> bool:
-        """Whether it is an alarm, or one in the making; a warning is neither."""
+        """Whether it is an alarm or can become one; a warning cannot."""
         return self.severity != "warning"
 
 
-class Watched(Document):
-    """A column as a run saw it, beside the rows that the model learnt from."""
+class MonitoredColumn(MonitorDocument):
+    """The drift of a column: its values in the window of a run against those in the training rows."""
 
     divergence: float = 0.0
     threshold: float = 0.0
@@ -72,92 +75,98 @@ class Watched(Document):
     now: list[float] = []
 
     @property
-    def moved(self) -> float:
-        """How much of the divergence that is allowed is used up."""
+    def drift_ratio(self) -> float:
+        """The divergence as a multiple of its threshold; above 1 is drift."""
         return self.divergence / self.threshold if self.threshold else 0.0
 
 
-class Quality(Document):
-    """The scores that were promised, and those of the answers whose truth is known by now, overall and by slice."""
+class Quality(MonitorDocument):
+    """The scores of the evaluation, and those of predictions whose target is known by now, overall and by slice."""
 
     promised: Scores
     live: Scores
     slices: dict[str, Scores] = {}
 
 
-class Run(Document):
+class Run(MonitorDocument):
     """One run of the monitor."""
 
     time: str
-    artifact: str = ""  # none where there was none to run
+    artifact: str = ""  # empty if there was no version to monitor
     outcome: str
     reason: str | None = None
     window: Window = Window()
-    breaches: list[Breach] = []
-    columns: dict[str, Watched] = {}
+    violations: list[Violation] = []
+    columns: dict[str, MonitoredColumn] = {}
     quality: Quality | None = None
 
     @property
     def pending(self) -> int:
-        """How many things it found that become alarms if the next run finds them too."""
-        return sum(breach.may_alarm and not breach.alarm for breach in self.breaches)
+        """The number of violations that become alarms if the next run finds them too."""
+        return sum(violation.may_alarm and not violation.alarm for violation in self.violations)
 
     @property
-    def said(self) -> str:
-        """What came of it, in a few words."""
+    def summary(self) -> str:
+        """The outcome in a few words."""
         things = "1 thing was not as it was" if self.pending == 1 else f"{self.pending} things were not as they were"
         return f"{self.outcome}, but {things}" if self.outcome == "fine" and self.pending else self.outcome
 
     @property
-    def worst(self) -> float:
-        """How much of what is allowed the column has used up that moved most."""
-        return max((column.moved for column in self.columns.values()), default=0.0)
+    def max_drift_ratio(self) -> float:
+        """The drift ratio of the column that drifted most."""
+        return max((column.drift_ratio for column in self.columns.values()), default=0.0)
 
 
-def versions(artifacts: Path, in_use: str) -> list[Version]:
-    """The latest versions that can be read, oldest first."""
-    found = []
-    for path in sorted(artifacts.glob("[0-9]*/metrics.json"))[-VERSIONS:]:
+def read_versions(artifacts: Path, current: str) -> list[Version]:
+    """Return the latest versions that can be read, oldest first."""
+    versions = []
+    for path in sorted(artifacts.glob("[0-9]*/metrics.json"))[-MAX_VERSIONS:]:
+        name = path.parent.name
         try:
-            metrics, name = MetricsFile.read(path.parent), path.parent.name
-            rows, saved = metrics.rows["train"], metrics.saved
+            metrics = MetricsFile.read(path.parent)
+            rows = metrics.rows["train"]
+            skill = metrics.skill
         except (InputError, KeyError):
-            continue  # another release wrote it, or something broke it; the rest can be shown
-        found.append(Version(name, metrics.created, rows, metrics.model, saved, metrics.shortcomings, name == in_use))
-    return found
+            continue  # another release wrote it, or it is damaged; the others can be shown
+        versions.append(Version(name, metrics.created, rows, metrics.model, skill, metrics.failures, name == current))
+    return versions
 
 
-def runs(root: Path, store: str) -> tuple[list[Run], list[str]]:
-    """The latest runs of the monitor in the project at `root`, oldest first, and what should be said of them."""
-    found, said = _stored(root, store)
-    if not found and (root / "reports" / "monitor.json").is_file():
+def read_runs(root: Path, store: str) -> tuple[list[Run], list[str]]:
+    """Return the latest runs of the monitor in the project at `root`, oldest first, and notes on those left out."""
+    documents, notes = _stored_runs(root, store)
+    last_run = root / "reports" / "monitor.json"
+    if not documents and last_run.is_file():
         try:
-            found = [json.loads((root / "reports" / "monitor.json").read_text(encoding="utf-8"))]
+            documents = [json.loads(last_run.read_text(encoding="utf-8"))]
         except (OSError, ValueError) as error:
-            said.append(f"reports/monitor.json cannot be read ({error}).")
-    read, unread = [], 0
-    for document in found:
+            notes.append(f"reports/monitor.json cannot be read ({error}).")
+    runs = []
+    unread = 0
+    for document in documents:
         try:
-            read.append(Run.model_validate(document))
+            runs.append(Run.model_validate(document))
         except ValidationError:
             unread += 1
     if unread:
-        said.append(f"{unread} of {len(found)} runs are not in the form that this project writes, and were left out.")
-    return read, said
+        notes.append(
+            f"{unread} of {len(documents)} runs are not in the form that this project writes, and were left out."
+        )
+    return runs, notes
 
 
-def _stored(root: Path, url: str) -> tuple[list[dict[str, Any]], list[str]]:
+def _stored_runs(root: Path, url: str) -> tuple[list[dict[str, Any]], list[str]]:
     if url == "off":
         return [], ["Recording is off (API_STORE=off), so no runs but the last are known."]
-    name, _, place = url.partition(":///")
-    if name == "sqlite" and not (root / place).is_file():
-        return [], []  # nothing was recorded yet, and to look must not make a store
+    scheme, _, path = url.partition(":///")
+    if scheme == "sqlite" and not (root / path).is_file():
+        return [], []  # nothing was recorded yet, and to open a store would create it
     from mlkeel.store.store import Store
 
     try:
         store = Store.open(url, root)
         try:
-            return store.runs(RUNS), []
+            return store.runs(MAX_RUNS), []
         finally:
             store.close()
     except (InputError, ValueError) as error:

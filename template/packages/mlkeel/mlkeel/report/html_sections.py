@@ -3,246 +3,294 @@
 import htpy as h
 from htpy import Node
 
-from mlkeel.behavior.kinds import cases_of
-from mlkeel.contract.wording import number
+from mlkeel.behavior.kinds import case_type_of
+from mlkeel.contract.messages import number
 from mlkeel.inference.importance import importance_of
-from mlkeel.report.bars import bars, beside, fold
-from mlkeel.report.charts import APART, Chart, Key, course, percent
+from mlkeel.report.bars import bars, distribution_bars, fold
 from mlkeel.report.figures import figures_of
-from mlkeel.report.history import Run, Watched
-from mlkeel.report.html_parts import counted, day, figure_of, key_of, mark, note, said_as, table_of
-from mlkeel.report.review import Judged, Review, Shares, Table
+from mlkeel.report.history import MonitoredColumn, Run
+from mlkeel.report.html_parts import (
+    badge,
+    figure_of,
+    format_time,
+    legend_entry,
+    note,
+    pluralize,
+    table_of,
+    user_text,
+)
+from mlkeel.report.plots import REFERENCE_DASH, Chart, LegendEntry, line_chart, percent
+from mlkeel.report.report_data import Distribution, ModelReview, ReportData, Table
 from mlkeel.tasks.metrics import figures, headings
 
-OPEN, DRAWN = 12, 60  # columns that are drawn for all to see, and at all
-BROKEN, WEIGHED, LATEST = 30, 15, 10  # rules that are listed; features that are drawn; runs for all to see
+OPEN_COLUMNS = 12  # whose charts are not collapsed
+MAX_COLUMNS = 60  # that are drawn
+MAX_BROKEN_RULES = 30  # that are listed
+MAX_FEATURES = 15  # whose importance is drawn
+OPEN_RUNS = 10  # of the monitor that are not collapsed
 
 
-def data(review: Review) -> Node:
-    """The contract on the table in use, its columns, and how their values are spread."""
-    table = review.table
+def data_section(report: ReportData) -> Node:
+    """Return the check of the current table against the contract, its columns, and their distributions."""
+    table = report.table
     return h.section("#data")[
         h.h2["The data as it is now"],
-        [_contract(table), _columns(table, review.latest)] if isinstance(table, Table) else note(table),
-        _spreads(review.shares, review.latest) if review.shares else None,
+        [_contract(table), _columns(table, report.latest_run)] if isinstance(table, Table) else note(table),
+        _distributions(report.distributions, report.latest_run) if report.distributions else None,
     ]
 
 
 def _contract(table: Table) -> Node:
-    broken = [finding for finding in table.findings if not finding.passed]
-    rules, held = f"{len(table.findings):,} rules of the contract", len(table.findings) - len(broken)
+    broken = [result for result in table.results if not result.passed]
+    passed = len(table.results) - len(broken)
     return [
         h.p[
-            h.code[said_as(table.path)],
-            f" has {table.rows:,} rows. Of {rules}, ",
+            h.code[user_text(table.path)],
+            f" has {table.rows:,} rows. Of {len(table.results):,} rules of the contract, ",
             h.b[
-                f"{held:,} hold and {len(broken):,} {'does' if len(broken) == 1 else 'do'} not:"
+                f"{passed:,} hold and {len(broken):,} {'does' if len(broken) == 1 else 'do'} not:"
                 if broken
                 else "all hold."
             ],
         ],
         h.ul(".broken")[
             (
-                h.li[mark("broken" if one.critical else "warning", bad=one.critical), " ", said_as(one.sentence)]
-                for one in broken[:BROKEN]
+                h.li[
+                    badge("broken" if result.critical else "warning", bad=result.critical),
+                    " ",
+                    user_text(result.sentence),
+                ]
+                for result in broken[:MAX_BROKEN_RULES]
             )
         ],
-        note(f"And {len(broken) - BROKEN:,} more.") if len(broken) > BROKEN else None,
+        note(f"And {len(broken) - MAX_BROKEN_RULES:,} more.") if len(broken) > MAX_BROKEN_RULES else None,
     ]
 
 
 def _columns(table: Table, run: Run | None) -> Node:
-    headings, watched = ["column", "holds", "different values", "missing"], run.columns if run else {}
-    rows = [
-        [name, table.kinds[name], table.different[name], percent(table.missing[name])] for name in table.missing
-    ] + [[name, "answers", "", ""] for name in watched if name not in table.missing]
-    if watched:
-        headings += ["missing in the window", "moved by", "allowed"]
+    names = ["column", "holds", "different values", "missing"]
+    monitored = run.columns if run else {}
+    rows = [[name, table.types[name], table.unique[name], percent(table.missing[name])] for name in table.missing] + [
+        [name, "answers", "", ""] for name in monitored if name not in table.missing
+    ]
+    if monitored:
+        names += ["missing in the window", "moved by", "allowed"]
         for row in rows:
-            seen = watched.get(str(row[0]))
-            far = _moved(seen, "") if seen else ""
-            row.extend([percent(seen.missing), far, f"{seen.threshold:.3f}"] if seen else ["", "", ""])
-    return table_of("Columns", headings, rows, texts=2)
+            column = monitored.get(str(row[0]))
+            divergence = _divergence(column, "") if column else ""
+            row.extend([percent(column.missing), divergence, f"{column.threshold:.3f}"] if column else ["", "", ""])
+    return table_of("Columns", names, rows, text_columns=2)
 
 
-def _spreads(shares: dict[str, Shares], run: Run | None) -> Node:
-    watched = run.columns if run else {}
-    now = f"the latest window, {run.window.rows:,} rows" if run and watched else "the table in use"
-    ordered = sorted(shares, key=lambda name: -watched[name].moved if name in watched else 0)
-    charts = [_spread(name, shares[name], run) for name in ordered[:DRAWN]]
-    more, left = charts[OPEN:], len(shares) - len(charts)
+def _distributions(distributions: dict[str, Distribution], run: Run | None) -> Node:
+    monitored = run.columns if run else {}
+    recent = f"the latest window, {run.window.rows:,} rows" if run and monitored else "the current table"
+    most_drifted_first = sorted(
+        distributions, key=lambda name: -monitored[name].drift_ratio if name in monitored else 0
+    )
+    charts = [_distribution(name, distributions[name], run) for name in most_drifted_first[:MAX_COLUMNS]]
+    collapsed = charts[OPEN_COLUMNS:]
+    not_drawn = len(distributions) - len(charts)
     return [
         h.h3["How values are spread"],
-        h.p(".keys")[key_of(Key("pale", "the rows that it learnt from")), key_of(Key("accent", now))],
+        h.p(".keys")[
+            legend_entry(LegendEntry("pale", "the rows that it learnt from")),
+            legend_entry(LegendEntry("accent", recent)),
+        ],
         note("Numbers are cut where each wide bar holds about a tenth of the rows that it learnt from."),
-        h.div(".grid")[charts[:OPEN]],
-        h.details[h.summary[counted(len(more), "more column")], h.div(".grid")[more]] if more else None,
-        note(f"{counted(left, 'column')} more, which moved less, are not drawn.") if left else None,
+        h.div(".grid")[charts[:OPEN_COLUMNS]],
+        h.details[h.summary[pluralize(len(collapsed), "more column")], h.div(".grid")[collapsed]]
+        if collapsed
+        else None,
+        note(f"{pluralize(not_drawn, 'column')} more, which moved less, are not drawn.") if not_drawn else None,
     ]
 
 
-def _spread(name: str, shares: Shares, run: Run | None) -> Node:
+def _distribution(name: str, distribution: Distribution, run: Run | None) -> Node:
+    labels = distribution.labels
+    reference = distribution.reference
+    recent = distribution.recent
     chart = Chart(
         name,
-        f"{name}: shares of rows in {len(shares.labels)} groups, of the rows that it learnt from and of those now.",
-        beside(name, shares.labels, shares.before, shares.now, shares.edges),
+        f"{name}: shares of rows in {len(labels)} groups, of the rows that it learnt from and of those now.",
+        distribution_bars(name, labels, reference, recent, distribution.edges),
         ("values", "learnt from", "now"),
-        [(label, percent(old), percent(new)) for label, old, new in fold(shares.labels, shares.before, shares.now)],
+        [
+            (label, percent(reference_share), percent(recent_share))
+            for label, reference_share, recent_share in fold(labels, reference, recent)
+        ],
     )
-    seen = run.columns.get(name) if run else None
-    moved: Node = None
-    if seen:
-        moved = [_moved(seen, "moved by "), f", {seen.threshold:.3f} allowed"]
-    return figure_of(chart, moved, level=h.h4)
+    column = run.columns.get(name) if run else None
+    caption: Node = None
+    if column:
+        caption = [_divergence(column, "moved by "), f", {column.threshold:.3f} allowed"]
+    return figure_of(chart, caption, level=h.h4)
 
 
-def _moved(seen: Watched, words: str) -> Node:
-    said = f"{words}{seen.divergence:.3f}"
-    return mark(said, bad=True) if seen.moved > 1 else said
+def _divergence(column: MonitoredColumn, prefix: str) -> Node:
+    text = f"{prefix}{column.divergence:.3f}"
+    return badge(text, bad=True) if column.drift_ratio > 1 else text
 
 
-def model(review: Review) -> Node:
-    """The scores of the model in use, its figures, what it hangs on, and how it behaves."""
-    judged = review.judged
-    if isinstance(judged, str):
-        return h.section("#model")[h.h2["The model on the test part"], note(f"It could not be judged. {judged}")]
-    evaluation, margin = judged.evaluation, review.settings.gate.margin
-    enough = evaluation.saved >= margin
+def model_section(report: ReportData) -> Node:
+    """Return the scores of the current version on the test split, its figures, importances and behavior cases."""
+    review = report.model_review
+    if isinstance(review, str):
+        return h.section("#model")[h.h2["The model on the test split"], note(f"It could not be judged. {review}")]
+    evaluation = review.evaluation
+    min_skill = report.settings.gate.min_skill
+    skill_badge = "passes" if evaluation.skill >= min_skill else badge("falls short", bad=True)
     rows: list[tuple[object, ...]] = [
-        ("all", *figures(review.shown, evaluation.model), "passes" if enough else mark("falls short", bad=True)),
-        (f"baseline: answers {evaluation.task.baseline_words}", *figures(review.shown, evaluation.baseline), ""),
+        ("all", *figures(report.metrics, evaluation.model), skill_badge),
+        (
+            f"baseline: answers {evaluation.task.baseline_description}",
+            *figures(report.metrics, evaluation.baseline),
+            "",
+        ),
     ]
     for name, scores in evaluation.slices.items():
-        rows.append((name, *figures(review.shown, scores), mark("weak", bad=True) if name in judged.weak else "passes"))
-    loss = f"of the baseline's {evaluation.primary.said}"
+        slice_badge = badge("weak", bad=True) if name in review.weak_slices else "passes"
+        rows.append((name, *figures(report.metrics, scores), slice_badge))
+    loss = f"of the baseline's {evaluation.primary.phrase}"
     return h.section("#model")[
-        h.h2["The model on the test part"],
-        h.p[f"It saves {evaluation.saved:.1%} {loss}; the gate asks for {margin:.1%}."],
-        table_of("Scores", ("rows of the test part", *headings(review.shown), "gate"), rows),
-        [note(said) for said in judged.notes],
-        h.div(".grid")[[figure_of(chart) for chart in judged.charts], _importance(judged.importances, review)],
-        _behaviour(judged, review),
+        h.h2["The model on the test split"],
+        h.p[f"It saves {evaluation.skill:.1%} {loss}; the gate asks for {min_skill:.1%}."],
+        table_of("Scores", ("rows of the test split", *headings(report.metrics), "gate"), rows),
+        [note(text) for text in review.notes],
+        h.div(".grid")[[figure_of(chart) for chart in review.charts], _importance(review.importances, report)],
+        _behavior(review, report),
     ]
 
 
-def _importance(found: list[tuple[str, float, float]], review: Review) -> Node:
-    if not found:
+def _importance(importances: list[tuple[str, float, float]], report: ReportData) -> Node:
+    if not importances:
         return None
-    importance = importance_of(review.contract)
-    loss = figures_of(review.contract, review.settings.data.target).LOSS
-    some = f" Drawn are the first {WEIGHED} of {len(found)}." if len(found) > WEIGHED else ""
+    importance = importance_of(report.contract)
+    loss = figures_of(report.contract, report.settings.data.target).LOSS
+    cut_note = f" Drawn are the first {MAX_FEATURES} of {len(importances)}." if len(importances) > MAX_FEATURES else ""
+    first_name, first_increase, _ = importances[0]
     chart = Chart(
-        importance.TITLE,
-        f"Bar chart: the loss rises most, by {number(round(found[0][1], 4))}, without {found[0][0]}.",
-        bars(found[:WEIGHED], f"rise of the {loss}"),
+        importance.CHART_TITLE,
+        f"Bar chart: the loss rises most, by {number(round(first_increase, 4))}, without {first_name}.",
+        bars(importances[:MAX_FEATURES], f"rise of the {loss}"),
         ("without", "rise of the loss", "spread"),
-        [(name, number(round(risen, 4)), number(round(spread, 4))) for name, risen, spread in found],
-        note=f"{importance.ABOUT}{some}",
+        [(name, number(round(increase, 4)), number(round(spread, 4))) for name, increase, spread in importances],
+        note=f"{importance.CHART_NOTE}{cut_note}",
     )
     return figure_of(chart)
 
 
-def _behaviour(judged: Judged, review: Review) -> Node:
-    cases = cases_of(review.contract, review.settings.data.target)
-    if not judged.asked:
+def _behavior(review: ModelReview, report: ReportData) -> Node:
+    kinds = case_type_of(report.contract, report.settings.data.target).KINDS
+    if not review.cases:
         return [
             h.h3["Behaviour"],
             note("tests/model/behavior.yaml holds no cases. What must the model do? Write it there."),
         ]
-    failed = [asked for asked in judged.asked if asked.shortcoming]
+    failed = [case for case in review.cases if case.failure]
     rows = [
         (
-            mark("fails", bad=True) if one.shortcoming else "passes",
-            one.name,
-            one.kind.replace("_", " "),
+            badge("fails", bad=True) if case.failure else "passes",
+            case.name,
+            case.kind.replace("_", " "),
         )
-        + ((one.shortcoming or "",) if failed else ())
-        for one in sorted(judged.asked, key=lambda one: not one.shortcoming)
+        + ((case.failure or "",) if failed else ())
+        for case in sorted(review.cases, key=lambda case: not case.failure)
     ]
-    table = table_of("Behaviour", ("", "case", "kind", "instead")[: len(rows[0])], rows, texts=4)
-    kinds = [h.li[h.b[kind.replace("_", " ")], ": ", told.replace("`", '"')] for kind, told in cases.KINDS.items()]
-    said = f"{len(rows) - len(failed)} pass and {len(failed)} {'fails' if len(failed) == 1 else 'fail'}."
+    table = table_of("Behaviour", ("", "case", "kind", "instead")[: len(rows[0])], rows, text_columns=4)
+    descriptions = [
+        h.li[h.b[kind.replace("_", " ")], ": ", description.replace("`", '"')] for kind, description in kinds.items()
+    ]
+    summary = f"{len(rows) - len(failed)} pass and {len(failed)} {'fails' if len(failed) == 1 else 'fail'}."
     return [
         h.h3["Behaviour"],
         h.p[
-            f"Of {len(rows)} cases in ", h.code["tests/model/behavior.yaml"], ", ", h.b[said if failed else "all pass."]
+            f"Of {len(rows)} cases in ",
+            h.code["tests/model/behavior.yaml"],
+            ", ",
+            h.b[summary if failed else "all pass."],
         ],
         table if failed else h.details[h.summary["The cases"], table],
-        h.ul(".note")[kinds],
+        h.ul(".note")[descriptions],
     ]
 
 
-def history(review: Review) -> Node:
-    """The versions and their scores, and the runs of the monitor and what they found."""
+def history_section(report: ReportData) -> Node:
+    """Return the versions with their scores, the runs of the monitor, and the quality in production."""
     return h.section("#history")[
         h.h2["History"],
         h.h3["Versions"],
-        _versions(review),
+        _versions(report),
         h.h3["Runs of the monitor"],
-        [note(said) for said in review.notes],
-        _runs(review.runs) if review.runs else note("None is known yet."),
-        _quality(review.latest, review),
+        [note(text) for text in report.run_notes],
+        _runs(report.runs) if report.runs else note("None is known yet."),
+        _quality(report.latest_run, report),
     ]
 
 
-def _versions(review: Review) -> Node:
-    known, saved = review.versions, [one.saved for one in review.versions]
+def _versions(report: ReportData) -> Node:
+    versions = report.versions
+    skills = [version.skill for version in versions]
     rows = [
         (
-            h.code[one.name],
-            mark("in use") if one.in_use else mark("falls short", bad=True) if one.shortcomings else "",
-            one.rows,
-            *figures(review.shown, one.scores)[1:],
-            f"{one.saved:.1%}",
+            h.code[version.name],
+            badge("current") if version.is_current else badge("falls short", bad=True) if version.failures else "",
+            version.rows,
+            *figures(report.metrics, version.scores)[1:],
+            f"{version.skill:.1%}",
         )
-        for one in reversed(known)
+        for version in reversed(versions)
     ]
-    table = table_of("Versions", ("version", "", "learnt from", *headings(review.shown)[1:], "saved"), rows, texts=2)
-    if len(known) < 2:
+    names = ("version", "", "learnt from", *headings(report.metrics)[1:], "saved")
+    table = table_of("Versions", names, rows, text_columns=2)
+    if len(versions) < 2:
         return table
-    in_use, gate = [place for place, one in enumerate(known) if one.in_use], review.settings.gate.margin
-    line = Chart(
+    current = [index for index, version in enumerate(versions) if version.is_current]
+    min_skill = report.settings.gate.min_skill
+    chart = Chart(
         "What each version saves of the baseline's loss",
-        f"Line of {counted(len(known), 'version')}; the latest saves {saved[-1]:.1%}.",
-        course(saved, [one.name[-8:] for one in known], in_use, "share saved", gate),
-        keys=(Key("bad", "gate", APART),),
-        note="Each was judged on the test part of its day. The ring marks the version in use.",
+        f"Line of {pluralize(len(versions), 'version')}; the latest saves {skills[-1]:.1%}.",
+        line_chart(skills, [version.name[-8:] for version in versions], current, "share saved", min_skill),
+        legend=(LegendEntry("bad", "gate", REFERENCE_DASH),),
+        note="Each was judged on the test split of its day. The ring marks the current version.",
     )
-    return [figure_of(line, level=None), table]
+    return [figure_of(chart, level=None), table]
 
 
-def _quality(run: Run | None, review: Review) -> Node:
+def _quality(run: Run | None, report: ReportData) -> Node:
     if run is None or run.quality is None:
         return None
-    named = {"as promised": run.quality.promised, "in production": run.quality.live} | run.quality.slices
-    rows = [(name, *figures(review.shown, scores)) for name, scores in named.items()]
+    scores_by_name = {"as promised": run.quality.promised, "in production": run.quality.live} | run.quality.slices
+    rows = [(name, *figures(report.metrics, scores)) for name, scores in scores_by_name.items()]
     return [
         h.h3["Answers of the latest window whose truth is known"],
-        table_of("Quality in production", ("rows", "number", *headings(review.shown)[1:]), rows),
+        table_of("Quality in production", ("rows", "number", *headings(report.metrics)[1:]), rows),
     ]
 
 
 def _runs(runs: list[Run]) -> Node:
     rows = [
         (
-            h.span(".day")[day(run.time)],
-            mark(run.said, bad=True) if run.outcome != "fine" else run.said,
-            run.reason or "; ".join(breach.sentence for breach in run.breaches[:3]) or "nothing is broken",
+            h.span(".day")[format_time(run.time)],
+            badge(run.summary, bad=True) if run.outcome != "fine" else run.summary,
+            run.reason or "; ".join(violation.sentence for violation in run.violations[:3]) or "nothing is broken",
             run.window.rows,
             h.code[run.artifact[-8:]],
         )
         for run in reversed(runs)
     ]
-    headings = ("time", "outcome", "what was found", "rows", "version")
-    table = table_of("Runs of the monitor", headings, rows, texts=3, folded=LATEST)
-    could = [run for run in runs if run.columns]
-    if len(could) < 2:
+    names = ("time", "outcome", "what was found", "rows", "version")
+    table = table_of("Runs of the monitor", names, rows, text_columns=3, open_rows=OPEN_RUNS)
+    runs_with_columns = [run for run in runs if run.columns]
+    if len(runs_with_columns) < 2:
         return table
-    worst = [run.worst for run in could]
-    line = Chart(
+    ratios = [run.max_drift_ratio for run in runs_with_columns]
+    dates = [run.time[5:10] for run in runs_with_columns]
+    chart = Chart(
         "The column that moved most in each run",
-        f"Line of {len(could)} runs; in the latest, the column that moved most used {worst[-1]:.0%} of its allowance.",
-        course(worst, [run.time[5:10] for run in could], [], "divergence, as a multiple of what is allowed", 1.0),
-        keys=(Key("bad", "allowed", APART),),
+        f"Line of {len(ratios)} runs; in the latest, the column that moved most used {ratios[-1]:.0%} "
+        "of its allowance.",
+        line_chart(ratios, dates, [], "divergence, as a multiple of what is allowed", 1.0),
+        legend=(LegendEntry("bad", "allowed", REFERENCE_DASH),),
     )
-    return [figure_of(line, level=None), table]
+    return [figure_of(chart, level=None), table]

@@ -1,4 +1,4 @@
-"""Put results into words: tables for the terminal, and a summary in Markdown."""
+"""Format results: tables for the terminal, and a summary in Markdown."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,30 +9,30 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlkeel.config import KeptSettings, read_settings
+from mlkeel.config import VersionSettings, read_settings
+from mlkeel.contract.messages import number
 from mlkeel.contract.suites import Contract, read_contract
-from mlkeel.contract.validate import Finding, check
-from mlkeel.contract.wording import number
+from mlkeel.contract.validate import ExpectationResult, check
 from mlkeel.registry.artifact import current
-from mlkeel.registry.revision import shown_commit
+from mlkeel.registry.revision import short_commit
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric, Scores, figures, headings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlkeel.adopt.columns import Decision
+    from mlkeel.adopt.infer_roles import RoleDecision
     from mlkeel.registry.versions import Version
-    from mlkeel.testing.prove import Proof
+    from mlkeel.testing.prove import FaultResult
 
-SHOWN = 60  # columns
-ROOMY = 1_000  # letters in a line, more than any table has
+MAX_COLUMNS = 60  # of a user's table that are listed
+UNLIMITED_WIDTH = 1_000  # letters in a line, more than any table has
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
-    """One line for the model, one for the baseline and one for each slice."""
+    """Return the scores: a row for the model, one for the baseline and one for each slice."""
     table = Table(box=box.SIMPLE)
-    table.add_column("test part")
+    table.add_column("test split")
     for heading in headings(evaluation.metrics):
         table.add_column(heading, justify="right")
     rows = {"model": evaluation.model, "baseline": evaluation.baseline, **evaluation.slices}
@@ -41,131 +41,135 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     return table
 
 
-def decisions_table(decisions: "dict[str, Decision]", title: str) -> Table:
-    """One line for each column, with its role and the reason; what is no feature is dimmed."""
+def decisions_table(decisions: "dict[str, RoleDecision]", title: str) -> Table:
+    """Return a row for each column, with its role and the reason; columns that are no features are dimmed."""
     table = Table("column", "role", "because", box=box.SIMPLE, title=escape(title), title_justify="left")
-    for name, decision in list(decisions.items())[:SHOWN]:
+    for name, decision in list(decisions.items())[:MAX_COLUMNS]:
         style = "bold" if decision.role == "target" else None if decision.is_feature else "dim"
         table.add_row(escape(name), decision.role, escape(decision.reason), style=style)
-    if len(decisions) > SHOWN:
-        table.add_row("…", "", f"{len(decisions) - SHOWN:,} columns more, see conf/params.yaml")
+    if len(decisions) > MAX_COLUMNS:
+        table.add_row("…", "", f"{len(decisions) - MAX_COLUMNS:,} columns more, see conf/params.yaml")
     return table
 
 
 def changes_table(changes: dict[Path, tuple[int, int]]) -> Table:
-    """One line for each file that changes."""
+    """Return a row for each changed file, with the numbers of added and removed lines."""
     table = Table("file", box=box.SIMPLE)
     for heading in ("lines +", "lines -"):
         table.add_column(heading, justify="right")
-    for path, (gained, lost) in changes.items():
-        table.add_row(escape(path.as_posix()), f"{gained:,}", f"{lost:,}")
+    for path, (added, removed) in changes.items():
+        table.add_row(escape(path.as_posix()), f"{added:,}", f"{removed:,}")
     return table
 
 
-def proof_table(proofs: "list[Proof]") -> Table:
-    """One line for each fault: where it was planted, and what caught it."""
+def proof_table(proofs: "list[FaultResult]") -> Table:
+    """Return a row for each planted fault: where it was planted, and what caught it."""
     table = Table("fault", "planted in", "caught by", box=box.SIMPLE)
     table.add_column("seconds", justify="right")
     for proof in proofs:
         style: str | None
         if proof.crash is not None:
-            caught, style = f"could not be planted ({proof.crash})", "bold red"
+            caught_by = f"could not be planted ({proof.crash})"
+            style = "bold red"
         elif proof.caught_by is None:
-            caught, style = "does not apply here", "dim"
+            caught_by = "does not apply here"
+            style = "dim"
         else:
-            caught, style = proof.caught_by or "nothing: MISSED", None if proof.caught_by else "bold red"
-        table.add_row(escape(proof.fault), escape(proof.place), escape(caught), f"{proof.seconds:.1f}", style=style)
+            caught_by = proof.caught_by or "nothing: MISSED"
+            style = None if proof.caught_by else "bold red"
+        table.add_row(escape(proof.fault), escape(proof.place), escape(caught_by), f"{proof.seconds:.1f}", style=style)
     return table
 
 
 def versions_table(versions: "list[Version]", metrics: Sequence[Metric], console: Console) -> Table:
-    """One line for each version: its scores on its own test part, what it is from, and whether it is or was in use.
+    """Return a row for each version: its scores on its own test split, its origin, and whether it is or was current.
 
-    Columns that the console has no room for are left out, and said to be; when one was made stands in its name too.
+    Columns that do not fit the console are left out, which a caption says; the name of a version holds its time too.
     """
-    scored = headings(metrics)
-    names = ["version", "made", *scored, "data", "commit", "gate", "in use"]
+    score_names = headings(metrics)
+    names = ["version", "made", *score_names, "data", "commit", "gate", "current"]
     left_out: list[str] = []
-    for name in (None, "commit", "data", "made", *scored[:1:-1], scored[0], "gate", *scored[1:2]):
+    for name in (None, "commit", "data", "made", *score_names[:1:-1], score_names[0], "gate", *score_names[1:2]):
         left_out += [name] if name else []
-        table = _versions(versions, metrics, [heading for heading in names if heading not in left_out])
-        if console.measure(table, options=console.options.update(width=ROOMY)).maximum <= console.width:
+        table = _versions_table(versions, metrics, [heading for heading in names if heading not in left_out])
+        if console.measure(table, options=console.options.update(width=UNLIMITED_WIDTH)).maximum <= console.width:
             break
-    faults = [f"{one.version}: {one.fault}" for one in versions if one.fault]
+    notes = [f"{version.version}: {version.error}" for version in versions if version.error]
     if left_out:
-        faults.append(f"No room for: {', '.join(left_out)}. A wider window, or --json, shows all.")
-    table.caption, table.caption_justify = escape("\n".join(faults)) or None, "left"
+        notes.append(f"No room for: {', '.join(left_out)}. A wider window, or --json, shows all.")
+    table.caption = escape("\n".join(notes)) or None
+    table.caption_justify = "left"
     return table
 
 
-def _versions(versions: "list[Version]", metrics: Sequence[Metric], names: list[str]) -> Table:
-    table, scored = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True), headings(metrics)
+def _versions_table(versions: "list[Version]", metrics: Sequence[Metric], names: list[str]) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
+    score_names = headings(metrics)
     for heading in names:
-        table.add_column(heading, justify="right" if heading in scored else "left", no_wrap=True)
-    for one in versions:
-        cells = {"version": escape(one.version), "gate": "damaged"}
-        if not one.fault:
-            passed = f"fell short ({len(one.shortcomings)})" if one.shortcomings else "passed"
-            used = "yes" if one.in_use else f"until {_moment(one.until)[5:]}" if one.until else ""
-            values = f"{sum(one.rows.values()):,}", *figures(metrics, Scores.model_validate(one.scores))[1:]
-            cells |= dict(zip(scored, values, strict=True)) | {"made": _moment(one.created), "data": one.data[:8]}
-            cells |= {"commit": shown_commit(one.commit), "gate": passed, "in use": used}
-        table.add_row(*[cells.get(heading, "") for heading in names], style="dim" if one.fault else None)
+        table.add_column(heading, justify="right" if heading in score_names else "left", no_wrap=True)
+    for version in versions:
+        cells = {"version": escape(version.version), "gate": "damaged"}
+        if not version.error:
+            gate = f"fell short ({len(version.failures)})" if version.failures else "passed"
+            usage = "yes" if version.is_current else f"until {_format_time(version.until)[5:]}" if version.until else ""
+            scores = f"{sum(version.rows.values()):,}", *figures(metrics, Scores.model_validate(version.scores))[1:]
+            cells |= dict(zip(score_names, scores, strict=True))
+            cells |= {"made": _format_time(version.created), "data": version.data[:8]}
+            cells |= {"commit": short_commit(version.commit), "gate": gate, "current": usage}
+        table.add_row(*[cells.get(heading, "") for heading in names], style="dim" if version.error else None)
     return table
 
 
-def _moment(time: str) -> str:
+def _format_time(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
 def summary(root: Path, load: Callable[[Path, Contract], "pd.DataFrame"]) -> str:
-    """The card of the model in use and the report on the table of the project in `root`, in Markdown.
+    """Return the card of the current version and the report on the table of the project in `root`, in Markdown.
 
     Raises:
-        InputError: no model is in use, or the settings, the contract or the table cannot be read.
+        InputError: there is no current version, or the settings, the contract or the table cannot be read.
     """
     card = (current(root / "artifacts") / "MODEL_CARD.md").read_text(encoding="utf-8")
-    contract, source = (
-        read_contract(root / "expectations"),
-        read_settings(root / "conf" / "params.yaml", KeptSettings).data.path,
-    )
+    contract = read_contract(root / "expectations")
+    source = read_settings(root / "conf" / "params.yaml", VersionSettings).data.path
     table = load(root / source, contract)
-    findings = [*check(table, contract.features), *check(table, contract.dataset)]
-    return f"{card}\n{data_report(table, findings, str(source))}"
+    results = [*check(table, contract.features), *check(table, contract.dataset)]
+    return f"{card}\n{data_report(table, results, str(source))}"
 
 
-def data_report(table: "pd.DataFrame", findings: list[Finding], source: str) -> str:
-    """What the contract says of `table`, shape (n, columns), and what stands in each column, in Markdown."""
-    broken = [finding for finding in findings if not finding.passed]
-    said = [f"- {_cell(one.sentence)}{'' if one.critical else ' (warning)'}" for one in broken]
+def data_report(table: "pd.DataFrame", results: list[ExpectationResult], source: str) -> str:
+    """Return the broken expectations on `table`, shape (n, columns), and a summary of each column, in Markdown."""
+    broken = [result for result in results if not result.passed]
+    violations = [f"- {_cell(result.sentence)}{'' if result.critical else ' (warning)'}" for result in broken]
     rows = [
-        (name, column.dtype, f"{column.isna().sum():,}", f"{column.nunique():,}", _typical(column))
+        (name, column.dtype, f"{column.isna().sum():,}", f"{column.nunique():,}", _typical_values(column))
         for name, column in table.items()
     ]
     return "\n".join(
         [
             f"# Data: {source}\n",
-            f"{len(table):,} rows; {len(findings) - len(broken):,} of {len(findings):,} expectations hold.",
-            *said,
+            f"{len(table):,} rows; {len(results) - len(broken):,} of {len(results):,} expectations hold.",
+            *violations,
             "\n| column | type | missing | different | typical |\n|---|---|---:|---:|---|",
             *(f"| {' | '.join(map(_cell, row))} |" for row in rows),
         ]
     )
 
 
-def _typical(column: "pd.Series[Any]") -> str:
+def _typical_values(column: "pd.Series[Any]") -> str:
     present = column.dropna()
     if present.empty:
         return ""
     if present.dtype.kind == "f":
-        low, middle, high = present.quantile([0.05, 0.5, 0.95])
-        return f"{number(middle)}, nine of ten from {number(low)} to {number(high)}"
+        low, median, high = present.quantile([0.05, 0.5, 0.95])
+        return f"{number(median)}, nine of ten from {number(low)} to {number(high)}"
     shares = present.value_counts(normalize=True).head(3)
     if shares.iloc[0] * len(present) < 2:
-        return "all different"  # so each names a record, which is nobody's business
+        return "all different"  # so each value identifies a record, which a report must not show
     return ", ".join(f"{str(value)[:40]} {share:.0%}" for value, share in shares.items())
 
 
 def _cell(text: object) -> str:
-    """Text that cannot end a cell of a table, begin a tag or break the line."""
+    """Escape text so that it cannot end a cell of a table, begin a tag or break the line."""
     return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")

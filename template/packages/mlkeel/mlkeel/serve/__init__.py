@@ -1,1 +1,1 @@
-"""Answer requests over HTTP."""
+"""Serve predictions over HTTP."""

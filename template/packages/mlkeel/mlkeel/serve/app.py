@@ -1,4 +1,4 @@
-"""The API: rows in, answers of the model in use out, what turned out to be true in, and a page to try it."""
+"""The HTTP API: predictions of the current version, feedback about them, health checks, metrics, a page to try it."""
 
 import asyncio
 import contextlib
@@ -14,41 +14,42 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from mlkeel import logs
-from mlkeel.config import Serving, read_serving
+from mlkeel.config import ServerConfig, read_server_config
 from mlkeel.errors import InputError
 from mlkeel.registry.revision import revision
 from mlkeel.serve.description import NOT_RECORDED, RESPONSES, describe, page
-from mlkeel.serve.lifecycle import Lifecycle
-from mlkeel.serve.metrics import Measured, Metrics
+from mlkeel.serve.metrics import Metrics, MetricsMiddleware
+from mlkeel.serve.model_manager import ModelManager
 from mlkeel.serve.monitor_series import MonitorSeries
 from mlkeel.serve.predictions import Predictions
-from mlkeel.store.recorder import Recorder
+from mlkeel.store.prediction_logger import PredictionLogger
 
 
-def build(root: Path, serving: Serving) -> tuple[FastAPI, Lifecycle]:
-    """The application of the project in `root`, and what decides which artifact answers.
+def build(root: Path, server_config: ServerConfig) -> tuple[FastAPI, ModelManager]:
+    """Build the application of the project in `root`, and the manager of the version that it serves.
 
     Raises:
-        InputError: there is no artifact in use, or it cannot be used.
+        InputError: there is no current version, or it cannot be loaded.
     """
-    lifecycle = Lifecycle(root / "artifacts")
-    metrics, about = Metrics(lifecycle), _about(root)
-    recorder = None if serving.api_store == "off" else Recorder(serving, root)
-    predictions = Predictions(lifecycle, metrics, serving, recorder)
-    if recorder:
-        metrics.registry.register(MonitorSeries(recorder))
+    manager = ModelManager(root / "artifacts")
+    metrics = Metrics(manager)
+    project_info = _project_info(root)
+    prediction_logger = None if server_config.api_store == "off" else PredictionLogger(server_config, root)
+    predictions = Predictions(manager, metrics, server_config, prediction_logger)
+    if prediction_logger:
+        metrics.registry.register(MonitorSeries(prediction_logger))
 
     @contextlib.asynccontextmanager
-    async def life(_app: FastAPI) -> AsyncIterator[None]:
-        following = asyncio.create_task(lifecycle.follow(serving.api_poll_seconds))
-        if recorder:
-            recorder.start()
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        watch_task = asyncio.create_task(manager.watch(server_config.api_poll_seconds))
+        if prediction_logger:
+            prediction_logger.start()
         yield
-        following.cancel()
-        if recorder:
-            await asyncio.to_thread(recorder.close)
+        watch_task.cancel()
+        if prediction_logger:
+            await asyncio.to_thread(prediction_logger.close)
 
-    app = FastAPIOffline(title=about["name"], version=about["version"], lifespan=life)
+    app = FastAPIOffline(title=project_info["name"], version=project_info["version"], lifespan=lifespan)
     html, headers = page()
 
     @app.post("/predict", responses=RESPONSES, response_class=Response)
@@ -59,7 +60,7 @@ def build(root: Path, serving: Serving) -> tuple[FastAPI, Lifecycle]:
     @app.post("/feedback", responses=RESPONSES | {409: NOT_RECORDED}, response_class=Response, status_code=202)
     async def feedback(request: Request) -> Response:
         """Tell what turned out to be true of a row that was answered, or of many in an array."""
-        return await predictions.learn(request)
+        return await predictions.feedback(request)
 
     @app.get("/healthz")
     async def alive() -> dict[str, str]:
@@ -69,14 +70,14 @@ def build(root: Path, serving: Serving) -> tuple[FastAPI, Lifecycle]:
     @app.get("/readyz", responses={503: RESPONSES[503]})
     async def ready() -> dict[str, str]:
         """Whether requests are welcome: an artifact is loaded, has answered a row, and nobody asked to stop."""
-        if lifecycle.stopping:
+        if manager.stopping:
             raise HTTPException(503, "Stopping.")
         return {"status": "ready"}
 
     @app.get("/version")
     async def version() -> dict[str, str]:
         """Which code, template, artifact and contract answer."""
-        return about | {"artifact": lifecycle.service.version, "contract": lifecycle.service.contract}
+        return project_info | {"artifact": manager.model.version, "contract": manager.model.contract}
 
     @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def figures() -> Response:
@@ -84,31 +85,32 @@ def build(root: Path, serving: Serving) -> tuple[FastAPI, Lifecycle]:
         return Response(generate_latest(metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
     @app.get("/", include_in_schema=False)
-    async def try_it() -> Response:
+    async def index() -> Response:
         return Response(html, headers=headers)
 
-    app.add_middleware(Measured, metrics, lifecycle, frozenset(getattr(route, "path", "") for route in app.routes))
-    app.openapi = lambda: describe(app, lifecycle.service, serving)  # type: ignore[method-assign] # FastAPI's own way
-    return app, lifecycle
+    paths = frozenset(getattr(route, "path", "") for route in app.routes)
+    app.add_middleware(MetricsMiddleware, metrics, manager, paths)
+    app.openapi = lambda: describe(app, manager.model, server_config)  # type: ignore[method-assign] # as in FastAPI's docs
+    return app, manager
 
 
-def _about(root: Path) -> dict[str, str]:
-    """Name and version of the project, the commit of its code or image, and the template's version."""
+def _project_info(root: Path) -> dict[str, str]:
+    """Return name and version of the project, the commit of its code or image, and the version of the template."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    answers = root / ".copier-answers.yml"
-    made_of: dict[str, Any] = yaml.safe_load(answers.read_text(encoding="utf-8")) if answers.is_file() else {}
+    path = root / ".copier-answers.yml"
+    answers: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {
         "name": str(project["name"]),
         "version": str(project["version"]),
         "commit": revision(root) or "unknown",
-        "template": str(made_of.get("_commit", "unknown")),
+        "template": str(answers.get("_commit", "unknown")),
     }
 
 
 def app() -> FastAPI:
-    """The application of the project in this folder, for `uvicorn --factory --reload`."""
+    """Build the application of the project in this folder, for `uvicorn --factory --reload`."""
     try:
         logs.configure(Path())
-        return build(Path(), read_serving(os.environ))[0]
+        return build(Path(), read_server_config(os.environ))[0]
     except InputError as error:
         raise SystemExit(str(error)) from None

@@ -1,4 +1,4 @@
-"""Describe the API as the contract of the model in use would have it, for its documentation and for its page."""
+"""Describe the API by the contract of the current version: its OpenAPI document, and the headers of its page."""
 
 import base64
 import hashlib
@@ -9,18 +9,18 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from mlkeel.config import Serving
-from mlkeel.contract.request import MOST_REFUSALS, example
-from mlkeel.inference.service import Service
+from mlkeel.config import ServerConfig
+from mlkeel.contract.request import MAX_VIOLATIONS, example
+from mlkeel.inference.loaded_model import LoadedModel
 
-PROBLEM = {
+PROBLEM_SCHEMA = {
     "title": "Problem",
     "type": "object",
     "properties": {"detail": {"type": "string"}},
     "required": ["detail"],
 }
-REFUSAL = {
-    "title": "Refusal",
+VIOLATION_SCHEMA = {
+    "title": "Violation",
     "type": "object",
     "properties": {
         "row": {"type": ["integer", "null"], "description": "Counted from 1."},
@@ -31,13 +31,13 @@ REFUSAL = {
     },
     "required": ["row", "column", "rule", "value", "message"],
 }
-REFUSALS = {
+VIOLATIONS_SCHEMA = {
     "title": "Refusals",
     "type": "object",
-    "properties": {"detail": {"type": "array", "items": REFUSAL, "maxItems": MOST_REFUSALS}},
+    "properties": {"detail": {"type": "array", "items": VIOLATION_SCHEMA, "maxItems": MAX_VIOLATIONS}},
     "required": ["detail"],
 }
-WHY = {
+STATUS_DESCRIPTIONS = {
     400: "This is not JSON",
     401: "No key, or a wrong one",
     408: "The request came too slowly",
@@ -50,13 +50,13 @@ WHY = {
 
 
 def _response(status: int) -> dict[str, Any]:
-    schema = REFUSALS if status == 422 else PROBLEM
-    return {"description": WHY[status], "content": {"application/json": {"schema": schema}}}
+    schema = VIOLATIONS_SCHEMA if status == 422 else PROBLEM_SCHEMA
+    return {"description": STATUS_DESCRIPTIONS[status], "content": {"application/json": {"schema": schema}}}
 
 
-RESPONSES: dict[int | str, dict[str, Any]] = {status: _response(status) for status in WHY}
+RESPONSES: dict[int | str, dict[str, Any]] = {status: _response(status) for status in STATUS_DESCRIPTIONS}
 NOT_RECORDED = RESPONSES[400] | {"description": "Nothing is recorded here"}
-QUEUED = {
+QUEUED_SCHEMA = {
     "title": "Queued",
     "type": "object",
     "properties": {"queued": {"type": "integer", "minimum": 1}},
@@ -64,27 +64,31 @@ QUEUED = {
 }
 
 
-def describe(app: FastAPI, service: Service, serving: Serving) -> dict[str, Any]:
-    """The OpenAPI document of `app` while `service` answers."""
+def describe(app: FastAPI, model: LoadedModel, server_config: ServerConfig) -> dict[str, Any]:
+    """Return the OpenAPI document of `app` while it serves `model`."""
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
-    row, answer = service.schema, service.predictor.kind.answer_schema(service.predictor.answers)
-    schemas = {"Row": row, "Answer": answer, "Feedback": service.truths.schema()}
-    document.setdefault("components", {})["schemas"] = schemas
+    predictor = model.predictor
+    document.setdefault("components", {})["schemas"] = {
+        "Row": model.schema,
+        "Answer": predictor.output_type.output_schema(predictor.output_names),
+        "Feedback": model.feedback.schema(),
+    }
     predict, feedback = (document["paths"][path]["post"] for path in ("/predict", "/feedback"))
-    several = {"minItems": 1, "maxItems": serving.api_max_rows}
-    content = {"schema": _one_or_many("Row", several)}
-    if not service.rules.refusals([shown := example(row)]):
-        content["example"] = shown
+    row_limits = {"minItems": 1, "maxItems": server_config.api_max_rows}
+    content = {"schema": _one_or_many("Row", row_limits)}
+    example_row = example(model.schema)
+    if not model.validator.violations([example_row]):
+        content["example"] = example_row
     predict["requestBody"] = {"required": True, "content": {"application/json": content}}
     predict["responses"]["200"] = {
         "description": "The answer for a row, or the answers for an array of rows",
         "content": {"application/json": {"schema": _one_or_many("Answer", {})}},
     }
-    content = {"schema": _one_or_many("Feedback", several)}
+    content = {"schema": _one_or_many("Feedback", row_limits)}
     feedback["requestBody"] = {"required": True, "content": {"application/json": content}}
-    queued = {"application/json": {"schema": QUEUED}}
+    queued = {"application/json": {"schema": QUEUED_SCHEMA}}
     feedback["responses"]["202"] = {"description": "It will be recorded", "content": queued}
-    if serving.api_keys:
+    if server_config.api_keys:
         scheme = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
         document["components"]["securitySchemes"] = {"key": scheme}
         predict["security"] = feedback["security"] = [{"key": []}]
@@ -92,12 +96,12 @@ def describe(app: FastAPI, service: Service, serving: Serving) -> dict[str, Any]
 
 
 def _one_or_many(name: str, limits: dict[str, int]) -> dict[str, Any]:
-    one = {"$ref": f"#/components/schemas/{name}"}
-    return {"anyOf": [one, {"type": "array", "items": one, **limits}]}
+    reference = {"$ref": f"#/components/schemas/{name}"}
+    return {"anyOf": [reference, {"type": "array", "items": reference, **limits}]}
 
 
 def page() -> tuple[str, dict[str, str]]:
-    """The page to try the API, and headers by which a browser runs nothing but what stands there."""
+    """Return the page to try the API, and headers that keep a browser from running any other code."""
     html = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     policy = {
         "default-src": "'none'",
@@ -116,6 +120,6 @@ def page() -> tuple[str, dict[str, str]]:
 
 
 def _hash(html: str, tag: str) -> str:
-    """The hash of the only element `tag`, which has no attributes, as Content Security Policy Level 3 writes it."""
+    """Return the hash of the only element `tag`, which has no attributes, as Content Security Policy Level 3 has it."""
     (content,) = re.findall(rf"<{tag}>(.*)</{tag}>", html, flags=re.DOTALL)
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

@@ -1,1 +1,1 @@
-"""Where answered rows are recorded."""
+"""Store predictions, violations, feedback and runs of the monitor in a database."""

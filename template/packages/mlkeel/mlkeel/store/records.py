@@ -1,7 +1,7 @@
-"""What is recorded of a request: rows of the store's tables as JSON, without what is private.
+"""Turn what is recorded of a request into rows of the store's tables, as JSON and without private values.
 
-They are written out while the request is answered. That costs it microseconds; a thread that did it later for hundreds
-of requests at once would let the next ones wait for milliseconds.
+The JSON is written while the request is handled. That takes microseconds; a thread that did it later for hundreds of
+requests at once would delay the next ones by milliseconds.
 """
 
 import itertools
@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
-from mlkeel.contract.request import Refusal, Row
-from mlkeel.inference.service import Service
+from mlkeel.contract.request import Row, Violation
+from mlkeel.inference.loaded_model import LoadedModel
 
-LARGE = 2**20  # bytes of a batch, and one entry more
+MAX_BATCH_BYTES = 2**20  # a batch exceeds it by less than one entry
 
 
 class Entry(NamedTuple):
-    """Rows of one table: JSON arrays with a comma between two."""
+    """Rows of one table of the store: JSON arrays, separated by commas."""
 
     table: str
     rows: int
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Batch:
-    """Rows of one table as a line: its name, a tab, and a JSON array of arrays."""
+    """Rows of one table of the store, as a line: the name of the table, a tab, and a JSON array of arrays."""
 
     line: bytes
     rows: int
@@ -40,16 +40,16 @@ class Batch:
 
 
 def batches(entries: Iterable[Entry]) -> list[Batch]:
-    """Entries put together, as few lines as can be without one that is very long."""
-    made: list[Batch] = []
+    """Combine entries into batches by table, as few as can be without one that is very large."""
+    complete: list[Batch] = []
     waiting: dict[str, list[Entry]] = defaultdict(list)
     sizes: dict[str, int] = defaultdict(int)
     for entry in entries:
         waiting[entry.table].append(entry)
         sizes[entry.table] += len(entry.body)
-        if sizes[entry.table] > LARGE:
-            made.append(_batch(waiting.pop(entry.table), sizes.pop(entry.table)))
-    return made + [_batch(together, sizes[table]) for table, together in waiting.items()]
+        if sizes[entry.table] > MAX_BATCH_BYTES:
+            complete.append(_batch(waiting.pop(entry.table), sizes.pop(entry.table)))
+    return complete + [_batch(rest, sizes[table]) for table, rest in waiting.items()]
 
 
 def _batch(entries: list[Entry], size: int) -> Batch:
@@ -58,34 +58,49 @@ def _batch(entries: list[Entry], size: int) -> Batch:
 
 
 class Records:
-    """Writes the records of one process, each under a number of its own."""
+    """Writes the records of one process, each with a number that is unique together with the writer's."""
 
     def __init__(self, hash_key: str) -> None:
-        """Take the key for what is hashed, or draw one; with another key, equal values have other hashes."""
+        """Set the key of the hashes, or draw one; equal values have equal hashes only under the same key."""
         self.writer = secrets.randbits(62)
         self._numbers = itertools.count(1)
         self._key = blake2b(hash_key.encode() or secrets.token_bytes(32)).digest()
 
-    def answered(self, service: Service, rows: list[Row], outputs: list[bytes], request: str, began: float) -> Entry:
-        """Rows and their `outputs`, which are JSON; `began` is when they came, by `time.perf_counter`."""
-        now, taken, said = time.time(), round((time.perf_counter() - began) * 1000, 3), []
-        for place, row in enumerate(rows):
-            features: dict[str, Any] = {name: row[name] for name in service.kept}
-            for name in service.hashed:
+    def prediction_entry(
+        self, model: LoadedModel, rows: list[Row], outputs: list[bytes], request: str, started: float
+    ) -> Entry:
+        """Return the entry of predicted rows.
+
+        Args:
+            model: what predicted them.
+            rows: n rows of the request, as they were sent.
+            outputs: n outputs of the model, as JSON.
+            request: the id of the request.
+            started: when the request came, by `time.perf_counter`.
+        """
+        now = time.time()
+        milliseconds = round((time.perf_counter() - started) * 1000, 3)
+        records = []
+        for index, row in enumerate(rows):
+            features: dict[str, Any] = {name: row[name] for name in model.recorded_columns}
+            for name in model.hashed_columns:
                 features[name] = self._hash(name, row[name])
-            told = (to_json(features).decode(), outputs[place].decode())
-            number = next(self._numbers)
-            said.append(to_json((self.writer, number, now, request, place + 1, service.version, *told, taken)))
-        return Entry("predictions", len(said), b",".join(said))
+            documents = (to_json(features).decode(), outputs[index].decode())
+            key = (self.writer, next(self._numbers))
+            records.append(to_json((*key, now, request, index + 1, model.version, *documents, milliseconds)))
+        return Entry("predictions", len(records), b",".join(records))
 
-    def refused(self, request: str, refusals: list[Refusal]) -> Entry:
-        """What broke the contract, without the values."""
-        rows = [(request, one.row, one.column, one.rule, one.message.replace("\0", "\ufffd")) for one in refusals]
-        return self._entry("refusals", rows)
+    def violation_entry(self, request: str, violations: list[Violation]) -> Entry:
+        """Return the entry of violations of the contract, without the values."""
+        rows = [
+            (request, violation.row, violation.column, violation.rule, violation.message.replace("\0", "\ufffd"))
+            for violation in violations
+        ]
+        return self._entry("violations", rows)
 
-    def learnt(self, truths: list[tuple[str, int, Any]]) -> Entry:
-        """What turned out to be true of the rows of earlier requests."""
-        rows = [(request.replace("\0", "\ufffd"), row, to_json(truth).decode()) for request, row, truth in truths]
+    def feedback_entry(self, feedback: list[tuple[str, int, Any]]) -> Entry:
+        """Return the entry of true targets; each comes with the request and the number of the row that it is about."""
+        rows = [(request.replace("\0", "\ufffd"), row, to_json(target).decode()) for request, row, target in feedback]
         return self._entry("feedback", rows)
 
     def _entry(self, table: str, rows: list[tuple[Any, ...]]) -> Entry:

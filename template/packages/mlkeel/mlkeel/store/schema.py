@@ -1,4 +1,4 @@
-"""The tables of the store, how they are made, and how a batch of rows enters one."""
+"""Define the tables of the store, create them, and build the statement that inserts a batch of rows."""
 
 from typing import Any
 
@@ -29,10 +29,10 @@ METADATA = MetaData()
 
 
 def _table(name: str, *columns: Column[Any]) -> Table:
-    """A table of what a process wrote, each row under a number of its own, so that none is kept twice."""
+    """Define a table whose rows are identified by writer and number, so that none is stored twice."""
     keys = (Column(key, BigInteger, primary_key=True, autoincrement=False) for key in ("writer", "number"))
-    when = Column("time", Double, nullable=False, index=True)  # seconds since 1970
-    return Table(name, METADATA, *keys, when, Column("request", String(64), nullable=False), *columns)
+    time = Column("time", Double, nullable=False, index=True)  # seconds since 1970
+    return Table(name, METADATA, *keys, time, Column("request", String(64), nullable=False), *columns)
 
 
 PREDICTIONS = _table(
@@ -43,11 +43,11 @@ PREDICTIONS = _table(
     Column("output", Text, nullable=False),  # JSON
     Column("milliseconds", Double, nullable=False),
 )
-REFUSALS = _table(
-    "refusals", Column("row", Integer), Column("column", Text), Column("rule", Text), Column("message", Text)
+VIOLATIONS = _table(
+    "violations", Column("row", Integer), Column("column", Text), Column("rule", Text), Column("message", Text)
 )
 FEEDBACK = _table("feedback", Column("row", Integer, nullable=False), Column("truth", Text, nullable=False))
-Index("ix_feedback_request", FEEDBACK.c.request, FEEDBACK.c.row)  # one for predictions would double what a row costs
+Index("ix_feedback_request", FEEDBACK.c.request, FEEDBACK.c.row)  # one for predictions would double the cost of a row
 RUNS = Table(
     "runs",
     METADATA,
@@ -58,27 +58,27 @@ RUNS = Table(
 )
 
 
-def insertion(table: Table, dialect: str) -> Insert:
-    """The statement that takes a JSON array of rows apart, and adds those that are new."""
+def insert_statement(table: Table, dialect: str) -> Insert:
+    """Return the statement that inserts the new rows of a JSON array of arrays, the parameter `rows`."""
     if dialect == "sqlite":
-        each = func.json_each(bindparam("rows", type_=Text)).table_valued("value")
-        values: list[Any] = [func.json_extract(each.c.value, f"$[{place}]") for place in range(len(table.columns))]
-        new: Any = sqlite.insert(table)
+        row = func.json_each(bindparam("rows", type_=Text)).table_valued("value")
+        values: list[Any] = [func.json_extract(row.c.value, f"$[{index}]") for index in range(len(table.columns))]
+        insert: Any = sqlite.insert(table)
     else:
-        each = func.json_array_elements(cast(bindparam("rows", type_=Text), JSON)).table_valued("value")
-        texts = [each.c.value.op("->>")(place) for place in range(len(table.columns))]
+        row = func.json_array_elements(cast(bindparam("rows", type_=Text), JSON)).table_valued("value")
+        texts = [row.c.value.op("->>")(index) for index in range(len(table.columns))]
         values = [cast(text, column.type) for text, column in zip(texts, table.columns, strict=True)]
-        new = postgresql.insert(table)
-    taken = select(*values).where(true())  # SQLite cannot tell ON CONFLICT from a join without a WHERE
-    statement: Insert = new.from_select(table.columns.keys(), taken).on_conflict_do_nothing()
+        insert = postgresql.insert(table)
+    rows = select(*values).where(true())  # SQLite cannot tell ON CONFLICT from a join without a WHERE
+    statement: Insert = insert.from_select(table.columns.keys(), rows).on_conflict_do_nothing()
     return statement.execution_options(preserve_rowcount=True)
 
 
-def make_missing(engine: Engine) -> None:
-    """Make the tables and indexes that are missing, which another process may be making at the same moment.
+def create_missing(engine: Engine) -> None:
+    """Create the tables and indexes that are missing, which another process may create at the same moment.
 
     Raises:
-        SQLAlchemyError: something cannot be made, and nobody else made anything either.
+        SQLAlchemyError: a table cannot be created, and no other process created anything either.
     """
     missing = _missing(engine)
     while missing:
@@ -88,21 +88,22 @@ def make_missing(engine: Engine) -> None:
                 item.create(engine, checkfirst=True)
             except SQLAlchemyError as error:
                 failure = error
-        before, missing = missing, _missing(engine)
-        if before.keys() == missing.keys():
-            if failure and any(isinstance(item, Table) for item in missing.values()):
+        still_missing = _missing(engine)
+        if still_missing.keys() == missing.keys():
+            if failure and any(isinstance(item, Table) for item in still_missing.values()):
                 raise failure
-            return  # without an index it is slower, and whose tables they are may forbid it
+            return  # without an index the store is slower; the owner of the tables may forbid one
+        missing = still_missing
 
 
 def _missing(engine: Engine) -> dict[str, Table | Index]:
-    """The tables and indexes that are not there, by their names; a table is made with its indexes."""
+    """Return the tables and indexes that are missing, by name; a table is created with its indexes."""
     inspector = inspect(engine)
-    absent: dict[str, Table | Index] = {}
+    missing: dict[str, Table | Index] = {}
     for table in METADATA.sorted_tables:
         if not inspector.has_table(table.name):
-            absent[table.name] = table
+            missing[table.name] = table
             continue
-        there = {index["name"] for index in inspector.get_indexes(table.name)}
-        absent |= {str(index.name): index for index in table.indexes if index.name not in there}
-    return absent
+        existing = {index["name"] for index in inspector.get_indexes(table.name)}
+        missing |= {str(index.name): index for index in table.indexes if index.name not in existing}
+    return missing

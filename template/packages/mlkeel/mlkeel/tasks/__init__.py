@@ -1,1 +1,1 @@
-"""What a model is asked to predict, a class or a number, and how well it does."""
+"""Tasks: classification and regression, with their outputs, metrics, baselines and evaluation."""

@@ -5,39 +5,43 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mlkeel.tasks import class_targets, classes
-from mlkeel.tasks.answers import AnswerKind, Answers, Truth
+from mlkeel.tasks import class_outputs, class_target_checks
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric, Scores
-from mlkeel.tasks.task import Targets
+from mlkeel.tasks.outputs import Outputs, OutputType, Targets
+from mlkeel.tasks.task import TargetChecks
 
-NATS = 2.0  # that a model must save on the test part in all; less can be chance
-
-
-def accuracy(probabilities: Answers, truth: Truth) -> float:
-    """The share of rows whose likeliest class is the true one."""
-    return float((probabilities.argmax(axis=1) == truth).mean())
+MIN_TOTAL_GAIN_NATS = 2.0  # of log loss, over all test rows; less can be chance
 
 
-def macro_f1(probabilities: Answers, truth: Truth) -> float | None:
-    """The mean over classes of the harmonic mean of precision and recall; None where all rows are of one class."""
+def accuracy(probabilities: Outputs, y_true: Targets) -> float:
+    """Return the share of rows whose likeliest class is the true one."""
+    return float((probabilities.argmax(axis=1) == y_true).mean())
+
+
+def macro_f1(probabilities: Outputs, y_true: Targets) -> float | None:
+    """Return the mean over classes of the harmonic mean of precision and recall; None if all rows are of one class."""
     from sklearn.metrics import f1_score
 
-    if len(np.unique(truth)) < 2:
+    if len(np.unique(y_true)) < 2:
         return None
-    return float(f1_score(truth, probabilities.argmax(axis=1), average="macro", zero_division=0.0))
+    return float(f1_score(y_true, probabilities.argmax(axis=1), average="macro", zero_division=0.0))
 
 
-def log_losses(probabilities: Answers, truth: Truth) -> npt.NDArray[np.float64]:
-    """What each of n answers costs, in nats, shape (n,); rows are scaled to sum to 1, which single precision misses."""
-    own = probabilities[np.arange(len(truth)), truth].astype(np.float64)
-    costs: npt.NDArray[np.float64] = -np.log(np.maximum(own / probabilities.sum(axis=1, dtype=np.float64), 1e-12))
-    return costs
+def log_losses(probabilities: Outputs, y_true: Targets) -> npt.NDArray[np.float64]:
+    """Return the log loss of each of n rows, in nats, shape (n,).
+
+    Each row is scaled to sum to 1, since probabilities in single precision do so only roughly.
+    """
+    of_true_class = probabilities[np.arange(len(y_true)), y_true].astype(np.float64)
+    totals = probabilities.sum(axis=1, dtype=np.float64)
+    losses: npt.NDArray[np.float64] = -np.log(np.maximum(of_true_class / totals, 1e-12))
+    return losses
 
 
-def log_loss(probabilities: Answers, truth: Truth) -> float:
-    """Mean negative log-likelihood, in nats."""
-    return float(log_losses(probabilities, truth).mean())
+def log_loss(probabilities: Outputs, y_true: Targets) -> float:
+    """Return the mean negative log-likelihood, in nats."""
+    return float(log_losses(probabilities, y_true).mean())
 
 
 ACCURACY = Metric("accuracy", accuracy, greater_is_better=True)
@@ -48,50 +52,50 @@ METRICS = (ACCURACY, MACRO_F1, LOG_LOSS)
 
 @dataclass(frozen=True)
 class Classification:
-    """Tell which of several classes a row is of."""
+    """Predict the probability of each class of the target."""
 
     name: str = "classification"
-    baseline_words: str = "with the shares of the classes in training"
-    error_words: str = "the share of wrong answers"
+    baseline_description: str = "with the shares of the classes in training"
+    error_name: str = "the share of wrong answers"
 
     @property
-    def kind(self) -> AnswerKind:
+    def output_type(self) -> OutputType:
         """The probability of each class."""
-        return classes
+        return class_outputs
 
     @property
-    def targets(self) -> Targets:
-        """Columns of a few texts."""
-        return class_targets
+    def target_checks(self) -> TargetChecks:
+        """Checks of a target with classes."""
+        return class_target_checks
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Accuracy, by which slices are judged, macro F1, and log loss, by which models are.
+        """Accuracy, by which slices are evaluated, macro F1, and log loss, by which models are.
 
-        Accuracy would not do for a gate: where one class is rare, a good model may not change a single answer.
+        Accuracy is no primary metric: where one class is rare, a good model may predict the same class in every row.
         """
         return METRICS
 
-    def baseline(self, seen: Truth, rows: int, answers: int) -> Answers:
-        """How often each class was seen in training, shape (rows, answers)."""
-        shares = np.bincount(seen, minlength=answers) / len(seen)
+    def baseline(self, y_train: Targets, rows: int, width: int) -> Outputs:
+        """Predict the frequencies of the classes in training, shape (rows, width)."""
+        shares = np.bincount(y_train, minlength=width) / len(y_train)
         return np.tile(shares, (rows, 1))
 
     def could_be_chance(self, evaluation: Evaluation) -> bool:
-        """Whether it saves so little on so few rows that it may know nothing."""
-        return (evaluation.baseline_loss - evaluation.loss) * evaluation.model.rows < NATS
+        """Return whether the gain over the baseline, on so few rows, may be chance."""
+        return (evaluation.baseline_loss - evaluation.loss) * evaluation.model.rows < MIN_TOTAL_GAIN_NATS
 
     def error(self, scores: Scores) -> float:
-        """The share of wrong answers."""
+        """Return the share of wrong predictions."""
         return 1 - scores["accuracy"]
 
-    def most_error(self, promised: Scores, rows: int, chance: float) -> float:
-        """The error that `rows` rows exceed with the probability `chance` if the model is as good as `promised`.
+    def error_limit(self, reference: Scores, rows: int, false_alarm_rate: float) -> float:
+        """Return the error that a model as good as in `reference` exceeds on `rows` rows at `false_alarm_rate`.
 
-        Both are samples, so the number of wrong answers follows a beta-binomial distribution (with the prior of
+        Both are samples, so the number of wrong predictions follows a beta-binomial distribution (with the prior of
         Jeffreys).
         """
         from scipy.stats import betabinom
 
-        wrong = round(self.error(promised) * promised.rows)
-        return float(betabinom.isf(chance, rows, wrong + 0.5, promised.rows - wrong + 0.5)) / rows
+        wrong = round(self.error(reference) * reference.rows)
+        return float(betabinom.isf(false_alarm_rate, rows, wrong + 0.5, reference.rows - wrong + 0.5)) / rows

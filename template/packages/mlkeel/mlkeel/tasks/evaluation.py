@@ -1,4 +1,4 @@
-"""Judge answers: overall, against a trivial baseline, and slice by slice."""
+"""Evaluate predictions: overall, against a trivial baseline, and slice by slice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlkeel.config import Gate
-from mlkeel.contract.wording import number
-from mlkeel.tasks.answers import Answers, Truth
+from mlkeel.contract.messages import number
 from mlkeel.tasks.metrics import Metric, Scores, losses, primary, score
+from mlkeel.tasks.outputs import Outputs, Targets
 from mlkeel.tasks.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ANY_SLICE = 1e300  # a limit that no slice misses, where less is better
 
-
-def share_saved(name: str, model: Scores, baseline: Scores) -> float:
-    """The share of the baseline's loss `name` that a model saves; of nothing, it saves nothing.
+def skill_score(name: str, model: Scores, baseline: Scores) -> float:
+    """Return the share of the baseline's loss `name` that a model saves; 0 if the baseline has no loss.
 
     For log loss, see McFadden 1974, "Conditional Logit Analysis of Qualitative Choice Behavior".
     """
@@ -28,10 +26,15 @@ def share_saved(name: str, model: Scores, baseline: Scores) -> float:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a model does on rows that it has not seen; `slices` maps "column = value" to scores.
+    """The scores of a model and of the baseline on rows that were not trained on.
 
-    `error` is the standard error of `saved`, from how much it differs between rows. The primary one of `metrics` judges
-    the whole, and the first of them each slice.
+    Attributes:
+        task: for which the model was trained.
+        metrics: the primary one is for all rows, the first for each slice.
+        model: its scores on all rows.
+        baseline: its scores on the same rows.
+        slices: scores of the model by "column = value".
+        skill_se: the standard error of `skill`, from the variance between rows.
     """
 
     task: Task
@@ -39,7 +42,7 @@ class Evaluation:
     model: Scores
     baseline: Scores
     slices: dict[str, Scores]
-    error: float = 0.0
+    skill_se: float = 0.0
 
     @property
     def primary(self) -> Metric:
@@ -48,111 +51,111 @@ class Evaluation:
 
     @property
     def loss(self) -> float:
-        """What two models are compared by."""
+        """The primary metric of the model."""
         return self.model[self.primary.name]
 
     @property
     def baseline_loss(self) -> float:
-        """The same of the baseline."""
+        """The primary metric of the baseline."""
         return self.baseline[self.primary.name]
 
     @property
-    def saved(self) -> float:
+    def skill(self) -> float:
         """The share of the baseline's loss that the model saves."""
-        return share_saved(self.primary.name, self.model, self.baseline)
+        return skill_score(self.primary.name, self.model, self.baseline)
 
-    def shortcomings(self, gate: Gate) -> list[str]:
-        """Say in a sentence each what keeps the model out of use; an empty list lets it in."""
-        said = []
-        if self.saved < gate.margin:
-            said.append(
-                f"of the baseline's {self.primary.said}, {self.primary.shown(self.baseline_loss)}, the model saves "
-                f"{self.saved:.1%}, and {gate.margin:.1%} is needed"
+    def failures(self, gate: Gate) -> list[str]:
+        """Return why the model does not pass the gate, one sentence each; an empty list if it passes."""
+        failures = []
+        if self.skill < gate.min_skill:
+            failures.append(
+                f"of the baseline's {self.primary.phrase}, {self.primary.format(self.baseline_loss)}, the model saves "
+                f"{self.skill:.1%}, and {gate.min_skill:.1%} is needed"
             )
-        return said + list(self.weak_slices(gate).values())
+        return failures + list(self.failed_slices(gate).values())
 
-    def weak_slices(self, gate: Gate) -> dict[str, str]:
-        """The same of each slice on its own, by its name."""
-        metric, weak = self.metrics[0], {}
+    def failed_slices(self, gate: Gate) -> dict[str, str]:
+        """Return why slices do not pass the gate, one sentence each, by their names."""
+        metric = self.metrics[0]
+        limit = gate.min_slice_score if metric.greater_is_better else gate.max_slice_error
+        failures = {}
         for name, scores in self.slices.items():
             value = scores.get(metric.name)
-            if value is not None and worse(metric, value, gate.slice_limit):
-                side = "under" if metric.greater_is_better else "over"
-                weak[name] = (
-                    f"the {metric.said} where {name} is {metric.shown(value)}, {side} {number(gate.slice_limit)}"
+            if value is not None and limit is not None and misses_limit(metric, value, limit):
+                relation = "under" if metric.greater_is_better else "over"
+                failures[name] = (
+                    f"the {metric.phrase} where {name} is {metric.format(value)}, {relation} {number(limit)}"
                 )
-        return weak
+        return failures
 
     @property
     def could_be_chance(self) -> bool:
-        """Whether the model saves so little on so few rows that it may know nothing."""
+        """Whether the gain over the baseline, on so few rows, may be chance."""
         return self.task.could_be_chance(self)
 
     @property
-    def beside_the_baseline(self) -> str:
-        """What a person should see before an end is made of it."""
-        model, baseline = self.primary.shown(self.loss), self.primary.shown(self.baseline_loss)
-        return f"the {self.primary.said} is {model}, and {baseline} without any feature"
+    def baseline_comparison(self) -> str:
+        """The loss of the model beside that of the baseline, in words."""
+        model = self.primary.format(self.loss)
+        baseline = self.primary.format(self.baseline_loss)
+        return f"the {self.primary.phrase} is {model}, and {baseline} without any feature"
 
-    def document(self) -> dict[str, Any]:
-        """What `metrics.json` keeps of it."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of `metrics.json`."""
         return {
             "primary": self.primary.name,
             "model": self.model.model_dump(),
             "baseline": self.baseline.model_dump(),
             "slices": {name: scores.model_dump() for name, scores in self.slices.items()},
-            "error": self.error,
+            "skill_se": self.skill_se,
         }
 
 
-def worse(metric: Metric, value: float, limit: float) -> bool:
-    """Whether a value misses a limit."""
+def misses_limit(metric: Metric, value: float, limit: float) -> bool:
+    """Return whether a value of `metric` is worse than `limit`."""
     return value < limit if metric.greater_is_better else value > limit
 
 
-def any_slice(metrics: Sequence[Metric]) -> float:
-    """A limit that no slice misses."""
-    return 0.0 if metrics[0].greater_is_better else ANY_SLICE
-
-
 def draft_gate(evaluation: Evaluation, gate: Gate) -> Gate:
-    """A gate that `evaluation` passes with room: half of what the model saves, and less than its weakest slice does."""
-    saved, metric = evaluation.saved, evaluation.metrics[0]
-    # Half of it or, where that is within what chance does to so few rows, down to a tenth.
-    room = max(min(saved / 2, saved - 3 * evaluation.error), saved / 10)
+    """Return a gate that `evaluation` passes with a tolerance, for its skill and for its weakest slice."""
+    skill = evaluation.skill
+    metric = evaluation.metrics[0]
+    # Half of the skill or, if lower, three standard errors below it, since few rows vary; at least a tenth.
+    min_skill = max(min(skill / 2, skill - 3 * evaluation.skill_se), skill / 10)
     values = [value for scores in evaluation.slices.values() if (value := scores.get(metric.name)) is not None]
     if metric.greater_is_better:
-        limit = round(float(max(np.floor((min(values, default=0.5) - 0.1) * 20) / 20, 0.0)), 2)
+        lowest = min(values, default=0.5)
+        slice_limit = {"min_slice_score": round(float(max(np.floor((lowest - 0.1) * 20) / 20, 0.0)), 2)}
     else:
-        weakest = max(values, default=evaluation.model[metric.name])
-        limit = max(float(f"{1.5 * weakest:.2g}"), weakest)
-    return gate.model_copy(update={"margin": min(float(f"{room:.1g}"), saved, 0.9), "slice_limit": limit})
+        highest = max(values, default=evaluation.model[metric.name])
+        slice_limit = {"max_slice_error": max(float(f"{1.5 * highest:.2g}"), highest)}
+    return gate.model_copy(update={"min_skill": min(float(f"{min_skill:.1g}"), skill, 0.9)} | slice_limit)
 
 
 def evaluate(
     task: Task,
     metrics: Sequence[Metric],
     table: "pd.DataFrame",
-    answers: Answers,
-    truth: Truth,
-    seen: Truth,
+    outputs: Outputs,
+    y_true: Targets,
+    y_train: Targets,
     gate: Gate,
 ) -> Evaluation:
-    """Evaluate answers on `table`, shape (n, columns); `seen` is the truth of the training rows.
+    """Evaluate outputs on `table`, shape (n, columns); `y_train` is the target of the training rows.
 
-    Slices with fewer than `gate.slice_rows` rows are left out: their scores say more of chance than of the model.
+    Slices with fewer than `gate.min_slice_rows` rows are left out: their scores are mostly chance.
     """
-    asked = {metric.name for metric in metrics}
-    every = (*metrics, *(metric for metric in task.metrics if metric.name not in asked))  # the monitor needs the usual
+    names = {metric.name for metric in metrics}
+    all_metrics = (*metrics, *(metric for metric in task.metrics if metric.name not in names))  # the monitor needs both
     slices = {}
     for column in gate.slices:
         for value, rows in table.groupby(column, dropna=False, sort=True).indices.items():
-            if len(rows) >= gate.slice_rows:
+            if len(rows) >= gate.min_slice_rows:
                 name = f"{column} is missing" if value != value else f"{column} = {value}"
-                slices[name] = score(every, answers[rows], truth[rows])
-    poor = task.baseline(seen, len(truth), answers.shape[1])
-    gained = losses(metrics, poor, truth) - losses(metrics, answers, truth)
-    baseline = score(every, poor, truth)
-    loss = baseline[primary(metrics).name]
-    error = float(gained.std() / np.sqrt(len(truth)) / loss) if loss else 0.0
-    return Evaluation(task, tuple(metrics), score(every, answers, truth), baseline, slices, error)
+                slices[name] = score(all_metrics, outputs[rows], y_true[rows])
+    baseline_outputs = task.baseline(y_train, len(y_true), outputs.shape[1])
+    gains = losses(metrics, baseline_outputs, y_true) - losses(metrics, outputs, y_true)
+    baseline = score(all_metrics, baseline_outputs, y_true)
+    baseline_loss = baseline[primary(metrics).name]
+    skill_se = float(gains.std() / np.sqrt(len(y_true)) / baseline_loss) if baseline_loss else 0.0
+    return Evaluation(task, tuple(metrics), score(all_metrics, outputs, y_true), baseline, slices, skill_se)

@@ -1,4 +1,4 @@
-"""Metrics as data, so that evaluation, gate, comparison, report and `metrics.json` need know none by its name."""
+"""Metrics as data, so that evaluation, gate, comparison, report and `metrics.json` work with any metric."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,26 +7,26 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from mlkeel.contract.wording import number
+from mlkeel.contract.messages import number
 from mlkeel.errors import InputError
-from mlkeel.tasks.answers import Answers, Truth
+from mlkeel.tasks.outputs import Outputs, Targets
 
-Function = Callable[[Answers, Truth], float | None]
-Losses = Callable[[Answers, Truth], npt.NDArray[np.float64]]
+MetricFunction = Callable[[Outputs, Targets], float | None]
+RowLosses = Callable[[Outputs, Targets], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How well answers, shape (n, answers), meet the truth, shape (n,).
+    """A metric of outputs, shape (n, outputs), against the target, shape (n,).
 
-    `function` gives None where n rows cannot tell. `per_row` gives what each row costs, shape (n,), of which the metric
-    is the mean; the primary metric needs it. `heading` stands over columns, `words` in sentences.
+    `function` returns None where the metric is undefined. `per_row` returns the loss of each row, shape (n,), of which
+    the metric is the mean; the primary metric needs it. `heading` is its name in tables, `words` in sentences.
     """
 
     name: str
-    function: Function
+    function: MetricFunction
     greater_is_better: bool
-    per_row: Losses | None = None
+    per_row: RowLosses | None = None
     heading: str = ""
     words: str = ""
     in_target_unit: bool = False
@@ -34,23 +34,23 @@ class Metric:
 
     @property
     def title(self) -> str:
-        """What stands over a column of it."""
+        """The name in headings of tables."""
         return self.heading or self.name.replace("_", " ")
 
     @property
-    def said(self) -> str:
-        """What it is called in a sentence."""
+    def phrase(self) -> str:
+        """The name in sentences."""
         return self.words or self.title
 
-    def shown(self, value: float | None) -> str:
-        """A value as a person reads it."""
+    def format(self, value: float | None) -> str:
+        """Format a value of the metric."""
         if value is None:
             return "-"
         return number(value) if self.in_target_unit else f"{value:.3f}"
 
 
 class Scores(BaseModel):
-    """The values of all metrics on so many `rows`; None where they cannot be told from these rows."""
+    """The values of metrics on so many `rows`; None where a metric is undefined."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, float | None]
@@ -58,14 +58,14 @@ class Scores(BaseModel):
     rows: int
 
     def get(self, name: str) -> float | None:
-        """The value of a metric; None if it was not measured."""
+        """Return the value of a metric; None if it is unknown or undefined."""
         return self.__pydantic_extra__.get(name)
 
     def __getitem__(self, name: str) -> float:
-        """The value of a metric that was measured.
+        """Return the value of a metric.
 
         Raises:
-            KeyError: it was not.
+            KeyError: it is unknown or undefined.
         """
         if (value := self.get(name)) is None:
             raise KeyError(name)
@@ -73,49 +73,49 @@ class Scores(BaseModel):
 
 
 def primary(metrics: Sequence[Metric]) -> Metric:
-    """The metric that models are compared and gated by.
+    """Return the metric that models are compared and gated by.
 
     Raises:
-        InputError: not exactly one is the primary one, or it is no mean loss of rows.
+        InputError: not exactly one metric is primary, or it is no mean loss of rows.
     """
-    chosen = [metric for metric in metrics if metric.primary]
-    if len(chosen) != 1 or chosen[0].per_row is None or chosen[0].greater_is_better:
+    marked = [metric for metric in metrics if metric.primary]
+    if len(marked) != 1 or marked[0].per_row is None or marked[0].greater_is_better:
         raise InputError(
             "METRICS in metrics.py: exactly one metric must be primary, be the mean of what it says per row, and be "
             "better the smaller it is, such as a loss. Mark one so."
         )
-    return chosen[0]
+    return marked[0]
 
 
-def losses(metrics: Sequence[Metric], answers: Answers, truth: Truth) -> npt.NDArray[np.float64]:
-    """What each of n answers costs by the primary metric, shape (n,)."""
+def losses(metrics: Sequence[Metric], outputs: Outputs, y_true: Targets) -> npt.NDArray[np.float64]:
+    """Return the loss of each of n rows by the primary metric, shape (n,)."""
     per_row = primary(metrics).per_row
     if per_row is None:
         raise TypeError("`primary` gives no metric without it")
-    return per_row(answers, truth)
+    return per_row(outputs, y_true)
 
 
-def score(metrics: Sequence[Metric], answers: Answers, truth: Truth) -> Scores:
-    """Score answers of shape (n, answers) against the truth of n rows; what is no number counts as not measured.
+def score(metrics: Sequence[Metric], outputs: Outputs, y_true: Targets) -> Scores:
+    """Score outputs, shape (n, outputs), against the target, shape (n,); NaN and infinity count as undefined.
 
     Raises:
-        InputError: the primary metric is no number.
+        InputError: the primary metric is undefined.
     """
     values: dict[str, float | None] = {}
     for metric in metrics:
-        value = metric.function(answers, truth)
-        known = value is not None and bool(np.isfinite(value))
-        if metric.primary and not known:
-            raise InputError(f"metrics.py: {metric.name}, the primary metric, is {value} on {len(truth):,} rows.")
-        values[metric.name] = value if known else None
-    return Scores.model_validate({"rows": len(truth)} | values)
+        value = metric.function(outputs, y_true)
+        is_defined = value is not None and bool(np.isfinite(value))
+        if metric.primary and not is_defined:
+            raise InputError(f"metrics.py: {metric.name}, the primary metric, is {value} on {len(y_true):,} rows.")
+        values[metric.name] = value if is_defined else None
+    return Scores.model_validate({"rows": len(y_true)} | values)
 
 
 def headings(metrics: Sequence[Metric]) -> tuple[str, ...]:
-    """What stands over the columns of `figures`."""
+    """Return the headings for `figures`."""
     return "rows", *(metric.title for metric in metrics)
 
 
 def figures(metrics: Sequence[Metric], scores: Scores) -> tuple[str, ...]:
-    """Scores as a person reads them, under `headings`."""
-    return f"{scores.rows:,}", *(metric.shown(scores.get(metric.name)) for metric in metrics)
+    """Format scores as a row of a table, under `headings`."""
+    return f"{scores.rows:,}", *(metric.format(scores.get(metric.name)) for metric in metrics)

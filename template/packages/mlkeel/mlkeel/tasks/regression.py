@@ -5,50 +5,50 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mlkeel.tasks import number_targets, numbers
-from mlkeel.tasks.answers import AnswerKind, Answers, Truth
+from mlkeel.tasks import number_outputs, number_target_checks
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric, Scores
-from mlkeel.tasks.numbers import COVERAGE
-from mlkeel.tasks.task import Targets
+from mlkeel.tasks.number_outputs import COVERAGE
+from mlkeel.tasks.outputs import Outputs, OutputType, Targets
+from mlkeel.tasks.task import TargetChecks
 
-ERRORS = 2.0  # standard errors by which a model must be better than the baseline; less can be chance
+MIN_SKILL_STANDARD_ERRORS = 2.0  # above 0; less can be chance
 
 
-def absolute_errors(answers: Answers, truth: Truth) -> npt.NDArray[np.float64]:
-    """By how much each of n estimates is off, shape (n,)."""
-    errors: npt.NDArray[np.float64] = np.abs(truth - answers[:, 0].astype(np.float64))
+def absolute_errors(outputs: Outputs, y_true: Targets) -> npt.NDArray[np.float64]:
+    """Return the absolute error of each of n estimates, shape (n,)."""
+    errors: npt.NDArray[np.float64] = np.abs(y_true - outputs[:, 0].astype(np.float64))
     return errors
 
 
-def mae(answers: Answers, truth: Truth) -> float:
-    """Mean absolute error."""
-    return float(absolute_errors(answers, truth).mean())
+def mae(outputs: Outputs, y_true: Targets) -> float:
+    """Return the mean absolute error."""
+    return float(absolute_errors(outputs, y_true).mean())
 
 
-def rmse(answers: Answers, truth: Truth) -> float:
-    """Root mean squared error."""
-    return float(np.sqrt((absolute_errors(answers, truth) ** 2).mean()))
+def rmse(outputs: Outputs, y_true: Targets) -> float:
+    """Return the root mean squared error."""
+    return float(np.sqrt((absolute_errors(outputs, y_true) ** 2).mean()))
 
 
-def bias(answers: Answers, truth: Truth) -> float:
-    """The mean of estimate less truth."""
-    return float((answers[:, 0].astype(np.float64) - truth).mean())
+def bias(outputs: Outputs, y_true: Targets) -> float:
+    """Return the mean of the estimate minus the target."""
+    return float((outputs[:, 0].astype(np.float64) - y_true).mean())
 
 
-def r2(answers: Answers, truth: Truth) -> float | None:
-    """The share of the variance that is explained; None where the truth is the same in all rows."""
+def r2(outputs: Outputs, y_true: Targets) -> float | None:
+    """Return the share of explained variance; None if the target is the same in all rows."""
     from sklearn.metrics import r2_score
 
-    if len(np.unique(truth)) < 2:
+    if len(np.unique(y_true)) < 2:
         return None
-    return float(r2_score(truth, answers[:, 0].astype(np.float64)))
+    return float(r2_score(y_true, outputs[:, 0].astype(np.float64)))
 
 
-def coverage(answers: Answers, truth: Truth) -> float:
-    """The share of rows whose interval holds the truth."""
-    _, low, high = answers.astype(np.float64).T
-    return float(((low <= truth) & (truth <= high)).mean())
+def coverage(outputs: Outputs, y_true: Targets) -> float:
+    """Return the share of rows whose interval holds the target."""
+    _, low, high = outputs.astype(np.float64).T
+    return float(((low <= y_true) & (y_true <= high)).mean())
 
 
 MAE = Metric(
@@ -64,53 +64,53 @@ MAE = Metric(
 RMSE = Metric("rmse", rmse, greater_is_better=False, heading="RMSE", in_target_unit=True)
 BIAS = Metric("bias", bias, greater_is_better=False, in_target_unit=True)
 R2 = Metric("r2", r2, greater_is_better=True, heading="R²")
-COVERED = Metric("coverage", coverage, greater_is_better=True)
-METRICS = (MAE, RMSE, BIAS, R2, COVERED)
+COVERAGE_METRIC = Metric("coverage", coverage, greater_is_better=True)
+METRICS = (MAE, RMSE, BIAS, R2, COVERAGE_METRIC)
 
 
 @dataclass(frozen=True)
 class Regression:
-    """Estimate a number."""
+    """Estimate a number, with an interval."""
 
     name: str = "regression"
-    baseline_words: str = "with the median in training"
-    error_words: str = "the mean absolute error"
+    baseline_description: str = "with the median in training"
+    error_name: str = "the mean absolute error"
 
     @property
-    def kind(self) -> AnswerKind:
+    def output_type(self) -> OutputType:
         """An estimate and the ends of its interval."""
-        return numbers
+        return number_outputs
 
     @property
-    def targets(self) -> Targets:
-        """Columns of many numbers."""
-        return number_targets
+    def target_checks(self) -> TargetChecks:
+        """Checks of a target with numbers."""
+        return number_target_checks
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Mean absolute error, by which slices and models are judged, and what else says how far estimates are off."""
+        """Mean absolute error, by which slices and models are evaluated, and other metrics of errors and intervals."""
         return METRICS
 
-    def baseline(self, seen: Truth, rows: int, answers: int) -> Answers:  # noqa: ARG002 - always three
-        """The median in training, between two of its quantiles, shape (rows, 3)."""
+    def baseline(self, y_train: Targets, rows: int, width: int) -> Outputs:  # noqa: ARG002 - always three
+        """Predict the median in training, between two of its quantiles, shape (rows, 3)."""
         tail = (1 - COVERAGE) / 2
-        return np.tile(np.quantile(seen, [0.5, tail, 1 - tail]), (rows, 1))
+        return np.tile(np.quantile(y_train, [0.5, tail, 1 - tail]), (rows, 1))
 
     def could_be_chance(self, evaluation: Evaluation) -> bool:
-        """Whether it saves so little on so few rows that it may know nothing."""
-        return evaluation.saved < ERRORS * evaluation.error or evaluation.saved <= 0
+        """Return whether the gain over the baseline, on so few rows, may be chance."""
+        return evaluation.skill < MIN_SKILL_STANDARD_ERRORS * evaluation.skill_se or evaluation.skill <= 0
 
     def error(self, scores: Scores) -> float:
-        """The mean absolute error."""
+        """Return the mean absolute error."""
         return scores["mae"]
 
-    def most_error(self, promised: Scores, rows: int, chance: float) -> float:
-        """The error that `rows` rows exceed with the probability `chance` if the model is as good as `promised`.
+    def error_limit(self, reference: Scores, rows: int, false_alarm_rate: float) -> float:
+        """Return the error that a model as good as in `reference` exceeds on `rows` rows at `false_alarm_rate`.
 
-        Both are means of samples whose spread is taken to be that of the promise.
+        Both are means of samples, with the standard deviation of the absolute errors in `reference`.
         """
         from scipy.stats import t
 
-        spread = np.sqrt(max(promised["rmse"] ** 2 - promised["mae"] ** 2, 0.0))
-        room = t.isf(chance, max(min(rows, promised.rows) - 1, 1)) * np.sqrt(1 / rows + 1 / promised.rows)
-        return float(promised["mae"] + spread * room)
+        error_std = np.sqrt(max(reference["rmse"] ** 2 - reference["mae"] ** 2, 0.0))
+        quantile = t.isf(false_alarm_rate, max(min(rows, reference.rows) - 1, 1))
+        return float(reference["mae"] + error_std * (quantile * np.sqrt(1 / rows + 1 / reference.rows)))

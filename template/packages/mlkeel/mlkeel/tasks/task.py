@@ -1,12 +1,12 @@
-"""What a task has to say for a model of it to be judged, and for a table to be adopted for it."""
+"""The interface of tasks: metrics, baseline and limits for evaluation, and checks of targets for `adopt`."""
 
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
 
 from mlkeel.contract.suites import Contract
-from mlkeel.tasks.answers import AnswerKind, Answers, Truth
 from mlkeel.tasks.metrics import Metric, Scores
+from mlkeel.tasks.outputs import Outputs, OutputType, Targets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,75 +14,75 @@ if TYPE_CHECKING:
     from mlkeel.tasks.evaluation import Evaluation
 
 
-class Targets(Protocol):
-    """Whether a column can be the target, and what gives it away; a module can be one."""
+class TargetChecks(Protocol):
+    """Whether a column can be the target, and which others leak it; implemented by modules."""
 
-    def labelled(self, table: "pd.DataFrame", target: str, origin: str, /) -> "tuple[pd.DataFrame, list[str]]":
-        """The rows of `table` with a target that can be learnt, and notes of what was left out.
+    def drop_unlabeled(self, table: "pd.DataFrame", target: str, origin: str, /) -> "tuple[pd.DataFrame, list[str]]":
+        """Return the rows of `table` with a target that can be predicted, and notes on those left out.
 
         Raises:
             DataError: the column cannot be the target, or too few rows are left.
         """
 
-    def seen(self, values: "pd.Series[str]", /) -> str:
-        """What `adopt` says of the target."""
+    def describe(self, values: "pd.Series[str]", /) -> str:
+        """Describe the target for the output of `adopt`."""
 
-    def coded(self, target: "pd.Series[Any]", /) -> npt.NDArray[Any]:
-        """The target of n rows, shape (n,), for the two that follow."""
+    def encode(self, target: "pd.Series[Any]", /) -> npt.NDArray[Any]:
+        """Encode the target of n rows, shape (n,), for `is_copy` and `leaks_target`."""
 
-    def same(self, codes: npt.NDArray[Any], truth: npt.NDArray[Any], /) -> bool:
-        """Whether a column with these codes says the same as the target in other words."""
+    def is_copy(self, codes: npt.NDArray[Any], y_true: npt.NDArray[Any], /) -> bool:
+        """Return whether a column with these codes is the target under other names."""
 
-    def gives_away(self, values: "npt.NDArray[Any] | pd.Series[float]", truth: npt.NDArray[Any], /) -> bool:
-        """Whether a column, n codes or n numbers, tells the target of each row."""
+    def leaks_target(self, values: "npt.NDArray[Any] | pd.Series[float]", y_true: npt.NDArray[Any], /) -> bool:
+        """Return whether a column, n codes or n numbers, determines the target of each row."""
 
 
 class Task(Protocol):
-    """What a model is asked to do."""
+    """A type of prediction, with its outputs, metrics and baseline."""
 
     @property
     def name(self) -> str:
-        """One word for it."""
+        """The name in one word."""
 
     @property
-    def baseline_words(self) -> str:
-        """How the baseline answers."""
+    def baseline_description(self) -> str:
+        """How the baseline predicts, in words."""
 
     @property
-    def error_words(self) -> str:
-        """What production is judged by."""
+    def error_name(self) -> str:
+        """The name of `error`, in words."""
 
     @property
-    def kind(self) -> AnswerKind:
-        """What it answers."""
+    def output_type(self) -> OutputType:
+        """The type of the outputs of a model."""
 
     @property
-    def targets(self) -> Targets:
-        """Which columns can be its target."""
+    def target_checks(self) -> TargetChecks:
+        """The checks of a target."""
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """How good is good, unless the project says otherwise."""
+        """The metrics by default, unless the project has its own."""
 
-    def baseline(self, seen: Truth, rows: int, answers: int) -> Answers:
-        """What the answer to each of so many rows is that needs no features, from the truth of the training rows."""
+    def baseline(self, y_train: Targets, rows: int, width: int) -> Outputs:
+        """Predict so many rows without features, from the target of the training rows, shape (rows, width)."""
 
     def could_be_chance(self, evaluation: "Evaluation") -> bool:
-        """Whether a model saves so little on so few rows that it may know nothing."""
+        """Return whether the gain over the baseline, on so few rows, may be chance."""
 
     def error(self, scores: Scores) -> float:
-        """What production is judged by, 0 at best.
+        """Return the error by which production is monitored, 0 at best.
 
         Raises:
-            KeyError: the metric for it was not measured.
+            KeyError: its metric is unknown or undefined.
         """
 
-    def most_error(self, promised: Scores, rows: int, chance: float) -> float:
-        """The error that `rows` rows exceed with the probability `chance` if the model is as good as `promised`."""
+    def error_limit(self, reference: Scores, rows: int, false_alarm_rate: float) -> float:
+        """Return the error that a model as good as in `reference` exceeds on `rows` rows at `false_alarm_rate`."""
 
 
 def task_of(contract: Contract, target: str) -> Task:
-    """The task that a contract is for: classification if it lists classes for `target`, else regression."""
+    """Return the task of a contract: classification if it lists classes for `target`, else regression."""
     from mlkeel.tasks.classification import Classification
     from mlkeel.tasks.regression import Regression
 

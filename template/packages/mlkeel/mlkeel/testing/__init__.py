@@ -1,1 +1,1 @@
-"""What tests of a project share, and what tests them."""
+"""Fixtures for the tests of a project, and the faults that test these tests."""

@@ -1,4 +1,4 @@
-"""The fault that is planted while the tests of a project run, if any."""
+"""Plant a fault into the project whose tests run."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,29 +7,29 @@ import pytest
 
 from mlkeel.project import Project
 
-Plant = Callable[[Project], Project]
-_planted: list[Plant] = []
+PlantFault = Callable[[Project], Project]
+_active: list[PlantFault] = []
 
 
 @contextmanager
-def planted(plant: Plant | None) -> Iterator[None]:
-    """Give tests a project with this fault for a while."""
+def planted(plant: PlantFault | None) -> Iterator[None]:
+    """Let the fixture `project` be a project with this fault, if any, within a `with` block."""
     if plant is not None:
-        _planted.append(plant)
+        _active.append(plant)
     try:
         yield
     finally:
-        _planted.clear()
+        _active.clear()
 
 
 def fixture_for(project: Project) -> Callable[[], Project]:
-    """The fixture `project`, from which all other fixtures are made; `prove` plants faults into what it gives."""
+    """Return the fixture `project`, from which all other fixtures are made; `prove` plants faults into it."""
 
     @pytest.fixture(scope="session", name="project")
-    def give() -> Project:
-        found = project
-        for plant in _planted:
-            found = plant(found)
-        return found
+    def project_fixture() -> Project:
+        planted_project = project
+        for plant in _active:
+            planted_project = plant(planted_project)
+        return planted_project
 
-    return give
+    return project_fixture

@@ -1,7 +1,7 @@
-"""Fixtures for the tests of a project, and of the kit; a project names this plugin in its `pyproject.toml`.
+"""Fixtures for the tests of a project and of the library; a project names this plugin in its `pyproject.toml`.
 
-Everything slow is made once a session: the table is loaded once and one model is trained. All of them are made from
-the fixtures `project` and `root`.
+Slow fixtures have the scope of the session: the table is loaded once and one model is trained. All are made from the
+fixtures `project` and `root`.
 """
 
 import os
@@ -16,8 +16,8 @@ from mlkeel.adopt.transaction import finish
 from mlkeel.behavior.cases import BEHAVIOR, Case, read_cases
 from mlkeel.config import Settings, read_settings
 from mlkeel.contract.suites import Contract, read_contract
-from mlkeel.models.model import Part
-from mlkeel.project import Outcome, Prepared, Project, Run, Trained
+from mlkeel.models.model import Dataset
+from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,31 +26,36 @@ if TYPE_CHECKING:
     from mlkeel.inference.predictor import Predictor
     from mlkeel.models.model import Model
 
-SMALL = 16  # rows
-MEMORIZING = {"learning_rate": 0.1, "weight_decay": 0.0, "l2_regularization": 0.0, "min_samples_leaf": 1}
-# What the project, and what it calls, reads from the environment; a name that ends in _ stands for all that begin so.
-VARIABLES = "API_ COLUMNS COMMIT FORCE_COLOR GIT_ LANG LANGUAGE LC_ LINES LOG_FORMAT MLFLOW_ NO_COLOR PORT TERM TTY_"
+SMALL_BATCH_ROWS = 16
+OVERFIT_PARAMETERS = {"learning_rate": 0.1, "weight_decay": 0.0, "l2_regularization": 0.0, "min_samples_leaf": 1}
+# The environment variables that a project and its tools read; a name that ends in _ is a prefix.
+ENVIRONMENT_VARIABLES = (
+    "API_ COLUMNS COMMIT FORCE_COLOR GIT_ LANG LANGUAGE LC_ LINES LOG_FORMAT MLFLOW_ NO_COLOR PORT TERM TTY_"
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Finish an adoption that was killed after it was decided, before anything is read; let no test race a clock."""
+    """Finish an interrupted adoption before any file is read, and give tests of hypothesis no deadline."""
     finish(config.rootpath)
     try:
         import hypothesis
     except ModuleNotFoundError:
         return
-    hypothesis.settings.register_profile("any machine", deadline=None)
+    hypothesis.settings.register_profile("any machine", deadline=None)  # a busy machine is slow
     hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nobodys_shell() -> Iterator[None]:
-    """Let no test depend on who runs it, and none reach the repository of whoever pushes: git names it in GIT_DIR."""
+def _isolated_environment() -> Iterator[None]:
+    """Isolate the tests from the caller's environment, and from the repository that GIT_DIR names in a git hook."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if any(name == read or (read[-1] == "_" and name.startswith(read)) for read in VARIABLES.split()):
+            if any(
+                name == known or (known[-1] == "_" and name.startswith(known))
+                for known in ENVIRONMENT_VARIABLES.split()
+            ):
                 patch.delenv(name)
-        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # neither hooks nor signatures of that person
+        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # neither hooks nor signatures of the caller
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         yield
 
@@ -63,13 +68,13 @@ def root(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture(scope="session")
 def settings(project: Project, root: Path) -> Settings:
-    """What `conf/params.yaml` says."""
+    """The settings of `conf/params.yaml`."""
     return read_settings(root / "conf" / "params.yaml", project.settings)
 
 
 @pytest.fixture(scope="session")
 def contract(root: Path) -> Contract:
-    """Both suites of `expectations/`."""
+    """The contract in `expectations/`: both suites."""
     return read_contract(root / "expectations")
 
 
@@ -87,14 +92,14 @@ def table(project: Project, settings: Settings, contract: Contract, root: Path) 
 
 @pytest.fixture(scope="session")
 def _flow(project: Project, settings: Settings, contract: Contract, root: Path) -> tuple[Prepared, Trained]:
-    from mlkeel.training.again import run_flow
+    from mlkeel.training.reevaluate import run_flow
 
     return run_flow(project, Run(root, settings, contract))
 
 
 @pytest.fixture(scope="session")
 def prepared(_flow: tuple[Prepared, Trained]) -> Prepared:
-    """The table in three parts, and their matrices and truths."""
+    """The table, split and encoded: features and targets of train, validation and test."""
     return _flow[0]
 
 
@@ -106,33 +111,33 @@ def trained(_flow: tuple[Prepared, Trained]) -> Trained:
 
 @pytest.fixture(scope="session")
 def run(settings: Settings, contract: Contract, root: Path) -> Run:
-    """A training by the settings and the contract of the project, of which nothing is kept."""
+    """The inputs of a training, which publishes nothing."""
     return Run(root, settings, contract)
 
 
 @pytest.fixture(scope="session")
-def train_part(prepared: Prepared) -> Part:
-    """The rows that are learnt from: a matrix of shape (n, width) and the truth, shape (n,)."""
-    return prepared.features["train"], prepared.truth["train"]
+def train_data(prepared: Prepared) -> Dataset:
+    """The train split: features of shape (n, width) and targets of shape (n,)."""
+    return prepared.features["train"], prepared.targets["train"]
 
 
 @pytest.fixture(scope="session")
-def validation_part(prepared: Prepared) -> Part:
-    """The rows that say when to stop."""
-    return prepared.features["validation"], prepared.truth["validation"]
+def validation_data(prepared: Prepared) -> Dataset:
+    """The validation split: features of shape (n, width) and targets of shape (n,)."""
+    return prepared.features["validation"], prepared.targets["validation"]
 
 
 @pytest.fixture(scope="session")
-def small_batch(train_part: Part) -> Part:
-    """A few rows that can be learnt by heart."""
+def small_batch(train_data: Dataset) -> Dataset:
+    """A few rows that a model can overfit: features and targets."""
     from mlkeel.training.batches import batch_to_overfit
 
-    return batch_to_overfit(*train_part, SMALL)
+    return batch_to_overfit(*train_data, SMALL_BATCH_ROWS)
 
 
 @pytest.fixture(scope="session")
 def new_model(project: Project, prepared: Prepared, run: Run) -> Callable[[], "Model"]:
-    """Makes a model that has learnt nothing yet."""
+    """A function that makes an untrained model."""
     from mlkeel.training.steps import new_model
 
     return lambda: new_model(project.build, prepared, run)
@@ -140,7 +145,7 @@ def new_model(project: Project, prepared: Prepared, run: Run) -> Callable[[], "M
 
 @pytest.fixture
 def stepping(new_model: Callable[[], Any]) -> Any:  # noqa: ANN401 - a model that is also `Steps`
-    """A model that has learnt nothing yet, and learns step by step; tests of those that do not are skipped."""
+    """An untrained model that learns in steps; a test that asks for it is skipped if the model does not."""
     from mlkeel.models.model import has_steps
 
     model = new_model()
@@ -151,69 +156,70 @@ def stepping(new_model: Callable[[], Any]) -> Any:  # noqa: ANN401 - a model tha
 
 @pytest.fixture
 def memorizing(project: Project, prepared: Prepared, run: Run, stepping: Any) -> Any:  # noqa: ANN401, ARG001 - skips
-    """The same, with settings that let it learn rows by heart: quick, and nothing that holds it back."""
+    """The same, with hyperparameters that let it overfit quickly, without regularization."""
     from mlkeel.training.steps import new_model
 
     parameters = run.settings.model
-    freely = {name: value for name, value in MEMORIZING.items() if name in parameters}
-    settings = run.settings.model_copy(update={"model": parameters | freely})
+    overrides = {name: value for name, value in OVERFIT_PARAMETERS.items() if name in parameters}
+    settings = run.settings.model_copy(update={"model": parameters | overrides})
     return new_model(project.build, prepared, replace(run, settings=settings))
 
 
 @pytest.fixture(scope="session")
-def skill(project: Project, prepared: Prepared) -> Callable[["Model", Part], float]:
-    """How much of the baseline's loss a model saves on some rows: 1 at best, 0 where it knows nothing."""
+def skill(project: Project, prepared: Prepared) -> Callable[["Model", Dataset], float]:
+    """A function that returns the skill of a model on some rows, 1 - loss/baseline: 1 at best, 0 for the baseline."""
     from mlkeel.tasks.metrics import losses
 
-    def saved(model: "Model", part: Part) -> float:
-        features, truth = part
-        poor = project.task.baseline(truth, len(truth), len(prepared.answers))
-        loss, baseline = (losses(project.metrics, one, truth).mean() for one in (model.predict(features), poor))
-        return float(1 - loss / baseline)
+    def skill_of(model: "Model", data: Dataset) -> float:
+        features, y_true = data
+        baseline_outputs = project.task.baseline(y_true, len(y_true), len(prepared.output_names))
+        loss = losses(project.metrics, model.predict(features), y_true).mean()
+        baseline_loss = losses(project.metrics, baseline_outputs, y_true).mean()
+        return float(1 - loss / baseline_loss)
 
-    return saved
+    return skill_of
 
 
 @pytest.fixture(scope="session")
-def fit_some() -> Callable[[Any, Part, Part], Any]:
-    """Trains a model a little, and answers the validation rows with it."""
+def fit_some() -> Callable[[Any, Dataset, Dataset], Any]:
+    """A function that trains a model a little, and returns its outputs for the validation split."""
     from mlkeel.models.model import has_steps
-    from mlkeel.progress import Watch
+    from mlkeel.progress import Callbacks
 
-    def answers(model: Any, train: Part, validation: Part) -> Any:  # noqa: ANN401 - any model, and its answers
+    def fit_and_predict(model: Any, train: Dataset, validation: Dataset) -> Any:  # noqa: ANN401 - any model and outputs
         if has_steps(model):
             for _ in range(5):
                 model.step(*train)
         else:
-            model.fit(train, validation, Watch(lambda _done, _loss: None))
+            model.fit(train, validation, Callbacks(lambda _done, _loss: None))
         return model.predict(validation[0])
 
-    return answers
+    return fit_and_predict
 
 
 @pytest.fixture(scope="session")
 def tolerance(prepared: Prepared, settings: Settings) -> float:
-    """How far answers may be apart that are to be the same: 1e-4, for numbers of their standard deviation."""
-    from mlkeel.tasks.kinds import kind_of
+    """The absolute tolerance for outputs that should be equal: 1e-4 of the target's scale."""
+    from mlkeel.tasks.output_types import output_type_of
 
-    return 1e-4 * kind_of(prepared.contract, settings.data.target).size(prepared.truth["train"])
+    return 1e-4 * output_type_of(prepared.contract, settings.data.target).target_scale(prepared.targets["train"])
 
 
 @pytest.fixture(scope="session")
 def odd_rows(prepared: Prepared, table: "pd.DataFrame") -> "Matrix":
-    """A thousand encoded rows: values mixed across rows, a tenth missing, a tenth of texts and categories unseen."""
+    """A thousand encoded rows: values mixed across rows, a tenth missing, a tenth of texts and categories unknown."""
     import numpy as np
 
     from mlkeel.features.encoder import encoder_of
 
-    draw = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     mixed: dict[str, Any] = {}
     for column in prepared.contract.columns:
-        seen: Any = table[column.name]
-        values: Any = draw.choice(seen.to_numpy(dtype=object, na_value=None), 1000)
+        known: Any = table[column.name]
+        values: Any = rng.choice(known.to_numpy(dtype=object, na_value=None), 1000)
         if not column.numeric:
-            values[draw.random(1000) < 0.1] = "not seen before"
-        values[draw.random(1000) < 0.1] = None
+            values[rng.random(1000) < 0.1] = "not seen before"
+        values[rng.random(1000) < 0.1] = None
         mixed[column.name] = values.astype(np.float64) if column.numeric else values
     return encoder_of(prepared.contract).encode(mixed)
 
@@ -221,16 +227,16 @@ def odd_rows(prepared: Prepared, table: "pd.DataFrame") -> "Matrix":
 @pytest.fixture(scope="session")
 def outcome(
     prepared: Prepared, trained: Trained, settings: Settings, tmp_path_factory: pytest.TempPathFactory
-) -> Outcome:
-    """The version that training leaves, in a folder of its own, so that the model in use stays as it is."""
-    from mlkeel.training.publish import KeepVersion
+) -> TrainingResult:
+    """The version that training publishes, in a temporary folder, so that the project's current version stays."""
+    from mlkeel.training.publish import PublishVersion
 
-    return KeepVersion(tmp_path_factory.mktemp("project"), settings, {})(prepared, trained)
+    return PublishVersion(tmp_path_factory.mktemp("project"), settings, {})(prepared, trained)
 
 
 @pytest.fixture(scope="session")
-def predictor(outcome: Outcome) -> "Predictor":
-    """That version, loaded from its files."""
+def predictor(outcome: TrainingResult) -> "Predictor":
+    """The predictor of that version, loaded from its files."""
     from mlkeel.inference.predictor import Predictor
 
     return Predictor.load(outcome.folder)

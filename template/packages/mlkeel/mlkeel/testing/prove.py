@@ -1,6 +1,6 @@
-"""Test the tests: plant one fault at a time, run the tests that should notice, and say which did.
+"""Test the tests: plant one fault at a time, run the tests that should catch it, and say which did.
 
-Nothing on the disk is changed: the tests are handed a project of which one part does wrong.
+Nothing on the disk is changed: the tests get a project in which one part is faulty.
 """
 
 import contextlib
@@ -14,34 +14,35 @@ from typing import TYPE_CHECKING, Any
 
 from mlkeel.config import Settings, read_settings
 from mlkeel.contract.suites import Contract, read_contract
-from mlkeel.data.tables import conform
+from mlkeel.data.tables import coerce_dtypes
 from mlkeel.errors import Hint, InputError
-from mlkeel.faults.tables import Plant, Scene, shuffled_labels
+from mlkeel.faults.tables import DataFault, FaultContext, shuffled_labels
 from mlkeel.faults.targets import faults_of
 from mlkeel.project import Project, Run
+from mlkeel.testing.code_faults import CODE_FAULTS, applies, describe
 from mlkeel.testing.planting import planted
-from mlkeel.testing.project_faults import PROJECT_FAULTS, applies, described
-from mlkeel.training.again import run_flow
+from mlkeel.training.reevaluate import run_flow
 
 if TYPE_CHECKING:
     import pandas as pd
     import pytest
 
-# Gives a project with a fault; what goes wrong in the fault itself is added to the list.
+# Returns a project with a fault, and appends to the list each exception that the fault itself raises.
 Planting = Callable[[Project, list[str]], Project]
-SHOWN = 60  # characters of an error
+MAX_REASON_CHARS = 60
 PARTS = ("data", "code", "model")
-CONTRACT, TRAINING = "tests/data/test_contract.py", "tests/model/test_training.py"
-MODEL = tuple(f"tests/model/test_{name}.py" for name in ("training", "inference", "behavior"))
-TESTS = {"data": (CONTRACT, TRAINING), "code": MODEL, "model": MODEL}
+CONTRACT_TESTS = "tests/data/test_contract.py"
+TRAINING_TESTS = "tests/model/test_training.py"
+MODEL_TESTS = tuple(f"tests/model/test_{name}.py" for name in ("training", "inference", "behavior"))
+TESTS_BY_PART = {"data": (CONTRACT_TESTS, TRAINING_TESTS), "code": MODEL_TESTS, "model": MODEL_TESTS}
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What became of one fault.
+class FaultResult:
+    """The result of one fault.
 
-    `caught_by` names a test, is empty if none noticed, and None if the fault was not planted: it does not apply to this
-    table or, if there is a `crash`, it raised that exception itself.
+    `caught_by` names a test, is empty if none caught the fault, and None if it was not planted: it does not apply to
+    this project or, if there is a `crash`, it raised that exception itself.
     """
 
     fault: str
@@ -52,8 +53,8 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """A fault that is ready to be planted; `plant` is None where the table has nothing that it could break."""
+class PlannedFault:
+    """A fault and the tests that should catch it; `plant` is None if it does not apply to this project."""
 
     fault: str
     place: str
@@ -62,39 +63,40 @@ class Attempt:
 
 
 @dataclass(eq=False)
-class Watcher:
-    """A plugin of pytest that remembers what went red, what only warned, and `crashes` of the planted fault itself."""
+class PytestRecorder:
+    """A pytest plugin that records failures, warnings, and `crashes` of the planted fault itself."""
 
     crashes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def pytest_runtest_logreport(self, report: "pytest.TestReport") -> None:
-        """Note a test that failed, or what kept it from beginning."""
+        """Record a test that failed, or the reason why its setup failed."""
         if report.failed:
             crash = getattr(report.longrepr, "reprcrash", None)
             reason = crash.message.splitlines()[0] if crash and report.when == "setup" else None
-            self.failures.append(reason.partition("Error: ")[2][:SHOWN] if reason else _called(report.nodeid))
+            failure = reason.partition("Error: ")[2][:MAX_REASON_CHARS] if reason else _test_name(report.nodeid)
+            self.failures.append(failure)
 
     def pytest_collectreport(self, report: "pytest.CollectReport") -> None:
-        """Note a module of tests that could not be read."""
+        """Record a test module that could not be collected."""
         if report.failed:
             self.failures.append(report.nodeid)
 
     def pytest_warning_recorded(self, warning_message: Any, nodeid: str) -> None:  # noqa: ANN401
-        """Note a breach that only warns."""
+        """Record a violation that only warns."""
         if warning_message.category is UserWarning:
-            self.warnings.append(_called(nodeid))
+            self.warnings.append(_test_name(nodeid))
 
 
-def _called(nodeid: str) -> str:
-    """A test by its name; one of an expectation by that of the expectation."""
+def _test_name(nodeid: str) -> str:
+    """Return the name of a test or, for a test of an expectation, the name of the expectation."""
     name, _, case = nodeid.rpartition("::")[2].partition("[")
     return case.removesuffix("]") if name == "test_the_table_meets" else name
 
 
-def attempts(project: Project, root: Path, parts: tuple[str, ...]) -> Iterator[Attempt]:
-    """All faults of these parts, one after the other, for the table of the `project` in `root`."""
+def planned_faults(project: Project, root: Path, parts: tuple[str, ...]) -> Iterator[PlannedFault]:
+    """Yield all faults of these parts, for the table of the `project` in `root`."""
     settings = read_settings(root / "conf" / "params.yaml", project.settings)
     contract = read_contract(root / "expectations")
     if "data" in parts:
@@ -102,103 +104,106 @@ def attempts(project: Project, root: Path, parts: tuple[str, ...]) -> Iterator[A
     if set(parts) - {"data"}:
         run = Run(root, settings, contract)
         prepared, _ = run_flow(project, run)
-        for one in PROJECT_FAULTS:
-            if one.part in parts:
-                fits = applies(one, project, prepared, run)
-                yield Attempt(one.name, one.place, TESTS[one.part], one.plant if fits else None)
+        for fault in CODE_FAULTS:
+            if fault.part in parts:
+                plant = fault.plant if applies(fault, project, prepared, run) else None
+                yield PlannedFault(fault.name, fault.place, TESTS_BY_PART[fault.part], plant)
 
 
-def _data_attempts(project: Project, root: Path, settings: Settings, contract: Contract) -> Iterator[Attempt]:
-    scene = Scene(contract, settings.data.target)
-    table, faults = project.load(root / settings.data.path, contract), faults_of(contract, settings.data.target)
-    for fault in (*faults.FOR_THE_SUITES, *faults.BEYOND_THE_SUITES):
-        tests = (TRAINING if fault is shuffled_labels else CONTRACT,)
-        plant = _broken_by(fault, table, scene)
-        yield Attempt(fault.__name__.replace("_", " "), settings.data.path.name, tests, plant)
+def _data_attempts(project: Project, root: Path, settings: Settings, contract: Contract) -> Iterator[PlannedFault]:
+    context = FaultContext(contract, settings.data.target)
+    table = project.load(root / settings.data.path, contract)
+    faults = faults_of(contract, settings.data.target)
+    for fault in (*faults.CAUGHT_BY_CONTRACT, *faults.NOT_CAUGHT_BY_CONTRACT):
+        tests = (TRAINING_TESTS if fault is shuffled_labels else CONTRACT_TESTS,)
+        plant = _data_planting(fault, table, context)
+        yield PlannedFault(fault.__name__.replace("_", " "), settings.data.path.name, tests, plant)
 
 
-def _broken_by(fault: Plant, table: "pd.DataFrame", scene: Scene) -> Planting | None:
-    """What lets `table` be loaded with `fault`; None where it does not apply."""
+def _data_planting(fault: DataFault, table: "pd.DataFrame", context: FaultContext) -> Planting | None:
+    """Return a function that makes a project load `table` with `fault`; None if the fault does not apply."""
     try:
-        broken = fault(table, scene)
-    except Exception as error:  # of whatever kind: it is the fault that is wrong, and not the table
-        crash = described(error)
+        broken = fault(table, context)
+    except Exception as error:  # any exception here is a bug of the fault, and not of the table
+        crash = describe(error)
 
-        def fail(project: Project, crashes: list[str]) -> Project:
+        def report_crash(project: Project, crashes: list[str]) -> Project:
             crashes.append(crash)
             return project
 
-        return fail
+        return report_crash
     if broken is None:
         return None
-    return lambda project, _crashes: replace(project, load=lambda _path, contract: conform(broken, contract))
+    return lambda project, _crashes: replace(project, load=lambda _path, contract: coerce_dtypes(broken, contract))
 
 
-def prove(project: Project, root: Path, parts: tuple[str, ...] = PARTS) -> Iterator[Proof]:
-    """Plant each fault and run the tests of the `project` in `root` that should notice it.
+def prove(project: Project, root: Path, parts: tuple[str, ...] = PARTS) -> Iterator[FaultResult]:
+    """Plant each fault and run the tests of the `project` in `root` that should catch it.
 
     Raises:
-        InputError: pytest is not installed, the tests are not there, or they fail without any fault.
+        InputError: pytest is not installed, a test file is missing, or tests fail without any fault.
     """
-    needed = list(dict.fromkeys(test for part in parts for test in TESTS[part]))
-    before = run_tests(project, root, needed)
-    if before.failures:
-        raise InputError(
-            f"tests/: {', '.join(before.failures[:3])} fails without a fault, so nothing can be proved. Mend it first."
-        )
-    for one in attempts(project, root, parts):
-        started = time.perf_counter()
-        caught_by = crash = None
-        if one.plant is not None:
-            after = run_tests(project, root, one.tests, one.plant)
-            crash = after.crashes[0] if after.crashes else None
-            caught_by = None if crash else _noticed(after, before)
-        yield Proof(one.fault, one.place, caught_by, time.perf_counter() - started, crash)
+    tests = list(dict.fromkeys(test for part in parts for test in TESTS_BY_PART[part]))
+    reference = run_tests(project, root, tests)
+    if reference.failures:
+        failing = ", ".join(reference.failures[:3])
+        raise InputError(f"tests/: {failing} fails without a fault, so nothing can be proved. Mend it first.")
+    for attempt in planned_faults(project, root, parts):
+        start = time.perf_counter()
+        caught_by = None
+        crash = None
+        if attempt.plant is not None:
+            recorder = run_tests(project, root, attempt.tests, attempt.plant)
+            crash = recorder.crashes[0] if recorder.crashes else None
+            caught_by = None if crash else _caught_by(recorder, reference)
+        yield FaultResult(attempt.fault, attempt.place, caught_by, time.perf_counter() - start, crash)
 
 
-def _noticed(after: Watcher, before: Watcher) -> str:
-    if after.failures:
-        return after.failures[0]
-    new = [warning for warning in after.warnings if warning not in before.warnings]
-    return new[0] if new else ""
+def _caught_by(recorder: PytestRecorder, reference: PytestRecorder) -> str:
+    """Return the first failure or new warning since the `reference` run without a fault; empty if there is none."""
+    if recorder.failures:
+        return recorder.failures[0]
+    new_warnings = [warning for warning in recorder.warnings if warning not in reference.warnings]
+    return new_warnings[0] if new_warnings else ""
 
 
-def run_tests(project: Project, root: Path, tests: Sequence[str], plant: Planting | None = None) -> Watcher:
-    """Run `tests` of the project in `root` with a fault planted, up to the first failure, and give what was noticed.
+def run_tests(project: Project, root: Path, tests: Sequence[str], plant: Planting | None = None) -> PytestRecorder:
+    """Run `tests` of the project in `root` with a fault planted, up to the first failure, and return their results.
 
-    A fault that cannot be planted ends in a crash, and no test is run.
+    A fault that cannot be planted is recorded as a crash, and no test is run.
 
     Raises:
-        InputError: pytest or the tests are not there.
+        InputError: pytest is not installed, pytest cannot run, or a test file is missing.
     """
     try:
         import pytest
     except ModuleNotFoundError as error:
         raise InputError("prove needs pytest, which is not installed.", Hint.SETUP) from error
-    if absent := [test for test in tests if not (root / test).exists()]:
-        raise InputError(f"{root / absent[0]}: there are no such tests. Restore them with: git checkout -- tests")
-    watcher, silence = Watcher(), io.StringIO()
+    if missing := [test for test in tests if not (root / test).exists()]:
+        raise InputError(f"{root / missing[0]}: there are no such tests. Restore them with: git checkout -- tests")
+    recorder = PytestRecorder()
+    output = io.StringIO()
     options = ["-x", "--rootdir", str(root), "-c", str(root / "pyproject.toml")]
     options += ["-p", "no:cacheprovider", "-p", "no:randomly"]
     if plant is not None:
         try:
-            plant(project, watcher.crashes)
-        except Exception as error:  # what it wants to change is not there, for instance
-            watcher.crashes.append(described(error))
-        if watcher.crashes:
-            return watcher
-    give = None if plant is None else lambda found: plant(found, watcher.crashes)
+            plant(project, recorder.crashes)
+        except Exception as error:  # what it changes may be missing, for instance
+            recorder.crashes.append(describe(error))
+        if recorder.crashes:
+            return recorder
+    plant_and_record = None if plant is None else lambda original: plant(original, recorder.crashes)
     with (
         pytest.MonkeyPatch.context() as patch,
-        planted(give),
-        contextlib.redirect_stdout(silence),
-        contextlib.redirect_stderr(silence),
+        planted(plant_and_record),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(output),
     ):
-        patch.delenv("PYTEST_ADDOPTS", raising=False)  # workers would not know of the fault
-        code = pytest.main([*options, *(str(root / test) for test in tests)], plugins=[watcher])
+        patch.delenv("PYTEST_ADDOPTS", raising=False)  # it may ask for workers, which would not get the fault
+        code = pytest.main([*options, *(str(root / test) for test in tests)], plugins=[recorder])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
-        raise InputError(f"tests/: pytest cannot run ({silence.getvalue().strip()[-500:]}). Mend that first.")
+        raise InputError(f"tests/: pytest cannot run ({output.getvalue().strip()[-500:]}). Mend that first.")
     for name, module in list(sys.modules.items()):
         if str(root / "tests") in str(getattr(module, "__file__", "")):
             del sys.modules[name]
-    return watcher
+    return recorder

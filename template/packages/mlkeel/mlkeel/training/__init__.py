@@ -1,1 +1,1 @@
-"""From a table to a version of the model."""
+"""Train on a table, and publish a version of the model."""

@@ -1,13 +1,14 @@
-"""Hold a table against its contract before anything is learnt from it."""
+"""Check settings, contract and table before a training."""
 
 from typing import TYPE_CHECKING
 
-from mlkeel.config import Settings
+from mlkeel.config import Gate, Settings
 from mlkeel.contract.suites import Contract
 from mlkeel.contract.validate import enforce
 from mlkeel.errors import ContractError, DataError, InputError
 from mlkeel.project import Project, Run
-from mlkeel.tasks.kinds import kind_of
+from mlkeel.tasks.metrics import Metric
+from mlkeel.tasks.output_types import output_type_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,61 +16,80 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def refuse_a_contract_of_another_project(project: Project, settings: Settings, contract: Contract) -> None:
-    """See that the contract describes features and target as the project needs them.
+def check_contract(project: Project, settings: Settings, contract: Contract) -> None:
+    """Check that the contract describes features and target as the project needs them.
 
     Raises:
-        InputError: the target is a feature, or a slice is no column.
-        ContractError: it lists no classes for a classifier, texts where numbers are to be estimated, or features that
-            the project does not learn from.
+        InputError: the target is a feature, a slice is no column, or the limit for slices does not fit the metric.
+        ContractError: it lists no classes for a classifier, the target has another type than the task needs, or a
+            feature has a type that the project does not learn from.
     """
-    refuse_settings_that_do_not_fit(settings, contract)
-    target, kind = settings.data.target, project.task.kind
+    check_settings(settings, contract)
+    _check_slice_limit(settings.gate, project.metrics[0])
+    target = settings.data.target
+    output_type = project.task.output_type
     if target in contract.all_columns:
-        kind.answers(contract, target)  # refuses a target without classes, if the task needs them
-        if kind_of(contract, target) is not kind or contract.types.get(target, kind.TYPE) != kind.TYPE:
+        output_type.output_names(contract, target)  # raises if the task needs classes and there are none
+        has_type = contract.types.get(target, output_type.TYPE) == output_type.TYPE
+        if output_type_of(contract, target) is not output_type or not has_type:
             raise ContractError(
-                f"conf/params.yaml: data.target is {target}, which is no {kind.TYPE} column in expectations/, as this "
-                f"project ({project.task.name}) needs. Correct data.target, or what the contract says of that column."
+                f"conf/params.yaml: data.target is {target}, which is no {output_type.TYPE} column in expectations/, "
+                f"as this project ({project.task.name}) needs. Correct data.target, or what the contract says of that "
+                "column."
             )
     texts = [column.name for column in contract.columns if column.text]
-    others = [column.name for column in contract.columns if not column.text]
+    non_texts = [column.name for column in contract.columns if not column.text]
     if texts and "text" not in project.features.roles:
         raise ContractError(
             f"expectations/features.json: {', '.join(texts)} has the type str and no set of values. Add an "
             "expect_column_values_to_be_in_set with a value_set, or take the column out of the features."
         )
-    if others and set(project.features.roles) == {"text"}:
+    if non_texts and set(project.features.roles) == {"text"}:
         raise ContractError(
-            f"expectations/features.json: {', '.join(others)} holds no texts, and this model learns from nothing else. "
-            "Take the column out of the features."
+            f"expectations/features.json: {', '.join(non_texts)} holds no texts, and this model learns from nothing "
+            "else. Take the column out of the features."
+        )
+
+
+def _check_slice_limit(gate: Gate, metric: Metric) -> None:
+    unsuitable = "max_slice_error" if metric.greater_is_better else "min_slice_score"
+    suitable = "min_slice_score" if metric.greater_is_better else "max_slice_error"
+    if getattr(gate, unsuitable) is not None:
+        better = "greater" if metric.greater_is_better else "smaller"
+        raise InputError(
+            f"conf/params.yaml: gate.{unsuitable} does not fit {metric.name}, the first of METRICS, which is better "
+            f"the {better} it is. Use gate.{suitable}."
         )
 
 
 def check(table: "pd.DataFrame", run: Run) -> None:
-    """Hold `table`, shape (n, columns), against the contract, and its target against what can be learnt.
+    """Check `table`, shape (n, columns), against the settings and the contract, and that its target can be learnt.
 
     Raises:
-        DataError: the target is not there, has gaps or is the same in all rows, a feature has no value, or a column has
-            the name of a prediction.
-        ContractError: the table breaks the contract.
+        InputError: the target is a feature, or a slice is no column.
+        DataError: the target is absent, has missing values or is the same in all rows, a feature has no value, or a
+            column has the name of a prediction.
+        ContractError: the table violates the contract.
     """
-    contract, target, source = run.contract, run.target, run.path
-    refuse_settings_that_do_not_fit(run.settings, contract)
-    refuse_gaps_in_the_target(table, target, source)
-    kind = kind_of(contract, target)
-    kind.refuse_what_cannot_be_learnt(table, target, source)
+    contract = run.contract
+    target = run.target
+    source = run.path
+    check_settings(run.settings, contract)
+    check_target_values(table, target, source)
+    output_type = output_type_of(contract, target)
+    output_type.check_target(table, target, source)
     enforce(table, contract.features, source)
     enforce(table, contract.dataset, source)
-    if taken := set(kind.titles(kind.answers(contract, target), target)) & set(contract.all_columns):
+    prediction_columns = output_type.output_columns(output_type.output_names(contract, target), target)
+    if clashes := set(prediction_columns) & set(contract.all_columns):
         raise DataError(
-            f"{source}: {', '.join(sorted(taken))} is what a prediction is called. Give the column another name."
+            f"{source}: {', '.join(sorted(clashes))} is what a prediction is called. Give the column another name."
         )
-    refuse_empty_features(table, [column.name for column in contract.columns], source)
+    check_features(table, [column.name for column in contract.columns], source)
 
 
-def refuse_settings_that_do_not_fit(settings: Settings, contract: Contract) -> None:
-    """Hold `conf/params.yaml` against the contract.
+def check_settings(settings: Settings, contract: Contract) -> None:
+    """Check `conf/params.yaml` against the contract.
 
     Raises:
         InputError: the target is a feature, or a slice is no column.
@@ -87,21 +107,21 @@ def refuse_settings_that_do_not_fit(settings: Settings, contract: Contract) -> N
         )
 
 
-def refuse_empty_features(part: "pd.DataFrame", names: list[str], source: "Path") -> None:
-    """See that each feature has a value in some row of `part`, all of the table or what is learnt from.
+def check_features(rows: "pd.DataFrame", names: list[str], source: "Path") -> None:
+    """Check that each feature has a value in some of `rows`, the whole table or the training split.
 
     Raises:
-        DataError: names those that have none.
+        DataError: a feature has none.
     """
-    if empty := [name for name in names if part[name].isna().all()]:
+    if empty := [name for name in names if rows[name].isna().all()]:
         raise DataError(
             f"{source}: no row to learn from has a value of {', '.join(empty)}. Fill the column, or take it out of "
             "expectations/features.json."
         )
 
 
-def refuse_gaps_in_the_target(table: "pd.DataFrame", target: str, source: "Path") -> None:
-    """See that the target column of `table` is there, and has a value in each row.
+def check_target_values(table: "pd.DataFrame", target: str, source: "Path") -> None:
+    """Check that the target column of `table` exists and has a value in each row.
 
     Raises:
         DataError: it is absent, or has missing values.

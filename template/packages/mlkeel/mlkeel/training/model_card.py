@@ -3,43 +3,44 @@
 from mlkeel.config import Settings
 from mlkeel.contract.suites import Contract
 from mlkeel.registry.metrics_file import MetricsFile
-from mlkeel.registry.revision import shown_commit
+from mlkeel.registry.revision import short_commit
 from mlkeel.tasks.evaluation import Evaluation
-from mlkeel.tasks.kinds import kind_of
 from mlkeel.tasks.metrics import figures, headings
+from mlkeel.tasks.output_types import output_type_of
 
 
 def model_card(metrics: MetricsFile, settings: Settings, contract: Contract, evaluation: Evaluation) -> str:
-    """The model card (after "Model Cards for Model Reporting", Mitchell et al. 2019)."""
+    """Return the model card (after "Model Cards for Model Reporting", Mitchell et al. 2019)."""
     target = settings.data.target
     features = ", ".join(f"`{column.name}`" for column in contract.columns)
-    rows, names = metrics.rows, headings(evaluation.metrics)
+    rows = metrics.rows
+    names = headings(evaluation.metrics)
     results = {"model": metrics.model, "baseline": metrics.baseline, **metrics.slices}
     lines = "\n".join(
         f"| {name} | {' | '.join(figures(evaluation.metrics, scores))} |" for name, scores in results.items()
     )
-    verdict = "; ".join(metrics.shortcomings) or "it passed the gate in `params.yaml`"
-    champion = metrics.champion["sentence"] if metrics.champion else "no model was in use"
-    commit = f" at commit `{shown_commit(metrics.commit)}`" if metrics.commit else ""
+    verdict = "; ".join(metrics.failures) or "it passed the gate in `params.yaml`"
+    champion = metrics.champion["sentence"] if metrics.champion else "no version was current"
+    commit = f" at commit `{short_commit(metrics.commit)}`" if metrics.commit else ""
     return f"""# Model {metrics.version}
 
-Predicts `{target}` {kind_of(contract, target).described(contract, target)}, from {features}.
+Predicts `{target}` {output_type_of(contract, target).output_sentence(contract, target)}, from {features}.
 
 Trained {metrics.created} on `{metrics.data.path}` (SHA-256 `{metrics.data.sha256[:12]}`){commit}:
 {rows["train"]:,} rows to learn from, {rows["validation"]:,} to stop by, {rows["test"]:,} to judge by.
 
-## Results on the test part
+## Results on the test split
 
 | | {" | ".join(names)} |
 |---|{"---:|" * len(names)}
 {lines}
 
-Beside the model in use before: {champion}.
+Beside the version that was current before: {champion}.
 
 Verdict: {verdict}.
 
 ## Limits
 
 It answers for rows that satisfy `features.json` beside this file, and for no others. Slices with fewer than
-{settings.gate.slice_rows} test rows are not judged. The baseline answers {evaluation.task.baseline_words}.
+{settings.gate.min_slice_rows} test rows are not judged. The baseline answers {evaluation.task.baseline_description}.
 """

@@ -1,4 +1,4 @@
-"""Make a version of a trained model, and put it in use if it is good enough."""
+"""Publish a trained model as a version, and make it current if it passes the gate."""
 
 import hashlib
 import json
@@ -16,66 +16,67 @@ from mlkeel.config import Settings
 from mlkeel.data.tables import with_columns
 from mlkeel.drift import drift_suite
 from mlkeel.errors import ArtifactError, Hint, InputError
-from mlkeel.inference.frames import told
+from mlkeel.inference.frames import to_frame
 from mlkeel.inference.graph import Graph
 from mlkeel.inference.predictor import Predictor
-from mlkeel.project import Outcome, Prepared, Trained
+from mlkeel.project import Prepared, Trained, TrainingResult
 from mlkeel.registry import artifact
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import revision
 from mlkeel.registry.versions import use
-from mlkeel.tasks.kinds import kind_of
+from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training import gate
 from mlkeel.training.model_card import model_card
 
 ONNX_TOLERANCE = 1e-4
 
 
-def refuse_what_teaches_nothing(trained: Trained, settings: Settings, origin: str) -> None:
-    """Refuse a model that is no better than the baseline, or than the gate that a person set.
+def require_skill(trained: Trained, settings: Settings, origin: str) -> None:
+    """Check that a model is better than the baseline and passes the gate that a person set.
 
     Raises:
-        InputError: says by how much it falls short.
+        InputError: it is not; the message says by how much.
     """
     evaluation = trained.evaluation
     if evaluation.could_be_chance:
         raise InputError(
             f"{origin}: the other columns say too little of {settings.data.target} to tell it from chance: on "
-            f"{evaluation.model.rows:,} unseen rows {evaluation.beside_the_baseline}. Nothing was changed. Add columns "
+            f"{evaluation.model.rows:,} unseen rows {evaluation.baseline_comparison}. Nothing was changed. Add columns "
             "or rows.",
             Hint.OTHER_TARGET,
         )
-    if shortcomings := evaluation.shortcomings(settings.gate):
+    if failures := evaluation.failures(settings.gate):
         raise InputError(
-            f"{origin}: a model of this table does not pass the gate in conf/params.yaml: {'; '.join(shortcomings)}. "
+            f"{origin}: a model of this table does not pass the gate in conf/params.yaml: {'; '.join(failures)}. "
             "Nothing was changed. If the table is right, lower the gate there and run this again."
         )
 
 
 def export(prepared: Prepared, trained: Trained, target: str) -> bytes:
-    """Export the model and hold the graph against it on every row of the table.
+    """Export the model to ONNX, and compare the graph with it on every row of the table.
 
     Raises:
-        ArtifactError: they differ by more than 1e-4, for numbers of their standard deviation.
+        ArtifactError: their outputs differ by more than 1e-4, for a regressor in standard deviations of the target.
     """
     graph = trained.model.to_onnx()
-    run, predict = Graph(graph, "the new graph").run, trained.model.predict
-    size = kind_of(prepared.contract, target).size(prepared.truth["train"])
-    gaps = [np.abs(run(part) - predict(part)).max() for part in prepared.features.values()]
-    gap = float(np.max(gaps)) / size  # NaN if any is
-    if not gap <= ONNX_TOLERANCE:
+    run = Graph(graph, "the new graph").run
+    predict = trained.model.predict
+    scale = output_type_of(prepared.contract, target).target_scale(prepared.targets["train"])
+    differences = [np.abs(run(features) - predict(features)).max() for features in prepared.features.values()]
+    difference = float(np.max(differences)) / scale  # NaN if any is
+    if not difference <= ONNX_TOLERANCE:
         raise ArtifactError(
-            f"The exported graph differs from the model by {gap:.2g}, more than {ONNX_TOLERANCE:g} is not accepted, so "
-            "nothing was written. Report this with your conf/params.yaml."
+            f"The exported graph differs from the model by {difference:.2g}, more than {ONNX_TOLERANCE:g} is not "
+            "accepted, so nothing was written. Report this with your conf/params.yaml."
         )
     return graph
 
 
 @dataclass(frozen=True)
-class KeepVersion:
-    """Publishes a model as a version under `root`, in use if it is good enough and behaves as `cases` say.
+class PublishVersion:
+    """Publishes a model as a version under `root`, and makes it current if it passes the gate and all `cases`.
 
-    It must not be worse than the version in use under `beside`, which is `root` unless it is said.
+    The champion is the current version under `beside`, by default under `root`.
     """
 
     root: Path
@@ -83,34 +84,36 @@ class KeepVersion:
     cases: Mapping[str, list[Case]]
     beside: Path | None = None
 
-    def __call__(self, prepared: Prepared, trained: Trained) -> Outcome:
-        """Write the artifact, and put it in use if nothing speaks against it.
+    def __call__(self, prepared: Prepared, trained: Trained) -> TrainingResult:
+        """Write the artifact, and make it current if there are no failures.
 
         Raises:
             ArtifactError: the graph differs from the model, or the artifact cannot be written.
         """
-        settings, evaluation, target = self.settings, trained.evaluation, self.settings.data.target
+        settings = self.settings
+        evaluation = trained.evaluation
+        target = settings.data.target
         graph = export(prepared, trained, target)
         predictor = Predictor(Graph(graph, "the new graph"), prepared.contract, target)
-        duel = gate.duel(predictor, evaluation, prepared, settings, self.beside or self.root)
+        comparison = gate.compare_with_champion(predictor, evaluation, prepared, settings, self.beside or self.root)
         created = datetime.now(UTC)
         version = f"{created:%Y%m%dT%H%M%S%f}-{hashlib.sha256(graph).hexdigest()[:8]}"
-        shortcomings = [
-            *evaluation.shortcomings(settings.gate),
-            *(duel.shortcomings(settings.gate) if duel else ()),
-            *gate.misbehaviour(dict(self.cases), predictor, prepared),
+        failures = [
+            *evaluation.failures(settings.gate),
+            *(comparison.failures(settings.gate) if comparison else ()),
+            *gate.behavior_failures(dict(self.cases), predictor, prepared),
         ]
         metrics = MetricsFile.model_validate(
             {
                 "version": version,
                 "created": f"{created:%Y-%m-%dT%H:%M:%SZ}",
                 "data": {"path": settings.data.path.as_posix(), "sha256": prepared.digest},
-                "rows": {name: len(part) for name, part in vars(prepared.table).items()},
+                "rows": {name: len(rows) for name, rows in vars(prepared.table).items()},
                 "losses": trained.losses,
-                **evaluation.document(),
+                **evaluation.to_dict(),
                 "commit": revision(self.root),
-                "champion": duel and duel.document(),
-                "shortcomings": shortcomings,
+                "champion": comparison and comparison.to_dict(),
+                "failures": failures,
             }
         )
         card = model_card(metrics, settings, prepared.contract, evaluation)
@@ -121,26 +124,26 @@ class KeepVersion:
                 "model.onnx": graph,
                 "features.json": as_json(prepared.contract.features),
                 "dataset.json": as_json(prepared.contract.dataset),
-                "drift.json": as_json(_drift(prepared, trained, predictor)),
+                "drift.json": as_json(_drift_suite(prepared, trained, predictor)),
                 "metrics.json": as_json(metrics.model_dump()),
                 "params.yaml": yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False).encode(),
                 "MODEL_CARD.md": card.encode(),
             },
         )
-        if not shortcomings:
+        if not failures:
             use(self.root / "artifacts", version, "train")
-        return Outcome(folder, evaluation, shortcomings, duel.sentence if duel else None)
+        return TrainingResult(folder, evaluation, failures, comparison.sentence if comparison else None)
 
 
-def _drift(prepared: Prepared, trained: Trained, predictor: Predictor) -> dict[str, Any]:
-    """The suite over what was learnt from, and what the model says of it."""
-    seen = prepared.table.train
-    answers = trained.model.predict(prepared.features["train"])
-    found = told(predictor.kind, answers, prepared.answers, predictor.target, seen.index)
-    table = with_columns(seen, {str(name): found[name] for name in found})
+def _drift_suite(prepared: Prepared, trained: Trained, predictor: Predictor) -> dict[str, Any]:
+    """Return the drift suite of the training split and the predictions for it."""
+    rows = prepared.table.train
+    outputs = trained.model.predict(prepared.features["train"])
+    predictions = to_frame(predictor.output_type, outputs, prepared.output_names, predictor.target, rows.index)
+    table = with_columns(rows, {str(name): predictions[name] for name in predictions})
     return drift_suite(table, prepared.contract, predictor.target)
 
 
 def as_json(value: object) -> bytes:
-    """Text that a person can read and git can compare."""
+    """Return indented JSON, which a person can read and git can compare."""
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

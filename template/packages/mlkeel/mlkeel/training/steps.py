@@ -1,19 +1,19 @@
-"""The steps of a training, each a function; `train.py` of a project puts them in a row."""
+"""The steps of a training, each a function; `train.py` of a project calls them in order."""
 
 import hashlib
 from typing import TYPE_CHECKING, Any
 
 from mlkeel.data.split import Split
-from mlkeel.data.split import split as deal
+from mlkeel.data.split import split as split_table
 from mlkeel.features.encoder import encoder_of
 from mlkeel.models.estimator import as_model
 from mlkeel.models.model import Model, Shape, has_steps
-from mlkeel.progress import Watch, progress
+from mlkeel.progress import Callbacks, progress
 from mlkeel.project import Build, Prepared, Project, Run
 from mlkeel.tasks.evaluation import Evaluation
-from mlkeel.tasks.evaluation import evaluate as judge
-from mlkeel.tasks.kinds import kind_of
-from mlkeel.training.checks import check, refuse_empty_features
+from mlkeel.tasks.evaluation import evaluate as evaluate_outputs
+from mlkeel.tasks.output_types import output_type_of
+from mlkeel.training.checks import check, check_features
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,75 +22,75 @@ __all__ = ["check", "encode", "evaluate", "fit", "new_model", "split"]
 
 
 def split(table: "pd.DataFrame", run: Run) -> Split:
-    """Deal the rows of `table` into train, validation and test, so that rows with equal features stay together.
+    """Split `table` into train, validation and test, so that rows with equal features share a split.
 
     Raises:
-        DataError: a part would be empty, or a feature has no value in the training part.
+        DataError: a split would be empty, or a feature has no value in the training rows.
     """
     names = [column.name for column in run.contract.columns]
-    parts = deal(table, run.settings.data.split, names)
-    refuse_empty_features(parts.train, names, run.path)
-    return parts
+    splits = split_table(table, run.settings.data.split, names)
+    check_features(splits.train, names, run.path)
+    return splits
 
 
-def encode(parts: Split, run: Run) -> Prepared:
-    """Make matrices of all parts.
+def encode(splits: Split, run: Run) -> Prepared:
+    """Encode the features and the target of each split.
 
     Raises:
         ContractError: no encoder takes all features.
-        DataError: the training part lacks what cannot be learnt without.
+        DataError: the training rows lack a class, or have one target only.
     """
-    contract, target, encoder = run.contract, run.target, encoder_of(run.contract)
-    kind = kind_of(contract, target)
-    features = {name: encoder.encode(part) for name, part in vars(parts).items()}
-    truth = {name: kind.encode(part[target], contract) for name, part in vars(parts).items()}
-    kind.refuse_what_was_not_dealt(truth["train"], contract, target, run.path)
-    return Prepared(parts, features, truth, contract, kind.answers(contract, target), _digest(parts, run))
+    contract = run.contract
+    target = run.target
+    encoder = encoder_of(contract)
+    output_type = output_type_of(contract, target)
+    features = {name: encoder.encode(rows) for name, rows in vars(splits).items()}
+    targets = {name: output_type.encode(rows[target], contract) for name, rows in vars(splits).items()}
+    output_type.check_train_targets(targets["train"], contract, target, run.path)
+    output_names = output_type.output_names(contract, target)
+    return Prepared(splits, features, targets, contract, output_names, _digest(splits, run))
 
 
-def _digest(parts: Split, run: Run) -> str:
-    """The SHA-256 of the file that the table is from or, of a table from elsewhere, of its rows."""
+def _digest(splits: Split, run: Run) -> str:
+    """Return the SHA-256 of the file that the table is from or, if there is none, of its rows."""
     if run.path.is_file():
         return hashlib.sha256(run.path.read_bytes()).hexdigest()
     import pandas as pd
 
-    found = hashlib.sha256()
-    for part in vars(parts).values():
-        found.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
-    return found.hexdigest()
+    digest = hashlib.sha256()
+    for rows in vars(splits).values():
+        digest.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 def new_model(build: Build, prepared: Prepared, run: Run) -> Model:
-    """An untrained model that takes the features of `prepared` and gives its answers."""
-    shape = Shape(prepared.contract.columns, len(prepared.answers))
+    """Build an untrained model for the features and outputs of `prepared`."""
+    shape = Shape(prepared.contract.columns, len(prepared.output_names))
     return as_model(build(run.settings.model, shape, run.settings.seed), shape)
 
 
 def fit(build: Build, prepared: Prepared, run: Run) -> tuple[Model, list[float]]:
-    """Fit a model to the training part, stop by the validation part; with it comes the validation loss of each step.
-
-    A run that has a model already gets that one.
-    """
+    """Fit a model, and return it with its validation loss after each step; if `run` has a model, return that."""
     if run.model is not None:
         return run.model, []
     model: Any = new_model(build, prepared, run)
-    with progress("Training", model.longest if has_steps(model) else 1) as advance:
+    with progress("Training", model.max_rounds if has_steps(model) else 1) as advance:
         losses = model.fit(
-            (prepared.features["train"], prepared.truth["train"]),
-            (prepared.features["validation"], prepared.truth["validation"]),
-            Watch(advance, run.checkpoint),
+            (prepared.features["train"], prepared.targets["train"]),
+            (prepared.features["validation"], prepared.targets["validation"]),
+            Callbacks(advance, run.checkpoint),
         )
     return model, losses
 
 
 def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Evaluation:
-    """Evaluate the model on the test part."""
-    return judge(
+    """Evaluate the model on the test split."""
+    return evaluate_outputs(
         project.task,
         project.metrics,
         prepared.table.test,
         model.predict(prepared.features["test"]),
-        prepared.truth["test"],
-        prepared.truth["train"],
+        prepared.targets["test"],
+        prepared.targets["train"],
         run.settings.gate,
     )

@@ -1,4 +1,4 @@
-"""Train on the table of a project, keep what comes of it, and note it where its settings say."""
+"""Train on the table of a project, publish a version, and log the run to MLflow if the settings say so."""
 
 import hashlib
 import sys
@@ -8,48 +8,49 @@ import mlkeel
 from mlkeel.behavior.cases import BEHAVIOR, read_cases
 from mlkeel.config import Settings, read_settings
 from mlkeel.contract.suites import Contract, read_contract
-from mlkeel.files import LITTER
-from mlkeel.project import Outcome, Project, Run
+from mlkeel.files import TEMP_PREFIX
+from mlkeel.project import Project, Run, TrainingResult
 from mlkeel.registry import tracking
-from mlkeel.training.checks import refuse_a_contract_of_another_project
-from mlkeel.training.publish import KeepVersion, as_json
+from mlkeel.training.checks import check_contract
+from mlkeel.training.publish import PublishVersion, as_json
 
-STAGES = ("data", "features", "tasks", "models", "training")  # of the kit, whose code decides what is learnt
+STAGES = ("data", "features", "tasks", "models", "training")  # the subpackages whose code affects the trained model
 
 
-def train(project: Project, root: Path) -> Outcome:
-    """Train by `conf/params.yaml` of the project in `root`, and put what comes of it in use if it is good enough.
+def train(project: Project, root: Path) -> TrainingResult:
+    """Train as `conf/params.yaml` of the project in `root` says, and make the new version current if it is good enough.
 
     Raises:
-        InputError: the settings, the contract or the table cannot be used.
+        InputError: the settings, the contract or the table are invalid.
     """
     settings = read_settings(root / "conf" / "params.yaml", project.settings)
-    cases, tracked = read_cases(root / BEHAVIOR), tracking.is_ready(settings.tracking)
+    cases = read_cases(root / BEHAVIOR)
+    tracked = tracking.is_ready(settings.tracking)
     contract = read_contract(root / "expectations")
-    refuse_a_contract_of_another_project(project, settings, contract)
-    checkpoint = root / "artifacts" / f"{LITTER}checkpoint-{fingerprint(project, settings, contract, root)}"
-    run = Run(root, settings, contract, KeepVersion(root, settings, cases), checkpoint)
+    check_contract(project, settings, contract)
+    checkpoint = root / "artifacts" / f"{TEMP_PREFIX}checkpoint-{fingerprint(project, settings, contract, root)}"
+    run = Run(root, settings, contract, PublishVersion(root, settings, cases), checkpoint)
     outcome = project.train(project, run)
     checkpoint.unlink(missing_ok=True)
     if tracked:
-        tracking.note(outcome.folder, settings, root, project.package)
+        tracking.log_run(outcome.folder, settings, root, project.package)
     return outcome
 
 
 def fingerprint(project: Project, settings: Settings, contract: Contract, root: Path) -> str:
-    """The same for trainings that learn the same, of which one may go on where another died.
+    """Return a digest that equal trainings share, so that one can resume from the checkpoint of another.
 
-    What trains counts: the settings but for those of gate, monitor and tracking, the table, what the contract says of
-    features, and the code that loads, encodes and learns.
+    It covers what affects the model: the settings but for columns, gate, monitor and tracking, the table, the contract
+    of the features, the classes of the target, and the code that loads, encodes and trains.
     """
     table = root / settings.data.path
-    asked = settings.model_dump_json(exclude={"columns", "gate", "monitor", "tracking"})
-    found = hashlib.sha256(asked.encode())
-    found.update(hashlib.sha256(table.read_bytes()).digest() if table.is_file() else b"")
-    found.update(as_json([contract.features, contract.values(settings.data.target)]))
+    relevant_settings = settings.model_dump_json(exclude={"columns", "gate", "monitor", "tracking"})
+    digest = hashlib.sha256(relevant_settings.encode())
+    digest.update(hashlib.sha256(table.read_bytes()).digest() if table.is_file() else b"")
+    digest.update(as_json([contract.features, contract.values(settings.data.target)]))
     kit = Path(mlkeel.__file__).parent
-    own = sys.modules.get(project.package)
-    folders = [*(kit / stage for stage in STAGES), *(map(Path, own.__path__) if own else ())]
+    package = sys.modules.get(project.package)
+    folders = [*(kit / stage for stage in STAGES), *(map(Path, package.__path__) if package else ())]
     for module in sorted(path for folder in folders for path in folder.rglob("*.py")):
-        found.update(module.read_bytes())
-    return found.hexdigest()[:16]
+        digest.update(module.read_bytes())
+    return digest.hexdigest()[:16]

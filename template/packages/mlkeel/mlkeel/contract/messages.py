@@ -1,10 +1,10 @@
-"""Put rules of the contract, and numbers, into words."""
+"""Describe expectations of the contract, values and numbers in words."""
 
 from typing import Any
 
 from mlkeel.contract.suites import TYPE, Expectation
 
-RULES = {
+RULE_TEMPLATES = {
     TYPE: "its type must be {type_}",
     "expect_column_values_to_be_in_set": "values must be one of {value_set}",
     "expect_column_values_to_be_unique": "values must be unique",
@@ -15,21 +15,22 @@ RULES = {
     "expect_column_values_to_not_match_regex": "values must not match {regex}",
     "expect_compound_columns_to_be_unique": "no two rows may have the same {column_list}",
 }
-BOUNDED = {
+BOUNDS_TEMPLATES = {
     "expect_table_row_count_to_be_between": "the number of rows must be {}",
     "expect_column_min_to_be_between": "the least value must be {}",
     "expect_column_max_to_be_between": "the greatest value must be {}",
     "expect_column_value_lengths_to_be_between": "the number of characters must be {}",
     "expect_column_proportion_of_unique_values_to_be_between": "the share of different values must be {}",
 }
-FIRST = 2  # shortcomings in a message
+MAX_MESSAGES = 2  # of a summary
 
 
-def rule(item: Expectation) -> str:
-    """What an expectation asks, in words."""
-    kind, kwargs = item["type"], item["kwargs"]
+def describe_rule(item: Expectation) -> str:
+    """Describe in words what an expectation demands."""
+    kind = item["type"]
+    kwargs = item["kwargs"]
     bounds = " and ".join(
-        f"{word} {plain(kwargs[name])}"
+        f"{word} {format_value(kwargs[name])}"
         for name, word in (("min_value", "at least"), ("max_value", "at most"))
         if kwargs.get(name) is not None
     )
@@ -38,44 +39,47 @@ def rule(item: Expectation) -> str:
         return f"a value must be there{share or ' in every row'}"
     if kind == "expect_column_values_to_be_between":
         return f"values must be {bounds}{share}"
-    if kind in BOUNDED:
-        return BOUNDED[kind].format(bounds) + share
+    if kind in BOUNDS_TEMPLATES:
+        return BOUNDS_TEMPLATES[kind].format(bounds) + share
     if kind == "expect_column_quantile_values_to_be_between":
-        quantiles, ranges = kwargs["quantile_ranges"]["quantiles"], kwargs["quantile_ranges"]["value_ranges"]
-        parts = [
-            f"{at:.0%} of the values must lie below one from {plain(low)} to {plain(high)}"
-            for at, (low, high) in zip(quantiles, ranges, strict=True)
+        quantiles = kwargs["quantile_ranges"]["quantiles"]
+        ranges = kwargs["quantile_ranges"]["value_ranges"]
+        clauses = [
+            f"{quantile:.0%} of the values must lie below one from {format_value(low)} to {format_value(high)}"
+            for quantile, (low, high) in zip(quantiles, ranges, strict=True)
         ]
-        return ", ".join(parts)
-    shown = {name: listed(value) if isinstance(value, list) else value for name, value in kwargs.items()}
-    if kind in RULES:
-        return RULES[kind].format(**shown) + share
-    others = ", ".join(f"{name} {plain(value)}" for name, value in shown.items() if name not in ("column", "mostly"))
-    return f"{kind.removeprefix('expect_column_').removeprefix('expect_').replace('_', ' ')} ({others}){share}"
+        return ", ".join(clauses)
+    formatted = {name: format_list(value) if isinstance(value, list) else value for name, value in kwargs.items()}
+    if kind in RULE_TEMPLATES:
+        return RULE_TEMPLATES[kind].format(**formatted) + share
+    arguments = ", ".join(
+        f"{name} {format_value(value)}" for name, value in formatted.items() if name not in ("column", "mostly")
+    )
+    return f"{kind.removeprefix('expect_column_').removeprefix('expect_').replace('_', ' ')} ({arguments}){share}"
 
 
-def shortened(said: list[str], rest: str) -> str:
-    """The first of what is said as sentences of their own, and where the rest stands."""
-    more = [f"And {len(said) - FIRST:,} more: {rest}"] if len(said) > FIRST else []
-    return " ".join(f"{one[:1].upper()}{one[1:].rstrip('.')}." for one in said[:FIRST] + more)
+def summarize(messages: list[str], rest: str) -> str:
+    """Join the first messages as sentences; `rest` says where to find the others."""
+    others = [f"And {len(messages) - MAX_MESSAGES:,} more: {rest}"] if len(messages) > MAX_MESSAGES else []
+    return " ".join(f"{message[:1].upper()}{message[1:].rstrip('.')}." for message in messages[:MAX_MESSAGES] + others)
 
 
 def number(value: float, figures: int = 4) -> str:
-    """A number as a person writes it, with as many figures or, where more stand before the point, with all of those."""
+    """Format a number with so many significant figures, or with all that stand before the decimal point."""
     return f"{value:,.0f}" if 10**figures - 0.5 <= abs(value) < 1e15 else f"{value:,.{figures}g}"
 
 
-def listed(values: list[Any]) -> str:
-    """Values in a row, as a person writes them."""
-    return ", ".join(map(plain, values))
+def format_list(values: list[Any]) -> str:
+    """Format values as a list with commas."""
+    return ", ".join(map(format_value, values))
 
 
-def plain(value: object) -> str:
-    """A value as a person writes it."""
+def format_value(value: object) -> str:
+    """Format a value for a message."""
     if value is None:
         return "nothing"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {plain(part)}" for name, part in value.items())
+        return ", ".join(f"{name} {format_value(item)}" for name, item in value.items())
     if isinstance(value, list | tuple):
-        return f"({listed(list(value))})"
+        return f"({format_list(list(value))})"
     return f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)

@@ -1,0 +1,71 @@
+"""Load a version to serve, and check first that it works."""
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlkeel.config import read_version_settings
+from mlkeel.contract.request import RowValidator, example
+from mlkeel.errors import ArtifactError, Hint
+from mlkeel.inference.feedback import FeedbackValidator
+from mlkeel.inference.predictor import Predictor
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A loaded version that has predicted a row, and what serving derives from its contract."""
+
+    version: str
+    predictor: Predictor
+    validator: RowValidator
+    feedback: FeedbackValidator
+    schema: dict[str, Any]  # of a row
+    contract: str  # hash of its features.json
+    recorded_columns: tuple[str, ...]  # columns that are recorded as they are
+    hashed_columns: tuple[str, ...]  # columns of which a hash is recorded
+
+    @classmethod
+    def open(cls, folder: Path) -> "LoadedModel":
+        """Load the artifact in `folder` and check it by predicting an example row.
+
+        Raises:
+            InputError: the artifact is damaged, or its outputs are invalid.
+        """
+        predictor = Predictor.load(folder)
+        validator = RowValidator(predictor.contract)
+        schema = validator.schema()
+        feedback = FeedbackValidator(predictor.contract, predictor.target)
+        validator.violations([example(schema)])  # so that a rule that cannot be applied fails here
+        outputs = predictor.predict(validator.by_column([example(schema)] * 2))
+        if not predictor.output_type.is_valid(outputs) or not np.allclose(outputs[0], outputs[1], rtol=1e-3):
+            raise ArtifactError(f"{folder}: it answers a row with {outputs.tolist()}.", Hint.TRAIN)
+        if validator.unchecked:
+            logger.warning("Not asked of requests, since it takes a whole table: %s.", ", ".join(validator.unchecked))
+        digest = hashlib.sha256(json.dumps(predictor.contract.features, sort_keys=True).encode()).hexdigest()
+        return cls(
+            folder.name, predictor, validator, feedback, schema, digest[:12], *_recorded_columns(folder, predictor)
+        )
+
+
+def _recorded_columns(folder: Path, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns to record as they are, and those to hash; other private columns are not recorded.
+
+    Raises:
+        ArtifactError: `monitor.private` names something that is no column, or the target.
+    """
+    private = read_version_settings(folder).monitor.private
+    if unknown := set(private) - set(predictor.contract.all_columns) | set(private) & {predictor.target}:
+        raise ArtifactError(
+            f"{folder / 'params.yaml'}: monitor.private names {', '.join(sorted(unknown))}, and only columns of the "
+            "table can be private, but for the target. Correct it in conf/params.yaml, and train again."
+        )
+    names = [column.name for column in predictor.contract.columns]
+    hashed = tuple(name for name in names if private.get(name) == "hash")
+    return tuple(name for name in names if name not in private), hashed

@@ -1,0 +1,157 @@
+"""Faults to plant into the code and the model of a project.
+
+Nothing is patched by name: a fault makes another `Project`, whose `build` returns a faulty model, or whose `train`
+publishes faulty splits.
+"""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mlkeel.data.split import Split
+from mlkeel.models.model import Shape, has_steps
+from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
+from mlkeel.training.steps import new_model
+
+Crashes = list[str]
+Wrapper = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class CodeFault:
+    """A fault of a project.
+
+    Attributes:
+        name: the fault in words.
+        part: code or model.
+        place: the function or method that is replaced.
+        plant: returns the project with the fault, and appends to the list each exception that the fault itself raises.
+        applies: whether a model with these hyperparameters can have the fault.
+    """
+
+    name: str
+    part: str
+    place: str
+    plant: Callable[[Project, Crashes], Project]
+    applies: Callable[[Any, dict[str, Any]], bool] = lambda _model, _parameters: True
+
+
+class _FaultyModel:
+    """A wrapper of a model that replaces one method."""
+
+    def __init__(self, model: Any, method: str, change: Wrapper, crashes: Crashes) -> None:  # noqa: ANN401 - any model
+        self._model = model
+        self._method = method
+        self._change = change
+        self._crashes = crashes
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute
+        attribute = getattr(self._model, name)
+        if name != self._method:
+            return attribute
+
+        def faulty_method(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any method
+            try:
+                return self._change(attribute, self._model, *args, **kwargs)
+            except Exception as error:
+                if _is_raised_by_fault(error):
+                    self._crashes.append(describe(error))
+                raise
+
+        return faulty_method
+
+
+def _is_raised_by_fault(error: Exception) -> bool:
+    """Whether no code under test is in the traceback of `error`, but only faults and libraries."""
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    libraries = ("numpy", "scipy", "sklearn", "pandas", "onnxruntime", "torch")
+    return all(name.startswith("mlkeel.testing") or name.partition(".")[0] in libraries for name in modules)
+
+
+def describe(error: Exception) -> str:
+    """Describe an exception in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _model_fault(name: str, method: str, change: Wrapper, *, steps: bool = False) -> CodeFault:
+    """Return a fault that replaces a method of the model; `steps` if it applies only to models that learn in steps."""
+
+    def plant(project: Project, crashes: Crashes) -> Project:
+        def build(parameters: dict[str, Any], shape: Shape, seed: int) -> Any:  # noqa: ANN401 - any model
+            from mlkeel.models.estimator import as_model
+
+            return _FaultyModel(as_model(project.build(parameters, shape, seed), shape), method, change, crashes)
+
+        return replace(project, build=build)
+
+    def applies(model: Any, _parameters: dict[str, Any]) -> bool:  # noqa: ANN401 - any model
+        return not steps or has_steps(model)
+
+    return CodeFault(name, "model", f"model.{method}", plant, applies)
+
+
+def _plant_tiny_learning_rate(project: Project, crashes: Crashes) -> Project:
+    def build(parameters: dict[str, Any], shape: Shape, seed: int) -> Any:  # noqa: ANN401 - any model
+        try:
+            tiny = parameters | {"learning_rate": parameters["learning_rate"] * 1e-9}
+        except TypeError as error:  # for some models it is a string
+            crashes.append(describe(error))
+            raise
+        return project.build(tiny, shape, seed)
+
+    return replace(project, build=build)
+
+
+def _split_fault(name: str, change: Callable[[Split], Split]) -> CodeFault:
+    """Return a fault that changes the splits which a training publishes."""
+
+    def plant(project: Project, crashes: Crashes) -> Project:  # noqa: ARG001 - nothing can go wrong in it
+        def train(project_: Project, run: Run) -> TrainingResult:
+            def publish(prepared: Prepared, trained: Trained) -> TrainingResult:
+                return run.publish(replace(prepared, table=change(prepared.table)), trained)
+
+            return project.train(project_, replace(run, publish=publish))
+
+        return replace(project, train=train)
+
+    return CodeFault(name, "code", "train", plant)
+
+
+def _fit_shuffled(fit: Wrapper, _model: object, train: Any, validation: Any, callbacks: Any) -> Any:  # noqa: ANN401
+    features, y_true = train
+    return fit((features, np.random.default_rng(7).permutation(y_true)), validation, callbacks)
+
+
+def _predict_constant(predict: Wrapper, _model: object, matrix: Any) -> Any:  # noqa: ANN401
+    return np.tile(predict(matrix[:1]), (len(matrix), 1))
+
+
+def _predict_with_noise(predict: Wrapper, _model: object, matrix: Any) -> Any:  # noqa: ANN401
+    return predict(matrix) ** np.random.default_rng().uniform(0.9, 1.1)
+
+
+CODE_FAULTS = (
+    _split_fault("train rows in the test set", lambda split: Split(split.train, split.validation, split.train)),
+    _split_fault("off-by-one split", lambda split: Split(split.train, split.validation, split.test.iloc[1:])),
+    _model_fault("frozen weights", "step", lambda _step, model, *batch: model.loss(*batch), steps=True),
+    CodeFault(
+        "untrained",
+        "model",
+        "build",
+        _plant_tiny_learning_rate,
+        lambda model, parameters: has_steps(model) and "learning_rate" in parameters,
+    ),
+    _model_fault("stopped after one step", "fit", lambda _fit, model, train, *_: [model.step(*train)], steps=True),
+    _model_fault("trained on shuffled labels", "fit", _fit_shuffled),
+    _model_fault("constant prediction", "predict", _predict_constant),
+    _model_fault("answers halved", "predict", lambda predict, _model, matrix: predict(matrix) / 2),
+    _model_fault("other answers for one seed", "predict", _predict_with_noise),
+)
+
+
+def applies(fault: CodeFault, project: Project, prepared: Prepared, run: Run) -> bool:
+    """Whether `fault` applies to a project."""
+    return fault.applies(new_model(project.build, prepared, run), run.settings.model)

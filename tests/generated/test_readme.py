@@ -1,0 +1,50 @@
+"""Each command of a project's README works as it stands there."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from load import free_port, served
+
+from ..conftest import succeed
+
+ELSEWHERE = {"make prove"}  # test_variants.py runs it
+
+
+def blocks(readme: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", readme, flags=re.DOTALL)
+
+
+def commands(readme: str) -> list[str]:
+    lines = [line for block in blocks(readme, "sh") for line in block.splitlines()]
+    return [line.split("  #")[0].rstrip() for line in lines if line]
+
+
+@pytest.fixture
+def my_table(twin: Path) -> None:
+    """The table that the README adopts."""
+    table = (twin / "data" / "penguins.csv").read_text(encoding="utf-8")
+    (twin / "my.csv").write_text(table.replace("species", "label", 1), encoding="utf-8")
+
+
+@pytest.mark.usefixtures("my_table")
+def test_the_commands_of_the_readme(twin: Path, offline: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (twin / "README.md").read_text(encoding="utf-8")
+    found = commands(readme)
+    assert set(found) >= {"make test", "make train", "make serve", "make clean", *ELSEWHERE}
+    for name, value in offline.items():
+        monkeypatch.setenv(name, value)
+    for line in sorted(found, key=lambda line: line.startswith("make adopt")):  # it changes what the others are about
+        if line in ELSEWHERE:
+            continue
+        if line == "make serve":
+            port = free_port()
+            monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+            with served(["bash", "-c", line], twin, port, "/readyz"):
+                continue
+        succeed("bash", "-c", line, cwd=twin, env=dict(os.environ))
+        if line == "make train":
+            for code in blocks(readme, "python"):
+                succeed(twin / ".venv" / "bin" / "python", "-c", code, cwd=twin, env=dict(os.environ))
+    assert "label" in (twin / "README.md").read_text(encoding="utf-8")
