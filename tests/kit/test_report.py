@@ -1,10 +1,14 @@
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
+import markdown_it
 import pandas as pd
 import pytest
 from mlkeel.adopt.writers import replace_blocks
 from mlkeel.config import read_settings
+from mlkeel.contract import markdown
 from mlkeel.contract.messages import number, summarize
 from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.contract.validate import check
@@ -64,5 +68,16 @@ def test_the_data_report_names_what_is_broken_and_no_single_record(fruit_contrac
     assert "20 rows; 5 of 7 expectations hold." in said
     assert "- weight_g: values must be at least 1 and at most 400, but 1 does not, for example -1 in row 1" in said
     assert "| weight_g | float64 | 0 | 20 | 9.5, nine of ten from 0.9 to 18.05 |" in said
-    assert "red\\|&lt;b> 100%" in said
+    assert "red\\|&lt;b&gt; 100%" in said
     assert "f7" not in said
+
+
+HOSTILE = "<script>alert(1)</script> | `x` *y* [z](javascript:0)\nnext"
+
+
+@pytest.mark.parametrize("escape", [markdown.text, markdown.code])
+def test_a_name_stays_text_in_markdown(escape: Callable[[object], str]) -> None:
+    html = markdown_it.MarkdownIt("gfm-like", {"linkify": False}).render(f"| name |\n|---|\n| {escape(HOSTILE)} |\n")
+    assert html.count("<td>") == html.count("<tr>") - 1 == 1
+    assert not re.search("<script|<em|<a |<strong", html)
+    assert "alert(1)" in html

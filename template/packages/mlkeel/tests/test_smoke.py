@@ -83,9 +83,9 @@ def adopted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_a_table_is_adopted_and_a_model_of_it_in_use(adopted: Path) -> None:
+def test_a_table_is_adopted_and_a_model_of_it_is_current(adopted: Path) -> None:
     (version,) = versions.versions(adopted / "artifacts")
-    assert version.in_use
+    assert version.is_current
     assert version.scores["accuracy"] > 0.8
 
 

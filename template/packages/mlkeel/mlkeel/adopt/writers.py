@@ -15,6 +15,7 @@ from mlkeel.behavior.cases import Case
 from mlkeel.behavior.kinds import case_type_of
 from mlkeel.behavior.perturbations import perturbations_of
 from mlkeel.config import Gate, Settings
+from mlkeel.contract import markdown
 from mlkeel.contract.suites import Contract, Suite
 from mlkeel.errors import InputError
 from mlkeel.tasks.metrics import Metric, primary
@@ -217,7 +218,8 @@ def _case(case: Case) -> str:
 def columns_block(title: str, rows: int, decisions: dict[str, RoleDecision]) -> dict[str, str]:
     """Render the block of `data/README.md` about the columns of a table."""
     lines = "".join(
-        f"| `{_cell(name)}` | {decision.role} | {_cell(decision.reason)} |\n" for name, decision in decisions.items()
+        f"| {markdown.code(name)} | {decision.role} | {markdown.text(decision.reason)} |\n"
+        for name, decision in decisions.items()
     )
     return {"columns": f"`{title}`: {rows:,} rows.\n\n| column | role | seen |\n|---|---|---|\n{lines}"}
 
@@ -237,8 +239,8 @@ def readme_blocks(settings: Settings, contract: Contract, draft_check: str, row:
         row: an example row to predict.
     """
     names = [column.name for column in contract.columns]
-    features = ", ".join(f"`{_cell(name)}`" for name in names[:12]) + (", …" if len(names) > 12 else "")
-    task = output_type_of(contract, settings.data.target).task_sentence(contract, settings.data.target, _cell)
+    features = ", ".join(map(markdown.code, names[:12])) + (", …" if len(names) > 12 else "")
+    task = output_type_of(contract, settings.data.target).task_sentence(contract, settings.data.target, markdown.text)
     values = "".join(f"        {_to_python(name)}: {_to_python(row[name])},\n" for name in names)
     path = settings.data.path.as_posix()
     imports = "from mlkeel.inference.predictor import Predictor\nfrom mlkeel.registry.artifact import current\n"
@@ -278,8 +280,3 @@ def _to_python(value: Any) -> str:  # noqa: ANN401 - a number, a string or a mis
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     return "None" if value != value else repr(float(value))
-
-
-def _cell(text: str) -> str:
-    """Escape text so that it ends neither a cell of a Markdown table nor a code span."""
-    return text.replace("|", "\\|").replace("`", "'").replace("<", "&lt;")

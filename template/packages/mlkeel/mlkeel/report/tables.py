@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlkeel.config import VersionSettings, read_settings
+from mlkeel.contract import markdown
 from mlkeel.contract.messages import number
 from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.contract.validate import ExpectationResult, check
@@ -141,7 +142,7 @@ def summary(root: Path, load: Callable[[Path, Contract], "pd.DataFrame"]) -> str
 def data_report(table: "pd.DataFrame", results: list[ExpectationResult], source: str) -> str:
     """Return the broken expectations on `table`, shape (n, columns), and a summary of each column, in Markdown."""
     broken = [result for result in results if not result.passed]
-    violations = [f"- {_cell(result.sentence)}{'' if result.critical else ' (warning)'}" for result in broken]
+    violations = [f"- {markdown.text(result.sentence)}{'' if result.critical else ' (warning)'}" for result in broken]
     rows = [
         (name, column.dtype, f"{column.isna().sum():,}", f"{column.nunique():,}", _typical_values(column))
         for name, column in table.items()
@@ -152,7 +153,7 @@ def data_report(table: "pd.DataFrame", results: list[ExpectationResult], source:
             f"{len(table):,} rows; {len(results) - len(broken):,} of {len(results):,} expectations hold.",
             *violations,
             "\n| column | type | missing | different | typical |\n|---|---|---:|---:|---|",
-            *(f"| {' | '.join(map(_cell, row))} |" for row in rows),
+            *(f"| {' | '.join(map(markdown.text, row))} |" for row in rows),
         ]
     )
 
@@ -168,8 +169,3 @@ def _typical_values(column: "pd.Series[Any]") -> str:
     if shares.iloc[0] * len(present) < 2:
         return "all different"  # so each value identifies a record, which a report must not show
     return ", ".join(f"{str(value)[:40]} {share:.0%}" for value, share in shares.items())
-
-
-def _cell(text: object) -> str:
-    """Escape text so that it cannot end a cell of a table, begin a tag or break the line."""
-    return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mlkeel.contract import markdown
 from mlkeel.contract.suites import Contract, Expectation
 from mlkeel.errors import DataError
 from mlkeel.tasks.outputs import Outputs, Targets
@@ -96,14 +97,14 @@ def is_valid(outputs: Outputs) -> bool:
 
 def output_sentence(contract: Contract, target: str) -> str:
     """Describe the outputs in words, for the model card."""
-    return f"as one of {', '.join(contract.categories(target))}"
+    return f"as one of {', '.join(map(markdown.text, contract.categories(target)))}"
 
 
 def task_sentence(contract: Contract, target: str, quote: Callable[[str], str]) -> str:
-    """Describe what the project predicts; `quote` escapes a name for Markdown code."""
+    """Describe what the project predicts, the target as a code span; `quote` escapes the names of classes."""
     classes = [quote(name) for name in contract.categories(target)]
     first = ", ".join(classes[:6]) + (", …" if len(classes) > 6 else "")
-    return f"predicts `{quote(target)}` ({first})"
+    return f"predicts {markdown.code(target)} ({first})"
 
 
 def check_target(table: "pd.DataFrame", target: str, source: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mlkeel.contract import markdown
 from mlkeel.contract.suites import Contract, Expectation
 from mlkeel.errors import DataError
 from mlkeel.tasks.outputs import Outputs, Targets
@@ -97,9 +98,9 @@ def output_sentence(_contract: Contract, _target: str) -> str:
     return f"as a number, with an interval that is to hold it for {COVERAGE:.0%} of rows"
 
 
-def task_sentence(_contract: Contract, target: str, quote: Callable[[str], str]) -> str:
-    """Describe what the project predicts; `quote` escapes a name for Markdown code."""
-    return f"predicts `{quote(target)}`"
+def task_sentence(_contract: Contract, target: str, _quote: Callable[[str], str]) -> str:
+    """Describe what the project predicts, the target as a code span."""
+    return f"predicts {markdown.code(target)}"
 
 
 def check_target(table: "pd.DataFrame", target: str, source: Path) -> None:

@@ -59,7 +59,7 @@ class OutputType(Protocol):
         """Describe the outputs in words, for the model card."""
 
     def task_sentence(self, contract: Contract, target: str, quote: Callable[[str], str], /) -> str:
-        """Describe what the project predicts; `quote` escapes a name for Markdown code."""
+        """Describe what the project predicts, the target as a code span; `quote` escapes the names of classes."""
 
     def check_target(self, table: "pd.DataFrame", target: str, source: Path, /) -> None:
         """Check that the target of a table varies.

@@ -1,6 +1,7 @@
 """The model card of a version, in Markdown."""
 
 from mlkeel.config import Settings
+from mlkeel.contract import markdown
 from mlkeel.contract.suites import Contract
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import short_commit
@@ -12,26 +13,27 @@ from mlkeel.tasks.output_types import output_type_of
 def model_card(metrics: MetricsFile, settings: Settings, contract: Contract, evaluation: Evaluation) -> str:
     """Return the model card (after "Model Cards for Model Reporting", Mitchell et al. 2019)."""
     target = settings.data.target
-    features = ", ".join(f"`{column.name}`" for column in contract.columns)
+    features = ", ".join(markdown.code(column.name) for column in contract.columns)
     rows = metrics.rows
     names = headings(evaluation.metrics)
     results = {"model": metrics.model, "baseline": metrics.baseline, **metrics.slices}
     lines = "\n".join(
-        f"| {name} | {' | '.join(figures(evaluation.metrics, scores))} |" for name, scores in results.items()
+        f"| {markdown.text(name)} | {' | '.join(figures(evaluation.metrics, scores))} |"
+        for name, scores in results.items()
     )
-    verdict = "; ".join(metrics.failures) or "it passed the gate in `params.yaml`"
-    champion = metrics.champion["sentence"] if metrics.champion else "no version was current"
+    verdict = markdown.text("; ".join(metrics.failures)) or "it passed the gate in `params.yaml`"
+    champion = markdown.text(metrics.champion["sentence"]) if metrics.champion else "no version was current"
     commit = f" at commit `{short_commit(metrics.commit)}`" if metrics.commit else ""
     return f"""# Model {metrics.version}
 
-Predicts `{target}` {output_type_of(contract, target).output_sentence(contract, target)}, from {features}.
+Predicts {markdown.code(target)} {output_type_of(contract, target).output_sentence(contract, target)}, from {features}.
 
-Trained {metrics.created} on `{metrics.data.path}` (SHA-256 `{metrics.data.sha256[:12]}`){commit}:
+Trained {metrics.created} on {markdown.code(metrics.data.path)} (SHA-256 `{metrics.data.sha256[:12]}`){commit}:
 {rows["train"]:,} rows to learn from, {rows["validation"]:,} to stop by, {rows["test"]:,} to judge by.
 
 ## Results on the test split
 
-| | {" | ".join(names)} |
+| | {" | ".join(map(markdown.text, names))} |
 |---|{"---:|" * len(names)}
 {lines}
 
