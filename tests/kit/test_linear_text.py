@@ -65,3 +65,13 @@ def test_the_weights_are_those_of_the_best_epoch() -> None:
 def test_a_misspelt_hyperparameter_is_refused_by_name() -> None:
     with pytest.raises(InputError, match=r"conf/params\.yaml, model: depth is not a setting"):
         untrained(depth=3)
+
+
+def test_a_loss_that_is_no_number_in_the_last_epoch_is_refused(
+    features: Matrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = untrained(epochs=1)
+    monkeypatch.setattr(model, "loss", lambda *_: float("nan"))
+    data = (features, np.arange(len(TEXTS)) % 3)
+    with pytest.raises(InputError, match="after 1 epochs"):
+        model.fit(data, data, Callbacks(lambda *_: None))

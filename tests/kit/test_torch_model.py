@@ -151,3 +151,14 @@ def test_a_loss_that_is_no_number_ends_in_a_sentence(
 def test_a_misspelt_hyperparameter_is_refused_by_name() -> None:
     with pytest.raises(InputError, match=r"conf/params\.yaml, model: depth is not a setting"):
         KIND.project.build(KIND.parameters | {"depth": 3}, Shape((Column("size"),), 3), 7)
+
+
+def test_a_loss_that_is_no_number_in_the_last_epoch_is_refused(
+    fruit: tuple[Prepared, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared, settings = fruit
+    model = new_model(prepared, settings.model_copy(update={"model": settings.model | {"epochs": 1}}))
+    monkeypatch.setattr(model, "loss", lambda *_: float("nan"))
+    data = (prepared.features["train"], prepared.targets["train"])
+    with pytest.raises(InputError, match="after 1 epochs"):
+        model.fit(data, data, Callbacks(lambda *_: None))

@@ -92,13 +92,7 @@ def faults(pod: Pod, objects: list[Object]) -> Iterator[str]:
         yield f"restartPolicy {restart} does not fit; a Job takes Never or OnFailure, all else Always"
     for name in repeated(container["name"] for container in pod.containers):
         yield f"two containers are called {name}; rename one"
-    for number, protocol in repeated((port["containerPort"], port.get("protocol", "TCP")) for port in pod.ports):
-        yield f"two containers listen to {protocol} {number}; change one"
-    for port in pod.ports:
-        if not 1 <= port["containerPort"] <= 65535:
-            yield f"the port {port['containerPort']} is none; take one from 1 to 65535"
-        if "name" in port and not PORT_NAME.fullmatch(port["name"]):
-            yield f"the port name {port['name']} is none; take at most 15 small letters, digits and -"
+    yield from _of_ports(pod)
     for container in pod.containers:
         yield from (f"container {container['name']}: {fault}" for fault in _of_container(container, pod, objects))
     yield from _of_volumes(pod, objects)
@@ -112,20 +106,43 @@ def faults(pod: Pod, objects: list[Object]) -> Iterator[str]:
     yield from _of_ending(pod, objects)
 
 
+def _of_ports(pod: Pod) -> Iterator[str]:
+    for number, protocol in repeated((port["containerPort"], port.get("protocol", "TCP")) for port in pod.ports):
+        yield f"two containers listen to {protocol} {number}; change one"
+    for port in pod.ports:
+        if not 1 <= port["containerPort"] <= 65535:
+            yield f"the port {port['containerPort']} is none; take one from 1 to 65535"
+        if "name" in port and not PORT_NAME.fullmatch(port["name"]):
+            yield f"the port name {port['name']} is none; take at most 15 small letters, digits and -"
+
+
 def _of_container(container: Object, pod: Pod, objects: list[Object]) -> Iterator[str]:
     for name in repeated(port.get("name") for port in container.get("ports", ())):
         yield f"two ports are called {name}; rename one"
+    yield from _of_probes(container, pod)
+    yield from _of_mounts(container, pod)
+    yield from _of_variables(container, objects)
+    yield from _of_resources(container.get("resources", {}))
+
+
+def _of_probes(container: Object, pod: Pod) -> Iterator[str]:
     for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
         for way in ("httpGet", "tcpSocket", "grpc"):
             port = container.get(kind, {}).get(way, {}).get("port")
             if port is not None and not Pod(pod.owner, {}, {"containers": [container]}).has_port(port):
                 yield f"{kind} asks port {port}, which it does not have; name one of its ports"
+
+
+def _of_mounts(container: Object, pod: Pod) -> Iterator[str]:
     volumes = {volume["name"] for volume in pod.spec.get("volumes", ())}
     for mount in container.get("volumeMounts", ()):
         if mount["name"] not in volumes:
             yield f"it mounts {mount['name']}, and no volume is called that; add the volume or correct the name"
     for path in repeated(mount["mountPath"] for mount in container.get("volumeMounts", ())):
         yield f"two volumes are mounted at {path}; move one"
+
+
+def _of_variables(container: Object, objects: list[Object]) -> Iterator[str]:
     for name in repeated(variable["name"] for variable in container.get("env", ())):
         yield f"the variable {name} is set twice; keep one"
     for variable in container.get("env", ()):
@@ -139,7 +156,6 @@ def _of_container(container: Object, pod: Pod, objects: list[Object]) -> Iterato
         yield from _of_reference("ConfigMap", value.get("configMapKeyRef"), objects)
         yield from _of_key(value.get("configMapKeyRef", {}), objects)
         yield from _of_reference("Secret", value.get("secretKeyRef"), objects)
-    yield from _of_resources(container.get("resources", {}))
 
 
 def _of_resources(resources: Object) -> Iterator[str]:

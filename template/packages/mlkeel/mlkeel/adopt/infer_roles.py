@@ -121,35 +121,51 @@ class _RoleInferrer:
             return RoleDecision("ignored", f"a value in {len(present):,} of {len(values):,} rows only")
         codes = codes_of(values)
         n_distinct = int(codes.max()) + 1
-        if n_distinct == 1 and len(present) == len(values):
-            return RoleDecision("constant", f"always {shorten(present.iloc[0])}")
         numeric = numbers(present)
-        if numeric is not None and numeric.abs().max() > MAX_ABS_VALUE:
-            return RoleDecision("ignored", "numbers too large for single precision")
-        if numeric is not None and numeric.nunique() == 1:
-            if n_distinct > 1:
-                return RoleDecision("constant", f"always {numeric.iloc[0]:g}")
+        if decision := _without_information(present, numeric, n_distinct, has_missing=len(present) < len(values)):
+            return decision
+        if n_distinct == 1:
             numeric = None  # one value or none: a category
         if numeric is not None and _is_row_number(numeric, name):
             return RoleDecision("row_number", "counts the rows")
         if self.target_checks.is_copy(codes, self.y_true):
             return RoleDecision("leak", "says the same as the target in other words")
-        # Codes are equal if categories were renamed; with mostly distinct values they would be equal by chance.
-        by_codes = n_distinct <= len(present) / 2
-        content = codes.tobytes() if by_codes else values.to_csv(index=False, header=False).encode()
-        if (original := self.columns_by_digest.setdefault(hashlib.sha256(content).digest(), name)) != name:
+        if original := self._original(values, codes, name):
             return RoleDecision("duplicate", f"says the same as {original}")
         if kind := personal_data_type(present, name):
             return RoleDecision("personal", f"holds {kind}")
-        decision = (
-            _numeric_decision(numeric, name, n_distinct)
-            if numeric is not None
-            else _text_decision(present, n_distinct, self.features)
-        )
-        values_or_codes = codes if numeric is None else numeric.reindex(values.index)
+        if numeric is None:
+            return self._unless_leak(_text_decision(present, n_distinct, self.features), codes)
+        return self._unless_leak(_numeric_decision(numeric, name, n_distinct), numeric.reindex(values.index))
+
+    def _unless_leak(
+        self, decision: RoleDecision, values_or_codes: "npt.NDArray[np.int64] | pd.Series[float]"
+    ) -> RoleDecision:
+        """Return `decision`, or that the column is a leak if it would be a feature and gives the target away."""
         if decision.role in self.features.roles and self.target_checks.leaks_target(values_or_codes, self.y_true):
             return RoleDecision("leak", "gives the target away in every row")
         return decision
+
+    def _original(self, values: "pd.Series[str]", codes: npt.NDArray[np.int64], name: str) -> str | None:
+        """Return the earlier column that this one repeats, None if it is the first of its kind."""
+        # Codes are equal if categories were renamed; with mostly distinct values they would be equal by chance.
+        by_codes = int(codes.max()) + 1 <= values.count() / 2
+        content = codes.tobytes() if by_codes else values.to_csv(index=False, header=False).encode()
+        original = self.columns_by_digest.setdefault(hashlib.sha256(content).digest(), name)
+        return None if original == name else original
+
+
+def _without_information(
+    present: "pd.Series[str]", numeric: "pd.Series[float] | None", n_distinct: int, *, has_missing: bool
+) -> RoleDecision | None:
+    """Return the decision for a column with one value, perhaps in several spellings, or with too large numbers."""
+    if n_distinct == 1 and not has_missing:
+        return RoleDecision("constant", f"always {shorten(present.iloc[0])}")
+    if numeric is not None and numeric.abs().max() > MAX_ABS_VALUE:
+        return RoleDecision("ignored", "numbers too large for single precision")
+    if n_distinct > 1 and numeric is not None and numeric.nunique() == 1:
+        return RoleDecision("constant", f"always {numeric.iloc[0]:g}")
+    return None
 
 
 def _is_row_number(numeric: "pd.Series[float]", name: str) -> bool:

@@ -41,9 +41,9 @@ def why_unfit(kind: str, case: Case, predictor: "Predictor", table: "pd.DataFram
         return f"{kind} is no kind of case; there are {', '.join(cases.KEYS)}"
     if set(case) - {"draft"} != cases.KEYS[kind]:
         return f"a case of this kind holds {', '.join(sorted(cases.KEYS[kind]))}, and no other keys"
-    if unknown := set(case.get("row", {})) - set(table.columns):
+    if unknown := set(case.get("row") or {}) - set(table.columns):
         return f"row names {', '.join(sorted(unknown))}, which the table does not have"
-    if unknown := set(case.get("change", {})) - features:
+    if unknown := set(case.get("change") or {}) - features:
         return f"change names {', '.join(sorted(unknown))}, which is no feature"
     if not cases.is_answerable(case, predictor.output_names):
         return "expect names what the model does not answer, or no direction"

@@ -36,7 +36,7 @@ def is_answerable(case: Case, output_names: tuple[str, ...]) -> bool:  # noqa: A
     if "change" in case and "row" in case:
         return case.get("expect") in ("rises", "falls")
     expected = [case["expect"]] if "expect" in case else []
-    return all(isinstance(value, int | float) for value in [*numbers, *expected])
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in [*numbers, *expected])
 
 
 def failure(kind: str, case: Case, predictor: "Predictor", table: "pd.DataFrame") -> str | None:

@@ -13,7 +13,7 @@ from mlkeel.errors import InputError
 from mlkeel.progress import progress
 
 if TYPE_CHECKING:
-    from mlkeel.adopt.adopt import Plan
+    from mlkeel.adopt.adopt import AdoptResult, Plan
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def adopt(
     """Make this project about another table: settings, contract, behaviour, model."""
     from mlkeel.adopt.adopt import adopt as run
     from mlkeel.adopt.infer_roles import parse_roles
-    from mlkeel.report.tables import changes_table, decisions_table
+    from mlkeel.report.tables import decisions_table
 
     session = session_of(context)
     overrides = parse_roles(role or [])
@@ -72,6 +72,16 @@ def adopt(
     if adopted is None:
         logger.info("Nothing was changed.")
         return
+    _show_result(adopted)
+    if dry_run:
+        logger.info("Nothing was changed: this was a dry run.")
+    else:
+        logger.info("The project is about %s now. Look at git diff, run the tests, and commit.", adopted.plan.path)
+
+
+def _show_result(adopted: "AdoptResult") -> None:
+    from mlkeel.report.tables import changes_table
+
     show(adopted.evaluation)
     console().print(changes_table(adopted.changes))
     logger.info("%s", adopted.draft_check.sentence)
@@ -86,10 +96,6 @@ def adopt(
         logger.info("%s is large and kept out of git; data/.gitignore says so.", adopted.plan.path)
     if adopted.copies:
         logger.info("Copies of what git did not have are in %s.", adopted.copies)
-    if dry_run:
-        logger.info("Nothing was changed: this was a dry run.")
-    else:
-        logger.info("The project is about %s now. Look at git diff, run the tests, and commit.", adopted.plan.path)
 
 
 def prove(

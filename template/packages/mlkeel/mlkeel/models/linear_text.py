@@ -14,9 +14,9 @@ from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
 from mlkeel.config import ConfigModel, checked
-from mlkeel.errors import InputError
 from mlkeel.features.encoder import Matrix
 from mlkeel.features.texts import LONGEST, N_BUCKETS
+from mlkeel.models.early_stopping import improves
 from mlkeel.models.model import Dataset, Shape
 from mlkeel.progress import Callbacks
 from mlkeel.tasks.class_outputs import loss_without_features
@@ -71,7 +71,7 @@ class LinearText:
         losses: list[float] = []
         best: tuple[list[Any], list[Any]] = ([], [])
         min_improvement = self.parameters.improvement * loss_without_features(train[1])
-        while len(losses) < self.max_rounds and self._improves(losses, min_improvement):
+        while improves(losses, self.parameters.patience, min_improvement) and len(losses) < self.max_rounds:
             self._learn(*train, self.parameters.batch_rows)
             losses.append(self.loss(*validation))
             if np.argmin(losses) == len(losses) - 1:
@@ -132,21 +132,6 @@ class LinearText:
     def _learn(self, features: Matrix, y_true: Targets, batch_rows: int) -> None:
         self._linear.set_params(batch_size=min(batch_rows, len(features)))
         self._linear.partial_fit(_bags_of_tokens(features), y_true, classes=np.arange(self.n_outputs))
-
-    def _improves(self, losses: list[float], min_improvement: float) -> bool:
-        """Return whether one of the last `patience` losses is lower than all earlier ones by `min_improvement`.
-
-        Raises:
-            InputError: the last loss is not finite.
-        """
-        if not np.isfinite(losses[-1:]).all():
-            raise InputError(
-                f"conf/params.yaml, model: after {len(losses)} epochs the loss is no number any more, so nothing was "
-                "kept. Lower learning_rate."
-            )
-        earlier = losses[: -self.parameters.patience]
-        recent = losses[-self.parameters.patience :]
-        return not earlier or min(recent) < min(earlier) - min_improvement
 
 
 def _bags_of_tokens(features: Matrix) -> csr_array:

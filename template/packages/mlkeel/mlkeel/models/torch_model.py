@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from mlkeel.config import ConfigModel, checked
 from mlkeel.contract.suites import Column
-from mlkeel.errors import InputError
 from mlkeel.features.encoder import Matrix
 from mlkeel.files import atomic_write
+from mlkeel.models.early_stopping import improves
 from mlkeel.models.model import Dataset, Shape
 from mlkeel.progress import Callbacks
 from mlkeel.tasks.outputs import Outputs, Targets
@@ -149,7 +149,7 @@ class TorchModel:
         losses, best = self._resume(callbacks.checkpoint)
         saved_at = time.monotonic()
         min_improvement = self.parameters.improvement * self._module.head.loss_without_features(train[1])
-        while len(losses) < self.max_rounds and self._improves(losses, min_improvement):
+        while improves(losses, self.parameters.patience, min_improvement) and len(losses) < self.max_rounds:
             generator = torch.Generator().manual_seed(self._seed + len(losses))
             order = torch.randperm(len(features), generator=generator).to(self.device)
             with _threads(train[0][: self.parameters.batch_rows]):
@@ -217,21 +217,6 @@ class TorchModel:
         with torch.no_grad(), _threads(features):
             outputs = [module(batch).cpu().numpy() for batch in torch.split(self._tensor(features), PREDICT_BATCH_ROWS)]
         return np.concatenate(outputs)
-
-    def _improves(self, losses: list[float], min_improvement: float) -> bool:
-        """Return whether one of the last `patience` losses is lower than all earlier ones by `min_improvement`.
-
-        Raises:
-            InputError: the last loss is not finite.
-        """
-        if not np.isfinite(losses[-1:]).all():
-            raise InputError(
-                f"conf/params.yaml, model: after {len(losses)} epochs the loss is no number any more, so nothing was "
-                "kept. Lower learning_rate."
-            )
-        earlier = losses[: -self.parameters.patience]
-        recent = losses[-self.parameters.patience :]
-        return not earlier or min(recent) < min(earlier) - min_improvement
 
     def _tensor(self, values: Matrix | Targets) -> Tensor:
         tensor = _on_cpu(values)

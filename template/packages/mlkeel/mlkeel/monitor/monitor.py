@@ -4,6 +4,7 @@ Each run is one JSON document, which is added to the store: a violation is an al
 last windows, and the report and Prometheus read the documents as well.
 """
 
+import contextlib
 import json
 import logging
 import math
@@ -222,9 +223,8 @@ def _save(document: Document, root: Path, url: str) -> None:
         logger.info("reports/monitor.json was not written (%s).", error.strerror)
     if url != "off":
         try:
-            store = Store.open(url, root)
-            store.add_run(document)
-            store.close()
+            with contextlib.closing(Store.open(url, root)) as store:
+                store.add_run(document)
         except InputError as error:
             if document["outcome"] != COULD_NOT_RUN:
                 logger.warning("This run was not noted in the store: %s", error)

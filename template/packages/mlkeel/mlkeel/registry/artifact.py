@@ -111,8 +111,9 @@ def check_complete(folder: Path) -> None:
 def _remove_temp_files(artifacts: Path) -> None:
     """Remove temporary files older than an hour; younger ones may belong to a training that still runs."""
     for path in artifacts.glob(f"{TEMP_PREFIX}*"):
-        if time.time() - path.stat().st_mtime > TEMP_MAX_AGE_S:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        with contextlib.suppress(FileNotFoundError):  # another training may remove them just now
+            if time.time() - path.stat().st_mtime > TEMP_MAX_AGE_S:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,20 @@ def build(root: Path, server_config: ServerConfig) -> tuple[FastAPI, ModelManage
     if prediction_logger:
         metrics.registry.register(MonitorSeries(prediction_logger))
 
+    lifespan = _lifespan(manager, server_config, prediction_logger)
+    app = FastAPIOffline(title=project_info["name"], version=project_info["version"], lifespan=lifespan)
+    _add_routes(app, manager, metrics, predictions, project_info)
+    paths = frozenset(getattr(route, "path", "") for route in app.routes)
+    app.add_middleware(MetricsMiddleware, metrics, manager, paths)
+    app.openapi = lambda: describe(app, manager.model, server_config)  # type: ignore[method-assign] # as in FastAPI's docs
+    return app, manager
+
+
+def _lifespan(
+    manager: ModelManager, server_config: ServerConfig, prediction_logger: PredictionLogger | None
+) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    """Return what runs beside the requests: the watch over the current version, and the prediction logger."""
+
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         watch_task = asyncio.create_task(manager.watch(server_config.api_poll_seconds))
@@ -49,7 +63,13 @@ def build(root: Path, server_config: ServerConfig) -> tuple[FastAPI, ModelManage
         if prediction_logger:
             await asyncio.to_thread(prediction_logger.close)
 
-    app = FastAPIOffline(title=project_info["name"], version=project_info["version"], lifespan=lifespan)
+    return lifespan
+
+
+def _add_routes(
+    app: FastAPI, manager: ModelManager, metrics: Metrics, predictions: Predictions, project_info: dict[str, str]
+) -> None:
+    """Add the paths of the API."""
     html, headers = page()
 
     @app.post("/predict", responses=RESPONSES, response_class=Response)
@@ -87,11 +107,6 @@ def build(root: Path, server_config: ServerConfig) -> tuple[FastAPI, ModelManage
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
         return Response(html, headers=headers)
-
-    paths = frozenset(getattr(route, "path", "") for route in app.routes)
-    app.add_middleware(MetricsMiddleware, metrics, manager, paths)
-    app.openapi = lambda: describe(app, manager.model, server_config)  # type: ignore[method-assign] # as in FastAPI's docs
-    return app, manager
 
 
 def _project_info(root: Path) -> dict[str, str]:

@@ -80,8 +80,8 @@ def _check_classes(present: "pd.Series[str]", where: str) -> None:
     if n_classes > MAX_CLASSES or (n_classes > MAX_NUMERIC_CLASSES and 2 * n_classes > len(present)):
         examples = " and ".join(f'"{name[:40]}"' for name in present.drop_duplicates().head(2))
         raise DataError(
-            f"{where} has {n_classes:,} classes in {len(present):,} rows, for example {examples}; up to "
-            f"{MAX_CLASSES} can be told apart. Join them into fewer.",
+            f"{where} has {n_classes:,} classes in {len(present):,} rows, for example {examples}. Up to {MAX_CLASSES} "
+            "can be told apart, each with several rows. Join them into fewer.",
             Hint.OTHER_TARGET,
         )
 
