@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 
-from common import newborn
+from common import generated_project
 
 ROWS = 1_000_000
 TABLE = f"""
@@ -37,7 +37,7 @@ print(pd.read_csv("tall.csv").memory_usage(deep=True).sum())
 
 
 def main() -> None:
-    with newborn() as project:
+    with generated_project() as project:
         python = project / ".venv" / "bin" / "python"
         table = int(subprocess.run([python, "-c", TABLE], cwd=project, check=True, capture_output=True).stdout)
         size = (project / "tall.csv").stat().st_size

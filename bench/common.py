@@ -1,4 +1,4 @@
-"""What the measurements share: medians, and a newborn to measure in."""
+"""What the measurements share: medians, and a generated project to measure in."""
 
 import shutil
 import statistics
@@ -27,7 +27,7 @@ def medians(*works: Callable[[], object], times: int = 5) -> list[float]:
 
 
 @contextmanager
-def newborn() -> Iterator[Path]:
+def generated_project() -> Iterator[Path]:
     """The default project of this checkout with its environment, in a temporary folder."""
     folder = Path(tempfile.mkdtemp())
     try:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from common import newborn
+from common import generated_project
 
 PROGRAM = """
 import numpy as np
@@ -64,7 +64,7 @@ for number in (200, 1000, 10_000):
 
 
 def main() -> None:
-    with newborn() as project:
+    with generated_project() as project:
         shutil.copy(Path(__file__).parent / "traffic.py", project / "traffic.py")
         subprocess.run([project / ".venv" / "bin" / "python", "-c", PROGRAM], cwd=project, check=True)
 

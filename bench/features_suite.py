@@ -6,7 +6,7 @@ in the range or set that the suite names. It stops at yes or no, and so does the
 
 import subprocess
 
-from common import newborn
+from common import generated_project
 
 PROGRAM = """
 import statistics, time
@@ -63,7 +63,7 @@ print(f"features suite on {ROWS:,} rows: {suite:.3f} s, by hand {hand:.3f} s, ra
 
 
 def main() -> None:
-    with newborn() as project:
+    with generated_project() as project:
         subprocess.run([project / ".venv" / "bin" / "python", "-c", PROGRAM], cwd=project, check=True)
 
 

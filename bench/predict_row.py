@@ -2,7 +2,7 @@
 
 import subprocess
 
-from common import newborn
+from common import generated_project
 
 PROGRAM = """
 import statistics, time
@@ -24,7 +24,7 @@ print(f"one row: median {statistics.median(taken) * 1000:.4f} ms (at most 0.2), 
 
 
 def main() -> None:
-    with newborn() as project:
+    with generated_project() as project:
         subprocess.run(["make", "train"], cwd=project, check=True, capture_output=True)
         subprocess.run([project / ".venv" / "bin" / "python", "-c", PROGRAM], cwd=project, check=True)
 

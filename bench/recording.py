@@ -16,7 +16,7 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
-from common import newborn
+from common import generated_project
 from load import free_port, load, served
 
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
@@ -48,7 +48,7 @@ def main() -> None:
     stores = {"no records": "off", "no records again": "off", "SQLite": ""}
     if len(sys.argv) > 1:
         stores["PostgreSQL"] = sys.argv[1]
-    with newborn() as project, tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
+    with generated_project() as project, tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder = Path(temporary)
         started = []
         subprocess.run(["make", "train"], cwd=project, check=True, capture_output=True)

@@ -1,6 +1,6 @@
 """No request is lost: load behind nginx while a model is taken over and both APIs are stopped and started again.
 
-The nginx is Debian's, with the configuration of the newborn; only names and places in it are this machine's.
+The nginx is Debian's, with the configuration of the generated project; only names and places in it are this machine's.
 """
 
 import json
@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import newborn
+from common import generated_project
 from load import Load, end_load, free_port, served, start_load
 
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
@@ -82,7 +82,7 @@ def main() -> None:
     if missing := [name for name in ("wrk", "nginx") if shutil.which(name) is None]:
         raise SystemExit(f"{', '.join(missing)} is not here. Install it with apt-get.")
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
-    with newborn() as project:
+    with generated_project() as project:
         subprocess.run(["make", "train"], cwd=project, check=True, capture_output=True)
         rolled = roll_over(project, seconds)
     print(

@@ -13,7 +13,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from common import TOOLS, newborn
+from common import TOOLS, generated_project
 from load import free_port, load, served
 
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
@@ -71,7 +71,7 @@ def mlflow_command(project: Path, graph: Path, folder: Path) -> list[str | Path]
 def main() -> None:
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is not here. Install it: apt-get install wrk")
-    with newborn() as project, tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
+    with generated_project() as project, tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder = Path(temporary)
         subprocess.run(["make", "train"], cwd=project, check=True, capture_output=True)
         model = project / "artifacts" / (project / "artifacts" / "current").read_text().strip() / "model.onnx"

@@ -1,4 +1,4 @@
-"""Run in a newborn: adopt a table of the traffic, then look at each day of each story as the monitor does."""
+"""Run in a generated project: adopt a table of the traffic, then look at each day of each story as the monitor does."""
 
 import json
 import sys

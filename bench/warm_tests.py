@@ -1,14 +1,14 @@
-"""How long a warm `make test` of the newborn takes, against importing the libraries that it tests with."""
+"""How long a warm `make test` of the generated project takes, against importing the libraries that it tests with."""
 
 import subprocess
 
-from common import medians, newborn
+from common import generated_project, medians
 
 IMPORTS = "import pytest, sklearn, great_expectations, onnxruntime"
 
 
 def main() -> None:
-    with newborn() as project:
+    with generated_project() as project:
         run = ["make", "--silent", "test"]
         load = [project / ".venv" / "bin" / "python", "-c", IMPORTS]
         subprocess.run(run, cwd=project, check=True, capture_output=True)

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import TOOLS, newborn
+from common import TOOLS, generated_project
 
 HERE = Path(__file__).parent
 EVIDENTLY = "evidently==0.7.23"
@@ -57,7 +57,7 @@ def main() -> None:
     days, rows = (16, 300) if small else (30, 500)
     windows = Path(tempfile.mkdtemp())
     try:
-        with newborn() as project:
+        with generated_project() as project:
             ours = days_of(project, days, rows, windows)
         if "--json" in sys.argv:
             print(json.dumps(ours))

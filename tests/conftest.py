@@ -1,4 +1,4 @@
-"""What the tests share: a snapshot of this checkout as a released template, and one newborn project."""
+"""What the tests share: a snapshot of this checkout as a released template, and one generated project."""
 
 import os
 import re
@@ -180,7 +180,7 @@ def lender(
 
 
 @pytest.fixture(scope="session")
-def newborn(snapshot: Path, lender: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def generated(snapshot: Path, lender: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The default project with its environment and hooks, committed; not to be changed. Its path has a space."""
     project = tmp_path_factory.mktemp("new born") / "myproj"
     run_copy(str(snapshot), project, defaults=True, quiet=True)
@@ -193,9 +193,9 @@ def newborn(snapshot: Path, lender: Callable[[str], Path], tmp_path_factory: pyt
 
 
 @pytest.fixture
-def twin(newborn: Path, tmp_path: Path) -> Path:
-    """A clone of the newborn, with its hooks and an environment, to be changed at will."""
-    return clone(newborn, tmp_path / "twin")
+def twin(generated: Path, tmp_path: Path) -> Path:
+    """A clone of the generated project, with its hooks and an environment, to be changed at will."""
+    return clone(generated, tmp_path / "twin")
 
 
 def clone(project: Path, goal: Path) -> Path:

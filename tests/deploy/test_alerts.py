@@ -204,9 +204,9 @@ print(*(family.name for family in registry.collect()))
 SUFFIXES = re.compile(r"_(total|bucket|count|sum)$")
 
 
-def test_alerts_and_panels_ask_for_series_that_there_are(newborn: Path) -> None:
+def test_alerts_and_panels_ask_for_series_that_there_are(generated: Path) -> None:
     said = succeed(
-        newborn / ".venv" / "bin" / "python", "-c", SERIES, cwd=newborn, env=os.environ | {"PYTHONPATH": "src"}
+        generated / ".venv" / "bin" / "python", "-c", SERIES, cwd=generated, env=os.environ | {"PYTHONPATH": "src"}
     )
     there = {*said.split(), "up", "ALERTS"}
     board = json.loads((DOCKER / "dashboard.json").read_text("utf-8"))

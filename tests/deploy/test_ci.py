@@ -1,4 +1,4 @@
-"""The pipelines of a newborn: their files are sound, and their scripts do what they say, in their order."""
+"""The pipelines of a generated project: their files are sound, and their scripts do what they say, in their order."""
 
 import hashlib
 import importlib.util
@@ -136,10 +136,10 @@ PUBLISHED = [
 
 @pytest.mark.parametrize("target", ["make test-data", pytest.param("make test", marks=pytest.mark.slow)])
 def test_github_tests_a_commit_and_releases_its_tag(
-    newborn: Path, offline: dict[str, str], tmp_path: Path, target: str
+    generated: Path, offline: dict[str, str], tmp_path: Path, target: str
 ) -> None:
-    runner = Runner(tmp_path, newborn, offline, ("docker", "trivy", "cosign", "gh", "python3"))
-    test, release = (workflow(newborn, name) for name in ("test", "release"))
+    runner = Runner(tmp_path, generated, offline, ("docker", "trivy", "cosign", "gh", "python3"))
+    test, release = (workflow(generated, name) for name in ("test", "release"))
     assert test["defaults"] == release["defaults"] == {"run": {"shell": "bash"}}
     tested = runner.checkout("tested")
     (step,) = [step for step in test["jobs"]["test"]["steps"] if step.get("run") == "make test"]
@@ -155,7 +155,7 @@ def test_github_tests_a_commit_and_releases_its_tag(
     runner.github(release["jobs"]["publish"], published)
     tag = (tmp_path / "output").read_text("utf-8").removeprefix("tag=").strip()
     model = (tested / "artifacts" / "current").read_text("utf-8").strip()
-    assert tag == f"0.1.0-{succeed('git', 'rev-parse', '--short=12', 'HEAD', cwd=newborn).strip()}-{model}"
+    assert tag == f"0.1.0-{succeed('git', 'rev-parse', '--short=12', 'HEAD', cwd=generated).strip()}-{model}"
     (tmp_path / "released").mkdir()
     runner.github(release["jobs"]["release"], tmp_path / "released")
     assert (tmp_path / "released" / "notes.md").read_text(
@@ -166,10 +166,10 @@ def test_github_tests_a_commit_and_releases_its_tag(
     assert (tmp_path / "record.stdin").read_text("utf-8").strip() == SECRETS["github.token"]
 
 
-def test_gitlab_does_the_same(newborn: Path, render: Render, offline: dict[str, str], tmp_path: Path) -> None:
+def test_gitlab_does_the_same(generated: Path, render: Render, offline: dict[str, str], tmp_path: Path) -> None:
     """Its targets are those of GitHub, which were run above, so the slow ones are not run again."""
     jobs = gitlab(render(ci="gitlab"))
-    runner = Runner(tmp_path, newborn, offline, ("docker", "trivy", "cosign", "apt-get", "python3"))
+    runner = Runner(tmp_path, generated, offline, ("docker", "trivy", "cosign", "apt-get", "python3"))
     tested, published = runner.checkout("tested"), runner.checkout("published")
     quick = [line.replace("make test", "make test-data") for line in jobs["test"]["script"] if line != "make check"]
     runner.bash("\n".join([*jobs["default"]["before_script"], *quick]), tested)

@@ -61,8 +61,8 @@ def whole(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(whole: Path, newborn: Path, tmp_path: Path) -> Path:
-    return ready(shutil.copytree(whole, tmp_path / "my proj"), newborn)
+def project(whole: Path, generated: Path, tmp_path: Path) -> Path:
+    return ready(shutil.copytree(whole, tmp_path / "my proj"), generated)
 
 
 @pytest.fixture
@@ -135,15 +135,15 @@ def test_its_targets_are_in_the_help(project: Path, cloud: Cloud, person: dict[s
     assert f"\nstatus-{cloud.name} " in said
 
 
-def test_its_script_is_clean(project: Path, newborn: Path, cloud: Cloud) -> None:
-    tools = newborn / ".venv" / "bin"
+def test_its_script_is_clean(project: Path, generated: Path, cloud: Cloud) -> None:
+    tools = generated / ".venv" / "bin"
     script = f"deploy/{cloud.name}/{cloud.name.replace('-', '_')}.py"
     succeed(tools / "ruff", "format", "--check", script, cwd=project)
     succeed(tools / "ruff", "check", script, cwd=project)
     succeed(tools / "mypy", "--strict", script, cwd=project)
 
 
-def test_its_files_pass_the_hook_that_looks_at_tags(project: Path, newborn: Path, cloud: Cloud) -> None:
+def test_its_files_pass_the_hook_that_looks_at_tags(project: Path, generated: Path, cloud: Cloud) -> None:
     files = [path for path in (project / "deploy" / cloud.name).iterdir() if path.suffix in (".yaml", ".json")]
     assert len(files) >= 2
-    succeed(newborn / ".venv" / "bin" / "python", "hooks/image_tags.py", *files, cwd=project)
+    succeed(generated / ".venv" / "bin" / "python", "hooks/image_tags.py", *files, cwd=project)

@@ -130,7 +130,7 @@ def test_a_container_is_ready_soon_hardened_and_ends_with_zero(image: str, docke
         docker.docker("rm", "--force", "alone", check=False)
 
 
-def test_the_tests_of_a_newborn_pass_in_the_container_to_develop_in(project: Path, person: dict[str, str]) -> None:
+def test_the_tests_of_a_project_pass_in_the_container_to_develop_in(project: Path, person: dict[str, str]) -> None:
     said = succeed("make", "dev", 'RUN=python -m pytest -m "not slow"', cwd=project, env=person)
     assert " passed" in said
     assert "failed" not in said

@@ -55,11 +55,11 @@ def test_every_yaml_and_json_file_can_be_read_and_names_images_that_stay(render:
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 def test_a_project_with_all_of_them_is_committed_clean(
-    render: Render, newborn: Path, offline: dict[str, str], ci: str
+    render: Render, generated: Path, offline: dict[str, str], ci: str
 ) -> None:
     project = render(deploy=[*PLACES], ci=ci)
     succeed("git", "init", "--quiet", cwd=project)
-    lend(newborn / ".venv", project)
+    lend(generated / ".venv", project)
     succeed("git", "add", "--all", cwd=project)
     said = succeed(".venv/bin/pre-commit", "run", "--all-files", cwd=project, env=offline)
     assert "Failed" not in said

@@ -12,9 +12,9 @@ FOLDERS = ["kubernetes", "cloud-run", "app-runner", "jenkins-x"]
 
 
 @pytest.fixture
-def project(render: Render, newborn: Path) -> Path:
+def project(render: Render, generated: Path) -> Path:
     project = render()
-    lend(newborn / ".venv", project)
+    lend(generated / ".venv", project)
     (project / "deploy" / "cloud").mkdir()
     return project
 

@@ -155,9 +155,9 @@ GATES = {
 @pytest.mark.parametrize("fails", GATES)
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 def test_nothing_comes_after_a_gate_that_is_shut(
-    newborn: Path, render: Render, offline: dict[str, str], tmp_path: Path, ci: str, fails: str
+    generated: Path, render: Render, offline: dict[str, str], tmp_path: Path, ci: str, fails: str
 ) -> None:
-    runner = Runner(tmp_path, newborn, offline, ("docker", "trivy", "cosign", "python3"))
+    runner = Runner(tmp_path, generated, offline, ("docker", "trivy", "cosign", "python3"))
     runner.environment["FAILS"] = fails
     published = runner.checkout("published")
     for name, text in (("artifacts/v1/model", ""), ("artifacts/current", "v1"), ("build/summary.md", "# x")):

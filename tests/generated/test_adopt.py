@@ -1,4 +1,4 @@
-"""`make adopt` makes a newborn about other tables, `make prove` catches every fault there, and a kill harms nothing."""
+"""`make adopt` makes a project about other tables, `make prove` catches every fault there, and a kill harms nothing."""
 
 import gzip
 import json
@@ -172,8 +172,8 @@ def test_a_leak_can_be_wanted_from_the_start(twin: Path, offline: dict[str, str]
     assert "allow_leaky: [bark]" in (twin / "conf" / "params.yaml").read_text(encoding="utf-8")
 
 
-def test_names_are_asked_for(newborn: Path, offline: dict[str, str]) -> None:
-    assert "DATA=my.csv TARGET=label" in command("make", "adopt", cwd=newborn, env=offline).stderr
+def test_names_are_asked_for(generated: Path, offline: dict[str, str]) -> None:
+    assert "DATA=my.csv TARGET=label" in command("make", "adopt", cwd=generated, env=offline).stderr
 
 
 def test_ctrl_c_leaves_the_project_as_it_was(twin: Path, offline: dict[str, str], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Commits and pushes of a newborn, as git and the hooks see them, without a network."""
+"""Commits and pushes of a generated project, as git and the hooks see them, without a network."""
 
 import base64
 import json

@@ -73,24 +73,24 @@ def pushed(project: Path, remote: Path, env: dict[str, str]) -> str:
 
 
 def test_a_push_from_a_worktree_leaves_the_repository_alone(
-    twin: Path, remote: Path, newborn: Path, tmp_path: Path, offline: dict[str, str]
+    twin: Path, remote: Path, generated: Path, tmp_path: Path, offline: dict[str, str]
 ) -> None:
     tree = tmp_path / "tree"
     succeed("git", "worktree", "add", "--quiet", tree, cwd=twin)
-    lend(newborn / ".venv", tree)
+    lend(generated / ".venv", tree)
     before = repository(twin), repository(tree)
     assert "fast tests of the code" in pushed(tree, remote, offline)
     assert (repository(twin), repository(tree)) == before
 
 
 def test_a_push_from_a_submodule_leaves_the_repository_alone(
-    twin: Path, remote: Path, newborn: Path, tmp_path: Path, offline: dict[str, str]
+    twin: Path, remote: Path, generated: Path, tmp_path: Path, offline: dict[str, str]
 ) -> None:
     larger = tmp_path / "larger"
     succeed("git", "init", "--quiet", larger, cwd=tmp_path)
     local = ("-c", "protocol.file.allow=always")
     succeed("git", *local, "submodule", "--quiet", "add", twin, "part", cwd=larger)
-    part = lend(newborn / ".venv", larger / "part")
+    part = lend(generated / ".venv", larger / "part")
     hooks = Path(succeed("git", "rev-parse", "--absolute-git-dir", cwd=part).strip()) / "hooks"
     shutil.copytree(twin / ".git" / "hooks", hooks, dirs_exist_ok=True)
     before = repository(part), repository(larger)

@@ -60,13 +60,13 @@ def served(project: Path, **variables: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def projects(snapshot: Path, newborn: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A classifier and a regressor with current versions, in the environment of the newborn."""
+def projects(snapshot: Path, generated: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A classifier and a regressor with current versions, in the environment of the generated project."""
     made = []
     for task in ("tabular-classification", "tabular-regression"):
         project = tmp_path_factory.mktemp(task) / "myproj"
         run_copy(str(snapshot), project, data={"task": task}, defaults=True, quiet=True)
-        lend(newborn / ".venv", project)
+        lend(generated / ".venv", project)
         env = os.environ | {"PYTHONPATH": f"{project}/src"}
         succeed(".venv/bin/python", "-m", "myproj", "train", cwd=project, env=env)
         made.append(project)

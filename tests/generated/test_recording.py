@@ -112,10 +112,10 @@ class Api:
 
 
 @pytest.fixture(scope="module")
-def trained(newborn: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+def trained(generated: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
     project = tmp_path_factory.mktemp("recorded") / "myproj"
-    shutil.copytree(newborn, project, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
-    lend(newborn / ".venv", project)
+    shutil.copytree(generated, project, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    lend(generated / ".venv", project)
     succeed("make", "train", cwd=project, env=environment)
     return project
 

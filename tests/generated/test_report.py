@@ -40,12 +40,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module", params=TASKS)
 def project(
-    request: pytest.FixtureRequest, snapshot: Path, newborn: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, snapshot: Path, generated: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A project with a current version and a run of the monitor about a column with a hostile name."""
     made: Path = tmp_path_factory.mktemp(request.param) / "myproj"
     run_copy(str(snapshot), made, data={"task": request.param}, defaults=True, quiet=True)
-    lend(newborn / ".venv", made)
+    lend(generated / ".venv", made)
     env = os.environ | {"PYTHONPATH": f"{made}/src", "API_STORE": "off"}
     succeed(".venv/bin/python", "-m", "myproj", "train", cwd=made, env=env)
     version = (made / "artifacts" / "current").read_text(encoding="utf-8").strip()

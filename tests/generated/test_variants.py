@@ -1,4 +1,4 @@
-"""Each task with each framework gives a newborn of the same quality."""
+"""Each task with each framework gives a generated project of the same quality."""
 
 import json
 import re
@@ -34,10 +34,10 @@ OWN = {
 def of(
     snapshot: Path, lender: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Variant], Path]:
-    """The newborn of a variant, made once; not to be changed."""
+    """The generated project of a variant, made once; not to be changed."""
     made: dict[Variant, Path] = {}
 
-    def newborn(variant: Variant) -> Path:
+    def generated(variant: Variant) -> Path:
         if variant not in made:
             project = made[variant] = tmp_path_factory.mktemp(str(variant)) / "myproj"
             python = {"python_version": PYTHON} if variant.framework == "pytorch" else {}
@@ -48,11 +48,11 @@ def of(
             commit(project, "feat: begin with the example", "--no-verify")
         return made[variant]
 
-    return newborn
+    return generated
 
 
 @pytest.mark.parametrize("variant", each(VARIANTS))
-def test_a_newborn_is_green_formatted_typed_and_clean(
+def test_a_generated_project_is_green_formatted_typed_and_clean(
     of: Callable[[Variant], Path], offline: dict[str, str], variant: Variant
 ) -> None:
     """Its tests pass on two workers, in any order, and whatever the shell says of logs, colours, ports and keys."""
@@ -66,7 +66,7 @@ def test_a_newborn_is_green_formatted_typed_and_clean(
 
 
 @pytest.mark.parametrize("variant", each(VARIANTS))
-def test_every_hook_lets_a_newborn_pass(
+def test_every_hook_lets_a_generated_project_pass(
     of: Callable[[Variant], Path], offline: dict[str, str], variant: Variant
 ) -> None:
     project = of(variant)

@@ -1,4 +1,4 @@
-"""A newborn keeps a history of its models: they are trained, shown, chosen and taken back by typing `make`."""
+"""A project keeps a history of its models: they are trained, shown, chosen and taken back by typing `make`."""
 
 import json
 import re

@@ -63,7 +63,7 @@ MODELS: dict[tuple[str, str], tuple[Any, dict[str, Any]]] = {
 
 
 def train(project: Project, run: Run) -> TrainingResult:
-    """The flow of a newborn project."""
+    """The flow of a generated project."""
     table = project.load(run.path, run.contract)
     check(table, run)
     prepared = encode(split(table, run), run)

@@ -25,7 +25,7 @@ def test_every_import_keeps_to_the_layers() -> None:
     ("module", "line"),
     [
         ("inference/predictor.py", "def late() -> None:\n    import pandas\n"),
-        ("contract/wording.py", "from mlkeel.data import tables\n"),
+        ("contract/messages.py", "from mlkeel.data import tables\n"),
         ("serve/app.py", "def late() -> None:\n    from mlkeel.monitor import checks\n"),
     ],
 )

@@ -89,6 +89,6 @@ def stop(said):
 """
 
 
-def ready(project: Path, newborn: Path) -> Path:
-    """Give `project` an environment that the newborn lends."""
-    return lend(newborn / ".venv", project)
+def ready(project: Path, generated: Path) -> Path:
+    """Give `project` an environment that the generated project lends."""
+    return lend(generated / ".venv", project)

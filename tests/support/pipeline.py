@@ -69,10 +69,10 @@ def targets(lines: list[str]) -> list[str]:
 class Runner:
     """Runs scripts as GitHub and GitLab do, with stand-ins for what reaches outside."""
 
-    def __init__(self, folder: Path, newborn: Path, environment: dict[str, str], names: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, generated: Path, environment: dict[str, str], names: tuple[str, ...]) -> None:
         stood = stand_ins(folder, *names)
         self.folder = folder
-        self.newborn = newborn
+        self.generated = generated
         self.record = folder / "record"
         self.environment = environment | {
             **stood,
@@ -84,7 +84,7 @@ class Runner:
         }
 
     def checkout(self, name: str) -> Path:
-        return clone(self.newborn, self.folder / name)
+        return clone(self.generated, self.folder / name)
 
     def bash(self, text: str, folder: Path, **variables: str) -> str:
         shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")

@@ -15,7 +15,7 @@ FILES = ("conf/params.yaml", "expectations/features.json", "expectations/dataset
 
 
 def redraft(variant: Variant, folder: Path, environment: dict[str, str]) -> None:
-    """Adopt the example of `variant` in a newborn in `folder`, and copy the drafts from there."""
+    """Adopt the example of `variant` in a generated project in `folder`, and copy the drafts from there."""
     project = born(variant, ROOT, folder, environment)
     adopt = ("adopt", "--yes", "--force", "--", variant.table, variant.target)
     print(succeed(".venv/bin/python", "-m", "myproj", *adopt, cwd=project, env=environment))

@@ -197,20 +197,20 @@ def test_each_kind_has_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("name", ["artifacts", "expectations", "python_pin"])
-def test_a_hook_passes_on_the_newborn_without_a_word_and_quickly(newborn: Path, name: str) -> None:
+def test_a_hook_passes_on_the_generated_project_without_a_word_and_quickly(generated: Path, name: str) -> None:
     """Quick means: within the time of a dozen starts of Python, a ratio that holds on a slow machine too."""
 
     def seconds(*arguments: str) -> float:
         started = time.perf_counter()
-        answer = subprocess.run(arguments, cwd=newborn, capture_output=True, text=True, check=False)
+        answer = subprocess.run(arguments, cwd=generated, capture_output=True, text=True, check=False)
         assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
         return time.perf_counter() - started
 
     tracked = subprocess.run(
-        ["git", "ls-files"], cwd=newborn, capture_output=True, text=True, check=True
+        ["git", "ls-files"], cwd=generated, capture_output=True, text=True, check=True
     ).stdout.split()
     files = {"artifacts": tracked, "expectations": [name for name in tracked if name.startswith("expectations/")]}
-    python = str(newborn / ".venv" / "bin" / "python")
+    python = str(generated / ".venv" / "bin" / "python")
     start = statistics.median(seconds(python, "-c", "") for _ in range(5))
     work = statistics.median(seconds(python, f"hooks/{name}.py", *files.get(name, [])) for _ in range(5))
     assert work < 12 * start

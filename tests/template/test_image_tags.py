@@ -114,7 +114,7 @@ def test_tags_that_stand_apart_from_their_image_are_seen(tmp_path: Path, text: s
 
 
 @pytest.mark.parametrize("answers", [{"ci": "github"}, {"ci": "gitlab"}], ids=str)
-def test_every_image_that_a_newborn_names_stays(render: Render, answers: dict[str, str]) -> None:
+def test_every_image_that_a_generated_project_names_stays(render: Render, answers: dict[str, str]) -> None:
     project = render(deploy=["kubernetes", "cloud-run", "app-runner", "jenkins-x"], **answers)
     named = [path for path in project.rglob("*") if path.suffix in (".yaml", ".yml", ".json") or "Docker" in path.name]
     assert len(named) > 10

@@ -129,12 +129,12 @@ def test_the_folder_names_the_project(render: Render) -> None:
     assert (render("customer churn") / "src" / "customer_churn").is_dir()
 
 
-def test_no_name_of_python_s_or_of_a_dependency_is_a_package(newborn: Path) -> None:
+def test_no_name_of_python_s_or_of_a_dependency_is_a_package(generated: Path) -> None:
     program = (
         "import sys, keyword, importlib.metadata as m; "
         "print(*sys.stdlib_module_names, *keyword.kwlist, *m.packages_distributions())"
     )
-    names = succeed(newborn / ".venv" / "bin" / "python", "-c", program, cwd=newborn).lower().split()
+    names = succeed(generated / ".venv" / "bin" / "python", "-c", program, cwd=generated).lower().split()
     taken = (ROOT / "includes" / "reserved_names.jinja").read_text(encoding="utf-8").split('"')[1].split()
     importable = {name for name in names if name.isidentifier() and not name.startswith("_") and "__" not in name}
     assert importable - {"myproj"} <= set(taken)

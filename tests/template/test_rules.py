@@ -1,5 +1,6 @@
 """The rules that keep the template small, plain and honest."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -103,9 +104,9 @@ def test_a_hook_reaches_a_project_byte_by_byte(render: Render, name: str) -> Non
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 @pytest.mark.parametrize("package", ["a", "a" * 30])
 def test_a_project_is_born_formatted_whatever_its_name(
-    render: Render, newborn: Path, package: str, variant: Variant
+    render: Render, generated: Path, package: str, variant: Variant
 ) -> None:
-    project, ruff = render(package=package, **variant.answers), newborn / ".venv" / "bin" / "ruff"
+    project, ruff = render(package=package, **variant.answers), generated / ".venv" / "bin" / "ruff"
     succeed(ruff, "format", "--check", cwd=project)
     succeed(ruff, "check", cwd=project)
 
@@ -160,3 +161,25 @@ def test_copier_settings_keep_updates_out_of_what_is_the_user_s() -> None:
     for name in ("README.md", "conf", "data", "expectations", "notebooks", "scripts", "src", "tests"):
         assert f"/{name}{{% endif %}}" in text
         assert f"`{name}" in never
+
+
+def unrelated(node: ast.AST) -> bool:
+    """Whether a statement assigns several values that have nothing to do with each other, unlike a swap."""
+    if not (
+        isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple)
+    ):
+        return False
+    targets = node.targets[0].elts
+    values = node.value.elts
+    if len(targets) != len(values) or any(isinstance(item, ast.Starred) for item in (*targets, *values)):
+        return False
+    names = [{item.id for item in ast.walk(target) if isinstance(item, ast.Name)} for target in targets]
+    used = [{item.id for item in ast.walk(value) if isinstance(item, ast.Name)} for value in values]
+    return not any(set().union(*names[:place]) & used[place] for place in range(len(values)))
+
+
+def test_a_statement_assigns_one_thing() -> None:
+    for name in filter(None, succeed("git", "ls-files", "*.py", cwd=ROOT).split("\n")):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        if "{%" not in text:
+            assert [node.lineno for node in ast.walk(ast.parse(text)) if unrelated(node)] == [], name

@@ -105,13 +105,13 @@ def test_a_conflict_is_marked(template: Path, project: Path) -> None:
 
 
 @pytest.fixture
-def updatable(project: Path, newborn: Path, tmp_path: Path) -> Path:
+def updatable(project: Path, generated: Path, tmp_path: Path) -> Path:
     """The project with an environment, so that `make update` can be typed, in a folder of a larger repository."""
     succeed("git", "init", "--quiet", "larger repository", cwd=tmp_path)
     larger = tmp_path / "larger repository" / "myproj"
     shutil.copytree(project, larger, ignore=shutil.ignore_patterns(".git"))
     commit(larger.parent, "feat: begin")
-    return lend(newborn / ".venv", larger)
+    return lend(generated / ".venv", larger)
 
 
 def test_make_update_names_what_changed_and_what_conflicts(
@@ -178,11 +178,11 @@ def test_an_answer_can_be_changed_later(project: Path, template: Path) -> None:
 
 @pytest.mark.parametrize("tests", [("tests/data", "tests/model"), pytest.param(("tests",), marks=pytest.mark.slow)])
 def test_the_tests_of_an_updated_project_pass(
-    template: Path, project: Path, newborn: Path, offline: dict[str, str], tests: tuple[str, ...]
+    template: Path, project: Path, generated: Path, offline: dict[str, str], tests: tuple[str, ...]
 ) -> None:
     release(template)
     update(project)
-    lend(newborn / ".venv", project)
+    lend(generated / ".venv", project)
     assert " passed" in succeed(".venv/bin/python", "-m", "pytest", *tests, cwd=project, env=offline)
     assert "newest" in succeed("make", "newest", cwd=project, env=offline)
 

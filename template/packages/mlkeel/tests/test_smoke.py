@@ -16,7 +16,7 @@ from mlkeel.errors import InputError
 from mlkeel.features.encoder import TABLES
 from mlkeel.inference.batch import predict_file
 from mlkeel.inference.predictor import Predictor
-from mlkeel.models.estimator import Estimator
+from mlkeel.models.estimator import EstimatorModel
 from mlkeel.models.model import Shape
 from mlkeel.monitor.monitor import WindowQuery, monitor
 from mlkeel.project import Project, Run, Trained, TrainingResult
@@ -39,13 +39,13 @@ NOTHING_YET = [
 ]
 
 
-def build(_parameters: dict[str, object], shape: Shape, seed: int) -> Estimator:
+def build(_parameters: dict[str, object], shape: Shape, seed: int) -> EstimatorModel:
     """Any estimator will do; a missing size would be filled."""
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    return Estimator(make_pipeline(SimpleImputer(), LogisticRegression(random_state=seed)), shape)
+    return EstimatorModel(make_pipeline(SimpleImputer(), LogisticRegression(random_state=seed)), shape)
 
 
 def train(project: Project, run: Run) -> TrainingResult:

@@ -32,16 +32,16 @@ BY_HAND = {
 
 def instruction(hint: Hint, package: str | None) -> str:
     """Return the instruction of `hint`, for the commands of `package` or those that need no project."""
-    if by_make():
+    if called_by_make():
         return BY_MAKE[hint]
     return BY_HAND[hint].format(program=f"python -m {package or 'mlkeel'}")
 
 
-def by_make() -> bool:
+def called_by_make() -> bool:
     """Return whether a target of make runs this process."""
     return "MAKELEVEL" in os.environ
 
 
 def promote_command(version: str, package: str) -> str:
     """Return the command that makes `version` current."""
-    return f"make promote VERSION={version}" if by_make() else f"python -m {package} promote {version}"
+    return f"make promote VERSION={version}" if called_by_make() else f"python -m {package} promote {version}"

@@ -12,7 +12,7 @@ from mlkeel.tasks.number_outputs import half_width, with_interval
 from mlkeel.tasks.outputs import Outputs, Targets
 
 
-class Estimator:
+class EstimatorModel:
     """Fits an estimator once, on the training split; for a regressor, the validation split gives the interval.
 
     In the matrix a missing value is NaN, and a category is its position in the contract. An estimator that cannot take
@@ -124,7 +124,7 @@ def as_model(built: Any, shape: Shape) -> Model:  # noqa: ANN401 - what a person
         model: Model = built
         return model
     if all(hasattr(built, name) for name in ("fit", "predict", "get_params")):
-        return Estimator(built, shape)
+        return EstimatorModel(built, shape)
     raise InputError(
         f"model.py: build gives a {type(built).__name__}, which is no model: it needs fit, predict and to_onnx, or "
         "to be an estimator of scikit-learn. See the protocol Model in mlkeel."

@@ -1,4 +1,4 @@
-"""A newborn is used as a person would, from the first `make` to a commit."""
+"""A generated project is used as a person would, from the first `make` to a commit."""
 
 import json
 import os
@@ -19,8 +19,8 @@ def current(project: Path) -> Path:
 
 
 @pytest.mark.parametrize("part", ["code", "data", "model"])
-def test_each_part_of_the_tests_runs_alone(newborn: Path, offline: dict[str, str], part: str) -> None:
-    said = succeed("make", f"test-{part}", cwd=newborn, env=offline)
+def test_each_part_of_the_tests_runs_alone(generated: Path, offline: dict[str, str], part: str) -> None:
+    said = succeed("make", f"test-{part}", cwd=generated, env=offline)
     assert " passed" in said
     assert "warning" not in said
 
