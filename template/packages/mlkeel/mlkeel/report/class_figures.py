@@ -34,7 +34,6 @@ LOSS = "log loss, in nats"
 MAX_NUMBERED_CLASSES = 14  # the cells of a larger confusion matrix are too small for their counts
 CALIBRATION_BINS = 10
 MAX_CURVE_POINTS = 200
-Z_95 = 1.96  # standard deviations of a 95 % interval
 
 
 def figures(outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], _target: str) -> list[Chart]:
@@ -80,9 +79,10 @@ def _join(names: list[str]) -> str:
 
 
 def _confusion_matrix(outputs: Outputs, y_true: Targets, output_names: tuple[str, ...]) -> Chart:
+    from sklearn.metrics import confusion_matrix
+
     classes = len(output_names)
-    counts = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(counts, (y_true, outputs.argmax(axis=1)), 1)
+    counts = confusion_matrix(y_true, outputs.argmax(axis=1), labels=range(classes))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     max_letters = 12 if classes <= MAX_NUMBERED_CLASSES else 18
     label_px = LETTER_PX * max(len(shorten(name, max_letters)) for name in output_names)
@@ -132,7 +132,7 @@ def _calibration_curve(outputs: Outputs, y_true: Targets) -> Chart:
     mean_confidence = [float(confidence[in_bin].mean()) for in_bin in bins]
     accuracy = [float(correct[in_bin].mean()) for in_bin in bins]
     rows = [int(in_bin.sum()) for in_bin in bins]
-    intervals = [_wilson_interval(share, count) for share, count in zip(accuracy, rows, strict=True)]
+    intervals = [_wilson_interval(int(correct[in_bin].sum()), int(in_bin.sum())) for in_bin in bins]
     calibration_error = float(np.average(np.abs(np.subtract(mean_confidence, accuracy)), weights=rows))
 
     def draw(axes: "Axes") -> None:
@@ -158,12 +158,12 @@ def _calibration_curve(outputs: Outputs, y_true: Targets) -> Chart:
     )
 
 
-def _wilson_interval(share: float, rows: int) -> tuple[float, float]:
-    """The interval of a share (Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference")."""
-    center = share + Z_95 * Z_95 / (2 * rows)
-    half_width = Z_95 * np.sqrt(share * (1 - share) / rows + Z_95 * Z_95 / (4 * rows * rows))
-    scale = 1 + Z_95 * Z_95 / rows
-    return float((center - half_width) / scale), float((center + half_width) / scale)
+def _wilson_interval(correct: int, rows: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927, "Probable Inference, the Law of Succession")."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(correct, rows).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 @dataclass(frozen=True)
@@ -175,6 +175,7 @@ class Curve:
 
     name: str
     false_positive_rate: Numbers
+    true_positive_rate: Numbers
     recall: Numbers
     precision: Numbers
     roc_auc: float
@@ -183,18 +184,21 @@ class Curve:
 
 def compute_curve(name: str, scores: Outputs, is_class: npt.NDArray[np.bool_]) -> Curve:
     """Compute how well `scores` of shape (n,) separate the rows of a class from the others."""
-    order = np.argsort(-scores, kind="stable")
-    last_of_score = np.append(np.diff(scores[order]) != 0, True)  # rows of equal score pass a threshold together
-    true_positives = np.cumsum(is_class[order])[last_of_score]
-    predicted = np.flatnonzero(last_of_score) + 1
-    positives = int(is_class.sum())
-    negatives = int((~is_class).sum())
-    recall = np.append(0.0, true_positives / max(positives, 1))
-    false_positive_rate = np.append(0.0, (predicted - true_positives) / max(negatives, 1))
-    precision = np.append(true_positives[0] / predicted[0], true_positives / predicted)
-    roc_auc = float(np.trapezoid(recall, false_positive_rate)) if positives and negatives else float("nan")
-    average_precision = float((np.diff(recall) * precision[1:]).sum()) if positives else float("nan")
-    return Curve(name, false_positive_rate, recall, precision, roc_auc, average_precision)
+    from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+
+    nan = float("nan")
+    nothing: Numbers = np.empty(0)
+    if not is_class.any():
+        return Curve(name, nothing, nothing, nothing, nothing, nan, nan)
+    precision, recall, _ = precision_recall_curve(is_class, scores)
+    average_precision = float(average_precision_score(is_class, scores))
+    precision[-1] = precision[-2]  # scikit-learn ends at a precision of 1, whatever the highest scores are
+    if is_class.all():
+        return Curve(name, nothing, nothing, recall[::-1], precision[::-1], nan, average_precision)
+    false_positive_rate, true_positive_rate, _ = roc_curve(is_class, scores, drop_intermediate=False)
+    roc_auc = float(roc_auc_score(is_class, scores))
+    rates = (false_positive_rate, true_positive_rate)
+    return Curve(name, *rates, recall[::-1], precision[::-1], roc_auc, average_precision)
 
 
 def _roc_curves(curves: list[Curve]) -> Chart:
@@ -204,7 +208,7 @@ def _roc_curves(curves: list[Curve]) -> Chart:
         "area under the ROC curve",
         lambda curve: curve.roc_auc,
         draw_curves=lambda drawn: _draw_lines(
-            [(curve.false_positive_rate, curve.recall) for curve in drawn],
+            [(curve.false_positive_rate, curve.true_positive_rate) for curve in drawn],
             "rows of other classes taken for it",
             "rows of it that are found",
             1,
