@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from mlkeel.adopt.adopt import adopt
 from mlkeel.config import read_settings
-from mlkeel.data.tables import conform
+from mlkeel.data.tables import coerce_dtypes
 from mlkeel.inference.batch import predict_table
 from mlkeel.inference.predictor import Predictor
 from mlkeel.monitor.alarms import RECORDS, judge
@@ -43,7 +43,7 @@ def main(days: int, number: int, folder: Path) -> None:
         for day in range(days):
             changed = day >= FIRST
             table = rows(source, number, draw, shares if changed else None)
-            table = conform(change(table, draw, day - FIRST) if changed else table, predictor.contract)
+            table = coerce_dtypes(change(table, draw, day - FIRST) if changed else table, predictor.contract)
             answered = table.join(predict_table(predictor, table).iloc[:, :1])
             answered.to_csv(folder / f"{story}-{day:02}.csv", index=False)
             window = Window(RECORDS, answered, predictor.contract.features, predictor.predict(table))

@@ -193,11 +193,11 @@ SERIES = """
 from types import SimpleNamespace as Some
 from mlkeel.serve.metrics import Metrics
 from mlkeel.serve.monitor_series import MonitorSeries
-lifecycle = Some(service=Some(version="a", contract="b"), taken_over=0, refused=0, stopping=False)
+manager = Some(model=Some(version="a", contract="b"), reloads=0, rejected_versions=0, stopping=False)
 column = {"divergence": 0.1, "threshold": 0.1, "missing": 0.1}
 run = {"time": "2026-11-23T08:00:00Z", "outcome": "fine", "window": {"rows": 9}, "columns": {"a": column}}
 run |= {"violations": [], "quality": {"promised": {"accuracy": 1.0}, "live": {"accuracy": 1.0}}}
-registry = Metrics(lifecycle).registry
+registry = Metrics(manager).registry
 registry.register(MonitorSeries(Some(queued=0, written=0, spilled=0, dropped=0, run=run)))
 print(*(family.name for family in registry.collect()))
 """

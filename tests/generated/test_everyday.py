@@ -25,11 +25,11 @@ def build(parameters: dict[str, Any], shape: Shape, seed: int) -> Pipeline:  # n
     return make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(random_state=seed))
 '''
 METRIC = '''
-from mlkeel.tasks.outputs import Outputs, Targets
 from mlkeel.tasks.metrics import Metric
+from mlkeel.tasks.outputs import Outputs, Targets
 
 
-def sureness(probabilities: Outputs, _truth: Targets) -> float:
+def sureness(probabilities: Outputs, _y_true: Targets) -> float:
     """How sure it is on average."""
     return float(probabilities.max(axis=1).mean())
 
@@ -116,7 +116,7 @@ def test_settings_and_commands_of_ones_own_are_kept_and_typed(twin: Path, offlin
     text = project.read_text(encoding="utf-8")
     text = text.replace(
         "from mlkeel.project import Project\n",
-        "from mlkeel.config import Settings, ConfigModel\nfrom mlkeel.project import Project\n",
+        "from mlkeel.config import ConfigModel, Settings\nfrom mlkeel.project import Project\n",
     )
     text = text.replace(
         "project = Project(",
