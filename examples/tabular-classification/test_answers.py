@@ -8,7 +8,7 @@ from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Prepared, Trained
 
 
-def test_outputs_are_probabilities_of_each_row(prepared: Prepared, trained: Trained) -> None:
+def test_outputs_are_valid(prepared: Prepared, trained: Trained) -> None:
     features = prepared.features["test"]
     probabilities = trained.model.predict(features)
     assert probabilities.shape == (len(features), len(prepared.output_names))
@@ -16,14 +16,14 @@ def test_outputs_are_probabilities_of_each_row(prepared: Prepared, trained: Trai
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
-def test_the_likeliest_class_is_predicted(predictor: Predictor, table: pd.DataFrame) -> None:
+def test_predictions_follow_from_the_outputs(predictor: Predictor, table: pd.DataFrame) -> None:
     predictions = predict_table(predictor, table)
     probabilities = predictor.predict(table)
     likeliest = [predictor.output_names[place] for place in probabilities.argmax(axis=1)]
     assert predictions[f"predicted_{predictor.target}"].tolist() == likeliest
 
 
-def test_missing_and_unseen_values_get_probabilities(predictor: Predictor, table: pd.DataFrame) -> None:
+def test_missing_and_unseen_values_get_valid_outputs(predictor: Predictor, table: pd.DataFrame) -> None:
     unseen = {column.name: "not seen before" for column in predictor.contract.columns if not column.numeric}
     for row in (dict.fromkeys(table, None), table.iloc[0].to_dict() | unseen):
         assert sum(predictor.predict_row(row).values()) == pytest.approx(1, abs=1e-6)

@@ -8,7 +8,7 @@ from mlkeel.project import Prepared, Trained
 from mlkeel.tasks.number_outputs import COVERAGE
 
 
-def test_outputs_are_an_estimate_and_an_interval_of_each_row(prepared: Prepared, trained: Trained) -> None:
+def test_outputs_are_valid(prepared: Prepared, trained: Trained) -> None:
     features = prepared.features["test"]
     outputs = trained.model.predict(features)
     assert outputs.shape == (len(features), len(prepared.output_names))
@@ -17,13 +17,13 @@ def test_outputs_are_an_estimate_and_an_interval_of_each_row(prepared: Prepared,
     assert ((low <= estimate) & (estimate <= high)).all()
 
 
-def test_the_estimate_is_predicted(predictor: Predictor, table: pd.DataFrame) -> None:
+def test_predictions_follow_from_the_outputs(predictor: Predictor, table: pd.DataFrame) -> None:
     predictions = predict_table(predictor, table)
     np.testing.assert_array_equal(predictions[f"predicted_{predictor.target}"], predictor.predict(table)[:, 0])
     assert (predictions[f"low_{predictor.target}"] <= predictions[f"high_{predictor.target}"]).all()
 
 
-def test_missing_and_unseen_values_get_an_estimate(predictor: Predictor, table: pd.DataFrame) -> None:
+def test_missing_and_unseen_values_get_valid_outputs(predictor: Predictor, table: pd.DataFrame) -> None:
     unseen = {column.name: "not seen before" for column in predictor.contract.columns if not column.numeric}
     for row in (dict.fromkeys(table, None), table.iloc[0].to_dict() | unseen):
         answer = predictor.predict_row(row)

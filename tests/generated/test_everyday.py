@@ -83,7 +83,7 @@ def test_a_metric_of_ones_own_stands_wherever_metrics_do(twin: Path, offline: di
         file.write(METRIC)
     run_tests(twin, offline)
     assert "sureness" in succeed("make", "train", cwd=twin, env=offline)
-    assert "sureness" in succeed("make", "runs", cwd=twin, env=offline)
+    assert "sureness" in succeed("make", "versions", cwd=twin, env=offline)
     assert "sureness" in succeed("make", "summary", cwd=twin, env=offline)
     succeed("make", "report", cwd=twin, env=offline)
     assert "sureness" in (twin / "reports" / "report.html").read_text(encoding="utf-8")

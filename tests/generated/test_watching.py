@@ -14,7 +14,7 @@ Stories = dict[str, list[list[str]]]
 
 @pytest.fixture(scope="module")
 def watched() -> dict[str, dict]:
-    command = [sys.executable, ROOT / "bench" / "limits.py", "--small", "--json"]
+    command = [sys.executable, ROOT / "bench" / "watching.py", "--small", "--json"]
     return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 

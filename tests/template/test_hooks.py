@@ -159,7 +159,7 @@ DATA = "data"
     ],
 )
 def test_models_and_data_are_known_by_what_they_hold(name: str, content: bytes, kind: str) -> None:
-    assert artifacts.output_type_of(name, content) == kind
+    assert artifacts.kind_of(name, content) == kind
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_models_and_data_are_known_by_what_they_hold(name: str, content: bytes, 
     ],
 )
 def test_other_files_pass(name: str, content: bytes) -> None:
-    assert artifacts.output_type_of(name, content) is None
+    assert artifacts.kind_of(name, content) is None
 
 
 def test_each_kind_has_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

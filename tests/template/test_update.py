@@ -276,13 +276,13 @@ def test_files_of_the_kit_come_move_and_go(template: Path, project: Path) -> Non
     kit = template / "template" / KIT
     (kit / "data" / "newest.py").write_text('"""New."""\n', encoding="utf-8")
     (kit / "data" / "words.py").rename(kit / "data" / "rewording.py")
-    (kit / "report" / "advice.py").unlink()
+    (kit / "report" / "recommendations.py").unlink()
     release_of_the_kit(template, "v0.2.0")
     update(project)
     assert (project / KIT / "data" / "newest.py").is_file()
     assert (project / KIT / "data" / "rewording.py").is_file()
     assert not (project / KIT / "data" / "words.py").exists()
-    assert not (project / KIT / "report" / "advice.py").exists()
+    assert not (project / KIT / "report" / "recommendations.py").exists()
 
 
 def test_another_dependency_of_the_kit_makes_the_environment_anew(
