@@ -86,6 +86,17 @@ def test_columns_are_read_from_all_tables(tmp_path: Path) -> None:
     assert expectations.columns_of_the_data(tmp_path / "absent") is None
 
 
+def test_a_column_that_the_code_derives_is_known(tmp_path: Path) -> None:
+    """`load` may add it, in whatever way one adds a column."""
+    code = tmp_path / "data.py"
+    code.write_text('def load(t):\n    t["bulk"] = 1\n    return t.assign(ratio=2)\n', encoding="utf-8")
+    broken = tmp_path / "broken.py"
+    broken.write_text("def (", encoding="utf-8")
+    names = expectations.columns_of_the_code([code, broken, tmp_path / "absent.py"])
+    assert {"bulk", "ratio"} <= names
+    assert "age" not in names
+
+
 @pytest.fixture
 def pinned(tmp_path: Path) -> Path:
     (tmp_path / ".python-version").write_text("3.12\n", encoding="utf-8")
