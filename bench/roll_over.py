@@ -87,7 +87,7 @@ def main() -> None:
         rolled = roll_over(project, seconds)
     print(
         f"{rolled.load.requests:,} requests in {seconds} s, {rolled.load.failed} failed, 99th percentile "
-        f"{rolled.load.p99:.1f} ms; the new model was taken over by {rolled.reloads} of 2; "
+        f"{rolled.load.p99:.1f} ms; the new model was taken over by {rolled.taken_over} of 2; "
         f"the servers ended with {rolled.exits}"
     )
 

@@ -40,7 +40,7 @@ def commit() -> str:
 
 
 def model() -> str:
-    """The version of the current version."""
+    """The name of the current version."""
     try:
         found = Path("artifacts/current").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

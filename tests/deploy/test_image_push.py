@@ -172,3 +172,10 @@ def test_nothing_comes_after_a_gate_that_is_shut(
             runner.bash(script, published, COSIGN_KEY=SECRETS["secrets.COSIGN_KEY"])
     assert calls(runner)[-1] == GATES[fails]
     assert calls(runner).count(GATES[fails]) == 1
+
+
+def test_a_variable_of_the_shell_is_never_asked_for(twin: Path, offline: dict[str, str]) -> None:
+    inherited = {"ASKED_VERSION": "v1", "VERSION": "v1"}
+    answer = command("make", "promote", cwd=twin, env=offline | inherited)
+    assert answer.returncode != 0
+    assert "Say which version" in answer.stderr

@@ -28,6 +28,10 @@ def _leave_logging_as_it_was() -> Iterator[None]:
     logging.root.handlers[:] = before
 
 
+LIMIT = "min_slice_score" if KIND.classification else "max_slice_error"
+OTHER_LIMIT = "max_slice_error" if KIND.classification else "min_slice_score"
+
+
 def run(project: Path, *arguments: str) -> int:
     with pytest.raises(SystemExit) as stop:
         main(KIND.project, ["--root", str(project), *arguments])
@@ -223,6 +227,8 @@ def test_a_bad_table_ends_in_one_paragraph(project: Path, capsys: pytest.Capture
         ("conf/params.yaml", f"target: {KIND.target}", f"target: {TEXT}", "which is also a feature"),
         ("conf/params.yaml", f"target: {KIND.target}", "target: taste", '"taste" is not there'),
         ("conf/params.yaml", "- colour", "- taste", "gate.slices names taste"),
+        ("conf/params.yaml", LIMIT, OTHER_LIMIT, f"gate.{OTHER_LIMIT} does not fit"),
+        ("conf/params.yaml", f"{LIMIT}: {0.5 if KIND.classification else 100}", "", "gate.slices has no limit"),
         ("conf/params.yaml", "seed: 7", "seed: -1", "seed: it must be greater than or equal to 0"),
         ("conf/params.yaml", "learning_rate: ", "learning_speed: ", "learning_speed is not a setting"),
         ("expectations/dataset.json", "to_be_between", "to_be_betwen", "betwen not found"),
@@ -300,3 +306,14 @@ def test_an_environment_that_was_copied_does_not_run_the_code_of_the_original(
     source.mkdir(parents=True)
     assert run(project, "evaluate") == 2
     assert str(source) in capsys.readouterr().err
+
+
+def test_a_monitor_that_cannot_judge_says_what_would_help(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(project, "monitor") == 2
+    said = capsys.readouterr().err
+    assert "no version is current yet" in said
+    assert instruction(Hint.TRAIN, KIND.project.package) in said
+
+
+def test_without_a_project_nothing_suggests_to_train_here() -> None:
+    assert "mlkeel train" not in instruction(Hint.TRAIN, None)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mlkeel.errors import InputError
 from mlkeel.registry import artifact
+from mlkeel.report import html_report
 from mlkeel.report.history import Run, read_runs
 from mlkeel.report.html_report import page, write
 from mlkeel.report.recommendations import recommend, verdict
@@ -249,3 +250,9 @@ def test_broken_versions_are_left_out(trained_project: Path, tmp_path: Path) -> 
     other.mkdir()
     (other / "metrics.json").write_text('{"model": 1}', encoding="utf-8")
     assert len(collect(KIND.project, project, "off").versions) == 1
+
+
+def test_what_is_critical_looks_so() -> None:
+    styles = (Path(html_report.__file__).parent / "report.css").read_text(encoding="utf-8")
+    assert ".verdict.critical" in styles
+    assert "li.critical" in styles

@@ -27,6 +27,7 @@ from mlkeel.errors import DataError, Hint, InputError
 from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 from mlkeel.tasks.evaluation import Evaluation, draft_gate
+from mlkeel.training.checks import check_slice_limit
 from mlkeel.training.publish import PublishVersion, require_skill
 
 if TYPE_CHECKING:
@@ -266,6 +267,8 @@ def _write(plan: Plan, root: Path, staged: Path, project: Project) -> tuple[Trai
         min_slice_rows=30,
         max_regression=settings.gate.max_regression,
     )
+    if keep_gate:
+        check_slice_limit(own_gate, project.metrics[0])
     settings = settings.model_copy(update={"gate": own_gate if keep_gate else open_gate})
     publish = _Publish(plan, root, staged, project, settings, keep_gate, draft_check, notes)
     try:

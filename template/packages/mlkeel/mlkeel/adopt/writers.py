@@ -218,7 +218,7 @@ def _case(case: Case) -> str:
 def columns_block(title: str, rows: int, decisions: dict[str, RoleDecision]) -> dict[str, str]:
     """Render the block of `data/README.md` about the columns of a table."""
     lines = "".join(
-        f"| {markdown.code(name)} | {decision.role} | {markdown.text(decision.reason)} |\n"
+        f"| {markdown.code_cell(name)} | {decision.role} | {markdown.text(decision.reason)} |\n"
         for name, decision in decisions.items()
     )
     return {"columns": f"`{title}`: {rows:,} rows.\n\n| column | role | seen |\n|---|---|---|\n{lines}"}
@@ -257,7 +257,7 @@ predictor = Predictor.load(current(Path("artifacts")))
         "data": f"""\
 It {task} from {features}.
 The table is `{path}`; `conf/params.yaml` says what each of its columns is, and why.
-{draft_check}
+{markdown.text(draft_check)}
 """,
         "predict": f"""\
 ```sh

@@ -9,24 +9,24 @@ BY_MAKE = {
     Hint.SETUP: "Make the environment with: make setup",
     Hint.CHOOSE_VERSION: "make versions shows the versions; make promote VERSION=... makes one current.",
     Hint.OTHER_TABLE: "Say where the table is with DATA=.",
-    Hint.OTHER_TARGET: "Or choose another column with TARGET=.",
+    Hint.OTHER_TARGET: "Another column can be chosen with TARGET=.",
     Hint.OTHER_ROLE: "A decision that is wrong is overruled with OPTIONS='--role column=role'.",
     Hint.OVERWRITE: "Or go on with OPTIONS=--force, which keeps copies.",
     Hint.OTHER_GOAL: "Choose another file with OUT=.",
     Hint.LONGER_WINDOW: 'Or ask for a longer one with OPTIONS="--hours 24".',
-    Hint.STANDARD_INPUT: "Or read what is there: gunzip -c access.log.gz | make top-requests LOG=/dev/stdin",
+    Hint.STANDARD_INPUT: "Or read what is there: gunzip -c FILE | make top-requests LOG=/dev/stdin",
 }
 BY_HAND = {
     Hint.TRAIN: "Make a version with: {program} train",
     Hint.SETUP: "Make the environment with: uv sync",
     Hint.CHOOSE_VERSION: "{program} versions shows the versions; {program} promote VERSION makes one current.",
     Hint.OTHER_TABLE: "Say where the table is: {program} adopt TABLE TARGET",
-    Hint.OTHER_TARGET: "Or choose another column as the target.",
+    Hint.OTHER_TARGET: "Another column can be chosen as the target.",
     Hint.OTHER_ROLE: "A decision that is wrong is overruled with --role column=role.",
     Hint.OVERWRITE: "Or go on with --force, which keeps copies.",
     Hint.OTHER_GOAL: "Choose another file.",
     Hint.LONGER_WINDOW: "Or ask for a longer one with --hours 24.",
-    Hint.STANDARD_INPUT: "Or read what is there: gunzip -c access.log.gz | {program} top-requests /dev/stdin",
+    Hint.STANDARD_INPUT: "Or read what is there: gunzip -c FILE | {program} top-requests /dev/stdin",
 }
 
 
@@ -34,6 +34,8 @@ def instruction(hint: Hint, package: str | None) -> str:
     """Return the instruction of `hint`, for the commands of `package` or those that need no project."""
     if called_by_make():
         return BY_MAKE[hint]
+    if hint is Hint.TRAIN and package is None:
+        return "Train one in its project, and bring its folder artifacts/ here."
     return BY_HAND[hint].format(program=f"python -m {package or 'mlkeel'}")
 
 

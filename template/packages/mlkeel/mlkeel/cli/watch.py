@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
+from mlkeel.cli.hints import instruction
 from mlkeel.cli.session import session_of
 from mlkeel.config import read_server_config
-from mlkeel.errors import InputError
+from mlkeel.errors import Hint, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def monitor(
     from mlkeel.monitor.monitor import monitor as run
 
     if sum(option is not None for option in (source, hours, last)) > 1:
-        raise InputError("Rows of a file, of some hours, or the last so many: name one of IN=, --hours and --last.")
+        raise InputError("Rows of a file, of some hours, or the last so many: name one of a file, --hours and --last.")
     session = session_of(context)
     metrics = session.given.metrics if session.given else ()
     query = WindowQuery(source, hours or 1, last)
@@ -51,6 +52,9 @@ def monitor(
     if as_json:
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
     log_summary(document)
+    if document["hint"]:
+        package = session.given.package if session.given else None
+        logger.error("%s", instruction(Hint[document["hint"]], package))
     raise typer.Exit(EXIT_CODES[document["outcome"]])
 
 

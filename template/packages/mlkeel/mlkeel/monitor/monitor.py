@@ -64,7 +64,8 @@ def monitor(root: Path, query: WindowQuery, store: str, metrics: Sequence[Metric
         window = {"source": source, "from": None, "to": None, "rows": 0}
         is_input_error = isinstance(error, InputError)
         reason = str(error) if is_input_error else f"{type(error).__name__}: {error}; --debug shows where."
-        document = _document(None, COULD_NOT_RUN, window, reason=reason)
+        hint = error.hint.name if isinstance(error, InputError) and error.hint else None
+        document = _document(None, COULD_NOT_RUN, window, reason=reason, hint=hint)
     document = {"time": _iso(started), **_finite(document)}
     _save(document, root, store)
     return document
@@ -83,7 +84,7 @@ def _run(root: Path, query: WindowQuery, url: str, metrics: Sequence[Metric]) ->
         window = of_file(query.file, predictor)
     else:
         if url == "off":
-            raise InputError("API_STORE is off, so nothing was recorded. Name a store there, or a file with IN=.")
+            raise InputError("API_STORE is off, so nothing was recorded. Name a store there, or a file of rows.")
         store = Store.open(url, root)
         try:
             window = _recorded_window(store, query, predictor, folder.name, settings)
@@ -233,6 +234,7 @@ def _save(document: Document, root: Path, url: str) -> None:
 def _document(version: str | None, outcome: str, window: Document, **fields: Any) -> Document:  # noqa: ANN401 - JSON
     defaults: Document = {
         "reason": None,
+        "hint": None,
         "violations": [],
         "columns": {},
         "quality": None,

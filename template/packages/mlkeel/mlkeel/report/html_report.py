@@ -60,9 +60,7 @@ def _head(report: ReportData) -> Node:
     target = report.settings.data.target
     run = report.latest_run
     output_type = output_type_of(contract, target)
-    task_parts = (
-        output_type.task_sentence(contract, target, lambda name: name.replace("`", "'")).replace("\\|", "|").split("`")
-    )
+    task_parts = output_type.task_sentence(contract, target, lambda name: name.replace("`", "'")).split("`")
     facts: dict[str, Node] = {
         "Current version": h.code[report.version],
         "Trained": f"{format_time(metrics.created)}, {format_age(report.age_days)}",

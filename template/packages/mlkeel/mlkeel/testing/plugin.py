@@ -30,7 +30,7 @@ SMALL_BATCH_ROWS = 16
 OVERFIT_PARAMETERS = {"learning_rate": 0.1, "weight_decay": 0.0, "l2_regularization": 0.0, "min_samples_leaf": 1}
 # The environment variables that a project and its tools read; a name that ends in _ is a prefix.
 ENVIRONMENT_VARIABLES = (
-    "API_ COLUMNS COMMIT FORCE_COLOR GIT_ LANG LANGUAGE LC_ LINES LOG_FORMAT MLFLOW_ NO_COLOR PORT TERM TTY_"
+    "API_ ASKED_ COLUMNS COMMIT FORCE_COLOR GIT_ LANG LANGUAGE LC_ LINES LOG_FORMAT MLFLOW_ NO_COLOR PORT TERM TTY_"
 )
 
 

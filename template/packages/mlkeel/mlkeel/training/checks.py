@@ -20,12 +20,11 @@ def check_contract(project: Project, settings: Settings, contract: Contract) -> 
     """Check that the contract describes features and target as the project needs them.
 
     Raises:
-        InputError: the target is a feature, a slice is no column, or the limit for slices does not fit the metric.
+        InputError: the target is a feature, or a slice is no column.
         ContractError: it lists no classes for a classifier, the target has another type than the task needs, or a
             feature has a type that the project does not learn from.
     """
     check_settings(settings, contract)
-    _check_slice_limit(settings.gate, project.metrics[0])
     target = settings.data.target
     output_type = project.task.output_type
     if target in contract.all_columns:
@@ -51,7 +50,12 @@ def check_contract(project: Project, settings: Settings, contract: Contract) -> 
         )
 
 
-def _check_slice_limit(gate: Gate, metric: Metric) -> None:
+def check_slice_limit(gate: Gate, metric: Metric) -> None:
+    """Check that slices have a limit, and the one that fits `metric`, which judges them.
+
+    Raises:
+        InputError: they have none, or the other one.
+    """
     unsuitable = "max_slice_error" if metric.greater_is_better else "min_slice_score"
     suitable = "min_slice_score" if metric.greater_is_better else "max_slice_error"
     if getattr(gate, unsuitable) is not None:
@@ -59,6 +63,11 @@ def _check_slice_limit(gate: Gate, metric: Metric) -> None:
         raise InputError(
             f"conf/params.yaml: gate.{unsuitable} does not fit {metric.name}, the first of METRICS, which is better "
             f"the {better} it is. Use gate.{suitable}."
+        )
+    if gate.slices and getattr(gate, suitable) is None:
+        raise InputError(
+            f"conf/params.yaml: gate.slices has no limit, so nothing would judge them. Set gate.{suitable}, for "
+            f"{metric.name}."
         )
 
 

@@ -11,7 +11,7 @@ from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.files import TEMP_PREFIX
 from mlkeel.project import Project, Run, TrainingResult
 from mlkeel.registry import tracking
-from mlkeel.training.checks import check_contract
+from mlkeel.training.checks import check_contract, check_slice_limit
 from mlkeel.training.publish import PublishVersion, as_json
 
 STAGES = ("data", "features", "tasks", "models", "training")  # the subpackages whose code affects the trained model
@@ -28,6 +28,7 @@ def train(project: Project, root: Path) -> TrainingResult:
     tracked = tracking.is_ready(settings.tracking)
     contract = read_contract(root / "expectations")
     check_contract(project, settings, contract)
+    check_slice_limit(settings.gate, project.metrics[0])
     checkpoint = root / "artifacts" / f"{TEMP_PREFIX}checkpoint-{fingerprint(project, settings, contract, root)}"
     run = Run(root, settings, contract, PublishVersion(root, settings, cases), checkpoint)
     outcome = project.train(project, run)
