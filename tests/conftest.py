@@ -24,6 +24,12 @@ CACHE = Path.home() / ".cache" / "mltemplate"
 CONTAINED = {"python_version": "3.11", "deploy": ["kubernetes"]}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let each of several workers compute on one thread: more threads than cores wait for each other."""
+    if getattr(config.option, "numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by the expensive fixtures that they use, and begin with the longest groups."""
@@ -31,13 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, mark in MARKS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(mark)
-    items.sort(key=lambda item: LONGEST.get(group(item.nodeid), len(LONGEST)))
+    items.sort(key=lambda item: LONGEST.get(item.path.stem, LONGEST.get(group(item.nodeid), len(LONGEST))))
 
 
 # Files that share what is expensive to make are a group, and so is any other file; one worker runs all of a group.
 GROUPS = {"test_containers": "docker", "test_pods": "docker"}
 ALONE = {"test_other_kinds", "test_mutants"}  # each of these runs other tests, and shares nothing with the next
-LONGEST = {name: place for place, name in enumerate(("docker",))}  # they begin, so that no worker is left with one
+LONGEST = {"docker": 0, "test_other_kinds": 1}  # they begin, so that no worker is left with one
 
 
 def group(nodeid: str) -> str:

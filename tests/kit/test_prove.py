@@ -212,7 +212,11 @@ def test_what_the_tests_are_given_does_wrong_as_long_as_a_fault_is_planted(
     caught = prove.run_tests(KIND.project, tested, one.tests, one.plant)
     assert caught.failures[0].startswith(caught_by)
     assert caught.crashes == []
-    assert prove.run_tests(KIND.project, tested, one.tests).failures == []
+
+
+def test_the_same_tests_pass_without_a_fault(tested: Path) -> None:
+    files = [name for name in SMALL if "/" in name]
+    assert prove.run_tests(KIND.project, tested, [f"tests/{name}" for name in files]).failures == []
 
 
 def test_a_fault_that_cannot_break_this_table_has_crashed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
