@@ -51,7 +51,7 @@ def contract(*more: dict) -> Contract:
 
 
 @pytest.mark.slow
-@settings(max_examples=8, suppress_health_check=list(HealthCheck), derandomize=True, deadline=None)
+@settings(max_examples=25, suppress_health_check=list(HealthCheck), derandomize=True, deadline=None)
 @given(ROW)
 def test_the_verdict_on_a_row_is_that_of_great_expectations_on_a_table_of_it(row: dict) -> None:
     import pandas as pd
@@ -143,6 +143,12 @@ def test_the_schema_says_what_a_row_may_hold() -> None:
     assert schema["properties"]["flag"] == {"type": ["number", "null"], "enum": [0, 1, None]}
     assert schema["properties"]["code"]["pattern"] == "[A-Z][0-9]+"
     assert schema["additionalProperties"] is False
+
+
+def test_the_schema_keeps_two_rules_of_one_kind() -> None:
+    schema = RowValidator(contract(expectation("values_to_match_regex", column="code", regex="[0-9]$"))).schema()
+    assert schema["properties"]["code"]["pattern"] == "[A-Z][0-9]+"
+    assert {"pattern": "[0-9]$"} in schema["properties"]["code"]["allOf"]
 
 
 def test_an_example_fits_the_contract_in_use(root: Path) -> None:

@@ -1,20 +1,29 @@
 """Validate each row of a request against `features.json`, as Great Expectations would a table of that one row.
 
 Great Expectations needs milliseconds and pandas for one row, and a request has microseconds, so the rules about single
-values are read from the suite once and applied here. Each row is validated by itself, so a rule that allows exceptions
-(`mostly`) allows none here; those, and rules about a whole table, are checked in training and by `monitor.py`.
+values are read from the suite once, into a pydantic type of a row. Each row is validated by itself, so a rule that
+allows exceptions (`mostly`) allows none here; those, and rules about a whole table, are checked in training and by
+`monitor.py`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any, NotRequired
+
+from pydantic import AfterValidator, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import ErrorDetails, PydanticCustomError
+from typing_extensions import TypedDict
 
 from mlkeel.contract.messages import describe_rule
 from mlkeel.contract.suites import COLUMNS, TYPE, Contract, Expectation, expectation_name
-from mlkeel.contract.values import Predicate, between, type_predicate, value_predicate
+from mlkeel.contract.values import Predicate, between, value_predicate
 
 Row = dict[str, Any]
+ValueRule = tuple[Expectation, Predicate]
+INT64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+VALUE_TYPES: dict[str, Any] = {"str": str, "bool": bool, "int64": INT64}  # all others are floats
 JSON_TYPES: dict[str, dict[str, Any]] = {"str": {"type": "string"}, "bool": {"type": "boolean", "enum": [False, True]}}
 TYPE_MESSAGES = {"str": "it must be a string", "bool": "it must be true or false", "int64": "it must be a whole number"}
 TIGHTER_BOUND = dict.fromkeys(("minimum", "exclusiveMinimum", "minLength"), max)
@@ -23,6 +32,7 @@ MAX_VIOLATIONS = 100  # of a response
 MAX_VALUE_CHARS = 200  # of a value in a response
 NOT_NULL = "expect_column_values_to_not_be_null"
 ROW_COUNT = "expect_table_row_count_to_be_between"
+VIOLATED = "violated"  # type of an error of pydantic: a rule of the contract
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,13 @@ class Violation:
     message: str
 
 
+class _WithoutTitles(GenerateJsonSchema):
+    """Writes the JSON schema of a row, in which the name of a column is its title."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - of any field
+        return False
+
+
 class RowValidator:
     """Validates rows by the rules of `features.json` about single values."""
 
@@ -45,12 +62,9 @@ class RowValidator:
         Raises:
             ContractError: one of them cannot be applied.
         """
-        self.columns = contract.columns
-        self._known_columns = frozenset(contract.all_columns)
-        self._names = tuple(column.name for column in self.columns)
-        self._value_rules: dict[str, list[tuple[Expectation, Predicate]]] = {name: [] for name in self._names}
+        self._names = tuple(column.name for column in contract.columns)
+        self._value_rules: dict[str, list[ValueRule]] = {name: [] for name in self._names}
         self._type_rules = {name: _type_rule(name, kind) for name, kind in contract.types.items()}
-        self._is_of_type = {name: type_predicate(kind) for name, kind in contract.types.items()}
         self._text_columns = frozenset(contract.text_columns)
         self._required: dict[str, list[Expectation]] = {}
         self._row_count_rule: Expectation = {"type": ROW_COUNT, "kwargs": {"min_value": 1}}
@@ -59,6 +73,9 @@ class RowValidator:
             if item.get("severity", "critical") == "critical":
                 self._add_rule(item)
         self._is_row_count_valid = between({"min_value": 1} | self._row_count_rule["kwargs"])
+        row_type: Any = self._row_type(frozenset(contract.all_columns) - set(self._names))
+        self._row = TypeAdapter(row_type)
+        self._rows: TypeAdapter[list[Row]] = TypeAdapter(Annotated[list[row_type], FailFast()])
 
     def _add_rule(self, item: Expectation) -> None:
         kind = item["type"]
@@ -76,9 +93,27 @@ class RowValidator:
         else:
             self.unchecked.append(expectation_name(item))
 
+    def _row_type(self, other_columns: frozenset[str]) -> object:
+        """Return the type of a row; columns of the training table that are no features may be in it."""
+        ignored = NotRequired[Annotated[Any, WithJsonSchema({"description": "Not looked at."})]]
+        columns = {name: self._value_type(name) for name in self._names} | dict.fromkeys(sorted(other_columns), ignored)
+        new_type: Any = TypedDict  # of columns that are known at run time alone
+        row_type = new_type("Row", columns)
+        row_type.__pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+        return row_type
+
+    def _value_type(self, name: str) -> object:
+        rules = self._value_rules[name]
+        value_type: Any = VALUE_TYPES.get(self._type_rules[name]["kwargs"]["type_"], float)
+        if rules:
+            value_type = Annotated[value_type, AfterValidator(_rules_validator(rules))]
+        if name not in self._required:
+            value_type = value_type | None
+        return Annotated[value_type, WithJsonSchema(self._property_schema(name))]
+
     def violations(self, rows: Sequence[object]) -> list[Violation]:
         """Return the violations in `rows`, n mappings of columns to values; none if a model can take them."""
-        if self._is_row_count_valid(len(rows)) and all(map(self._is_valid, rows)):
+        if self._is_row_count_valid(len(rows)) and self._rows.validator.isinstance_python(rows):
             return []
         return list(islice(self._violations(rows), MAX_VIOLATIONS))
 
@@ -86,74 +121,62 @@ class RowValidator:
         """Return rows without violations as lists of values by column, which `Encoder.encode` takes."""
         return {name: [row[name] for row in rows] for name in self._names}
 
-    def _is_valid(self, row: object) -> bool:
-        """Return whether `_violations` would yield none for this row, in a third of the time; most rows have none."""
-        if type(row) is not dict or len(row) != len(self._names):
-            return False
-        for column in self.columns:
-            value = row.get(column.name)
-            if value is None:
-                if column.name not in row or column.name in self._required:
-                    return False
-                continue
-            if not self._is_of_type[column.name](value):
-                return False
-            for _, predicate in self._value_rules[column.name]:
-                if not predicate(value):
-                    return False
-        return True
-
     def _violations(self, rows: Sequence[object]) -> Iterator[Violation]:
         if not self._is_row_count_valid(len(rows)):
             message = f"{describe_rule(self._row_count_rule)}; there are {len(rows)}"
             yield Violation(None, None, _rule_name(self._row_count_rule), len(rows), message)
         for number, row in enumerate(rows, start=1):
-            if not isinstance(row, dict):
-                yield Violation(number, None, "row", _printable(row), "a row is an object of columns and their values")
-            elif violations := list(islice(self._column_violations(number, row), MAX_VIOLATIONS)):
-                yield from violations
-            else:
-                for column in self.columns:
-                    yield from self._value_violations(number, column.name, row[column.name])
+            try:
+                self._row.validator.validate_python(row)
+            except ValidationError as error:
+                yield from self._row_violations(number, row, error.errors(include_url=False))
 
-    def _column_violations(self, number: int, row: Row) -> Iterator[Violation]:
-        """Check that a row has the columns of the contract and no others."""
-        for name in self._names:
-            if name not in row:
+    def _row_violations(self, number: int, row: object, errors: list[ErrorDetails]) -> Iterator[Violation]:
+        """Describe the columns that a row lacks or has too many, else the values that violate a rule."""
+        if not isinstance(row, dict):
+            yield Violation(number, None, "row", _printable(row), "a row is an object of columns and their values")
+            return
+        misses_columns = False
+        for error in errors:
+            name = error["loc"][-1]
+            if error["type"] == "missing":
                 message = f"{name}: the column is missing; where its value is not known, send null"
-                yield Violation(number, name, "columns_to_match_set", None, message)
-        for name in (name for name in row if name not in self._known_columns):
-            message = f"{_printable(name)}: the contract knows no such column; known are {', '.join(self._names)}"
-            yield Violation(number, None, "columns_to_match_set", _printable(name), message)
+                yield Violation(number, str(name), "columns_to_match_set", None, message)
+            elif error["type"] == "extra_forbidden":
+                message = f"{_printable(name)}: the contract knows no such column; known are {', '.join(self._names)}"
+                yield Violation(number, None, "columns_to_match_set", _printable(name), message)
+            else:
+                continue
+            misses_columns = True
+        if not misses_columns:
+            for error in errors:
+                yield from self._value_violations(number, str(error["loc"][0]), error)
 
-    def _value_violations(self, number: int, name: str, value: object) -> Iterator[Violation]:
-        if value is None:
-            violated = self._required.get(name, [])
-        elif not self._is_of_type[name](value):
-            violated = [self._type_rules[name]]
+    def _value_violations(self, number: int, name: str, error: ErrorDetails) -> Iterator[Violation]:
+        value = error["input"]
+        if error["type"] == VIOLATED:
+            violated = error["ctx"]["rules"]
+        elif value is None:
+            violated = self._required[name]
         else:
-            violated = [item for item, predicate in self._value_rules[name] if not predicate(value)]
+            violated = [self._type_rules[name]]
         for item in violated:
             yield Violation(number, name, _rule_name(item), _printable(value), f"{name}: {_value_message(item)}")
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of a row (JSON Schema 2020-12), for the API documentation and for the page."""
-        properties = {column.name: self._property_schema(column.name) for column in self.columns}
-        ignored = {name: {"description": "Not looked at."} for name in sorted(self._known_columns - set(self._names))}
-        return {
-            "title": "Row",
-            "type": "object",
-            "properties": properties | ignored,
-            "required": list(self._names),
-            "additionalProperties": False,
-        }
+        return self._row.json_schema(schema_generator=_WithoutTitles)
 
     def _property_schema(self, name: str) -> dict[str, Any]:
         schema = dict(JSON_TYPES.get(self._type_rules[name]["kwargs"]["type_"], {"type": "number"}))
         for item, _ in self._value_rules[name]:
             for key, value in _rule_schema(item).items():
-                is_bound = key in schema and key in TIGHTER_BOUND
-                schema[key] = TIGHTER_BOUND[key](schema[key], value) if is_bound else value
+                if key in schema and key in TIGHTER_BOUND:
+                    schema[key] = TIGHTER_BOUND[key](schema[key], value)
+                elif key in schema:
+                    schema.setdefault("allOf", []).append({key: value})
+                else:
+                    schema[key] = value
         if name not in self._required:
             schema["type"] = [schema["type"], "null"]
             if "enum" in schema:
@@ -177,6 +200,20 @@ def _example(name: str, schema: dict[str, Any]) -> object:
     if low is None:
         low = 0 if high is None else min(0, high - 1)
     return low / 2 + (low + 1 if high is None else high) / 2
+
+
+def _rules_validator(rules: Sequence[ValueRule]) -> Callable[[object], object]:
+    """Return a validator of pydantic that refuses a value which violates one of `rules`."""
+    predicates = [predicate for _, predicate in rules]
+
+    def validate(value: object) -> object:
+        for predicate in predicates:
+            if not predicate(value):
+                violated = [item for item, is_kept in rules if not is_kept(value)]
+                raise PydanticCustomError(VIOLATED, "a rule is violated", {"rules": violated})
+        return value
+
+    return validate
 
 
 def _rule_schema(item: Expectation) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """Rules of the contract about a single value, as predicates that are built once and called often."""
 
-import math
 import re
-import sys
 from collections.abc import Callable
 from operator import ge, gt, le, lt
 from typing import Any
@@ -69,30 +67,3 @@ def value_predicate(item: Expectation, text: bool) -> Predicate | None:
         raise ContractError(
             f"expectations/features.json: {name} cannot be asked ({error}). Correct it, and train again."
         ) from error
-
-
-def type_predicate(kind: str) -> Predicate:
-    """Return a predicate: whether a value from JSON is of the type `kind` of the contract."""
-    return TYPE_PREDICATES.get(kind, _is_number)
-
-
-def _is_number(value: object) -> bool:
-    """Return whether a value from JSON is a number that a float can hold."""
-    if type(value) is float:
-        return math.isfinite(value)
-    return type(value) is int and abs(value) <= sys.float_info.max
-
-
-def _is_integer(value: object) -> bool:
-    return type(value) is int and -(2**63) <= value < 2**63
-
-
-def _is_boolean(value: object) -> bool:
-    return type(value) is bool
-
-
-def _is_string(value: object) -> bool:
-    return type(value) is str
-
-
-TYPE_PREDICATES: dict[str, Predicate] = {"str": _is_string, "int64": _is_integer, "bool": _is_boolean}

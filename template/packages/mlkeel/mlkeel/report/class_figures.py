@@ -125,14 +125,16 @@ def _confusion_matrix(outputs: Outputs, y_true: Targets, output_names: tuple[str
 
 
 def _calibration_curve(outputs: Outputs, y_true: Targets) -> Chart:
-    confidence = outputs.max(axis=1).astype(np.float64)
+    from scipy.stats import binned_statistic
+
+    confidence = np.minimum(outputs.max(axis=1).astype(np.float64), 1)  # rounded sums of a softmax may exceed 1
     correct = outputs.argmax(axis=1) == y_true
-    bin_of_row = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    bins = [bin_of_row == index for index in range(CALIBRATION_BINS) if (bin_of_row == index).any()]
-    mean_confidence = [float(confidence[in_bin].mean()) for in_bin in bins]
-    accuracy = [float(correct[in_bin].mean()) for in_bin in bins]
-    rows = [int(in_bin.sum()) for in_bin in bins]
-    intervals = [_wilson_interval(int(correct[in_bin].sum()), int(in_bin.sum())) for in_bin in bins]
+    summed = (confidence, correct, np.ones(len(y_true)))
+    sums = binned_statistic(confidence, summed, "sum", CALIBRATION_BINS, (0, 1)).statistic
+    sums = sums[:, sums[2] > 0]
+    mean_confidence, accuracy = (sums[:2] / sums[2]).tolist()
+    rows = sums[2].astype(int).tolist()
+    intervals = [_wilson_interval(*counts) for counts in zip(sums[1].astype(int).tolist(), rows, strict=True)]
     calibration_error = float(np.average(np.abs(np.subtract(mean_confidence, accuracy)), weights=rows))
 
     def draw(axes: "Axes") -> None:

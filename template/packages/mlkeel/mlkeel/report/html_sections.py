@@ -5,7 +5,6 @@ from htpy import Node
 
 from mlkeel.behavior.kinds import case_type_of
 from mlkeel.contract.messages import number
-from mlkeel.inference.importance import importance_of
 from mlkeel.report.bars import bars, distribution_bars, fold
 from mlkeel.report.figures import figures_of
 from mlkeel.report.history import MonitoredColumn, Run
@@ -19,6 +18,7 @@ from mlkeel.report.html_parts import (
     table_of,
     user_text,
 )
+from mlkeel.report.importance import importance_of
 from mlkeel.report.plots import REFERENCE_DASH, Chart, LegendEntry, line_chart, percent
 from mlkeel.report.report_data import Distribution, ModelReview, ReportData, Table
 from mlkeel.tasks.metrics import figures, headings

@@ -16,13 +16,13 @@ from mlkeel.contract.validate import ExpectationResult, check
 from mlkeel.drift import KL, labels, reference_shares, window_shares, with_lengths
 from mlkeel.errors import InputError
 from mlkeel.inference.batch import predict_table
-from mlkeel.inference.importance import importance_of
 from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Project
 from mlkeel.registry import artifact
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.report import history
 from mlkeel.report.figures import figures_of
+from mlkeel.report.importance import importance_of
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric, losses
 from mlkeel.training.reevaluate import reevaluate

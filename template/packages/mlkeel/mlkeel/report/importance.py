@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlkeel.contract.suites import Column, Contract
-from mlkeel.inference import table_importance, text_importance
+from mlkeel.report import table_importance, text_importance
 
 if TYPE_CHECKING:
     import pandas as pd

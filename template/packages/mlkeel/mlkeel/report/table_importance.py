@@ -30,20 +30,22 @@ def importances(rows: "pd.DataFrame", columns: tuple[Column, ...], losses: Losse
 
     Source: permutation importance (Breiman 2001, "Random Forests"; Fisher et al. 2019, "All Models are Wrong").
     """
-    rng = np.random.default_rng(7)
+    from sklearn.dummy import DummyRegressor
+    from sklearn.inspection import permutation_importance
+
+    names = [column.name for column in columns]
     sample = rows if len(rows) <= MAX_ROWS else rows.sample(MAX_ROWS, random_state=7)
     started = time.perf_counter()
-    baseline_loss = float(losses(sample).mean())
-    affordable_repeats = TIME_BUDGET_S / ((time.perf_counter() - started) * len(columns))
+    losses(sample)
+    affordable_repeats = TIME_BUDGET_S / ((time.perf_counter() - started) * len(names))
     if affordable_repeats < 2:
         sample = sample[: max(MIN_ROWS, int(len(sample) * affordable_repeats / 2))]
-        baseline_loss = float(losses(sample).mean())
-    results = []
-    for column in columns:
-        values = sample[column.name]
-        permuted_losses = [
-            float(losses(with_columns(sample, {column.name: values.iloc[rng.permutation(len(sample))].array})).mean())
-            for _ in range(max(2, min(MAX_REPEATS, int(affordable_repeats))))
-        ]
-        results.append((column.name, float(np.mean(permuted_losses)) - baseline_loss, float(np.std(permuted_losses))))
-    return sorted(results, key=lambda result: -result[1])
+
+    def score(_: object, features: "pd.DataFrame", __: None) -> float:
+        return -float(losses(with_columns(sample, {name: features[name].array for name in names})).mean())
+
+    repeats = max(2, min(MAX_REPEATS, int(affordable_repeats)))
+    unused = DummyRegressor()  # `score` knows the model; scikit-learn asks for an estimator
+    result = permutation_importance(unused, sample[names], None, scoring=score, n_repeats=repeats, random_state=7)
+    found = zip(names, result.importances_mean.tolist(), result.importances_std.tolist(), strict=True)
+    return sorted(found, key=lambda importance: -importance[1])
