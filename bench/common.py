@@ -14,21 +14,21 @@ ROOT = Path(__file__).parents[1]
 TOOLS = Path(sys.executable).parent
 
 
-def seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+def seconds(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
 
 
-def medians(*works: Callable[[], object], times: int = 5) -> list[float]:
-    """The median seconds of each of `works`, which take turns, so that a slow minute slows them all."""
-    taken = [[seconds(work) for work in works] for _ in range(times)]
-    return [statistics.median(column) for column in zip(*taken, strict=True)]
+def medians(*functions: Callable[[], object], times: int = 5) -> list[float]:
+    """Return the median seconds of each of `functions`, which take turns, so that a slow minute slows them all."""
+    rounds = [[seconds(function) for function in functions] for _ in range(times)]
+    return [statistics.median(column) for column in zip(*rounds, strict=True)]
 
 
 @contextmanager
 def generated_project() -> Iterator[Path]:
-    """The default project of this checkout with its environment, in a temporary folder."""
+    """Yield the default project of this checkout with its environment, in a temporary folder."""
     folder = Path(tempfile.mkdtemp())
     try:
         project = folder / "myproj"

@@ -1,6 +1,6 @@
 """How long the features suite takes on a million rows, against the same checks by hand in pandas.
 
-By hand means as one would write it: each column's type, its share of present values, and whether the present ones lie
+By hand means as one would write it: each column's type, its share of present values, and whether these values lie
 in the range or set that the suite names. It stops at yes or no, and so does the suite while nothing is broken.
 """
 
@@ -25,39 +25,41 @@ table = table.iloc[np.random.default_rng(7).integers(0, len(table), ROWS)].reset
 def by_hand(table):
     passed = []
     for item in contract.features["expectations"]:
-        rule, kwargs = item["type"], item["kwargs"]
-        if rule == "expect_table_columns_to_match_set":
+        kind = item["type"]
+        kwargs = item["kwargs"]
+        if kind == "expect_table_columns_to_match_set":
             passed.append(set(kwargs["column_set"]) <= set(table.columns))
-        elif rule == "expect_table_row_count_to_be_between":
+        elif kind == "expect_table_row_count_to_be_between":
             passed.append(len(table) >= kwargs["min_value"])
         else:
             values = table[kwargs["column"]]
-            if rule == "expect_column_type_to_be":
+            if kind == "expect_column_type_to_be":
                 passed.append(str(values.dtype) == kwargs["type_"])
-            elif rule == "expect_column_values_to_not_be_null":
+            elif kind == "expect_column_values_to_not_be_null":
                 passed.append(values.notna().mean() >= kwargs.get("mostly", 1))
-            elif rule == "expect_column_values_to_be_between":
-                good = values.dropna().between(kwargs["min_value"], kwargs["max_value"])
-                passed.append(good.mean() >= kwargs.get("mostly", 1))
-            elif rule == "expect_column_values_to_be_in_set":
+            elif kind == "expect_column_values_to_be_between":
+                in_range = values.dropna().between(kwargs["min_value"], kwargs["max_value"])
+                passed.append(in_range.mean() >= kwargs.get("mostly", 1))
+            elif kind == "expect_column_values_to_be_in_set":
                 passed.append(values.dropna().isin(kwargs["value_set"]).mean() >= kwargs.get("mostly", 1))
             else:
-                raise NotImplementedError(rule)
+                raise NotImplementedError(kind)
     return passed
 
 
 def by_suite(table):
-    return [finding.passed for finding in check(table, contract.features)]
+    return [result.passed for result in check(table, contract.features)]
 
 
 assert by_hand(table) == by_suite(table) == [True] * len(contract.features["expectations"])
-taken = {by_hand: [], by_suite: []}
+durations = {by_hand: [], by_suite: []}
 for _ in range(5):
-    for work in taken:
-        started = time.perf_counter()
-        work(table)
-        taken[work].append(time.perf_counter() - started)
-hand, suite = (statistics.median(taken[work]) for work in (by_hand, by_suite))
+    for function in durations:
+        start = time.perf_counter()
+        function(table)
+        durations[function].append(time.perf_counter() - start)
+hand = statistics.median(durations[by_hand])
+suite = statistics.median(durations[by_suite])
 print(f"features suite on {ROWS:,} rows: {suite:.3f} s, by hand {hand:.3f} s, ratio {suite / hand:.2f} (at most 2)")
 """
 

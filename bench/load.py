@@ -16,7 +16,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Load:
-    """What a load found; failed are answers of 400 and above, and requests that got none."""
+    """The result of a load; failed are responses of 400 and above, and requests without a response."""
 
     requests: int
     failed: int
@@ -25,12 +25,12 @@ class Load:
 
 
 @contextmanager
-def served(command: list[str | Path], cwd: Path, port: int, alive: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that answers at `alive`; its process leads a session of its own."""
+def served(command: list[str | Path], cwd: Path, port: int, health_path: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server that answers at `health_path`; its process leads a session of its own."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
     process = subprocess.Popen(command, cwd=cwd, env=os.environ | {"PORT": str(port)}, **quiet)
     try:
-        wait_for(f"http://127.0.0.1:{port}{alive}")
+        wait_for(f"http://127.0.0.1:{port}{health_path}")
         yield process
     finally:
         if process.poll() is None:
@@ -39,7 +39,7 @@ def served(command: list[str | Path], cwd: Path, port: int, alive: str) -> Itera
 
 
 def wait_for(url: str) -> None:
-    """Wait until `url` has a good answer, a minute at most."""
+    """Wait until `url` responds without an error, a minute at most."""
     for _ in range(600):
         try:
             urllib.request.urlopen(url, timeout=2).close()
@@ -50,17 +50,17 @@ def wait_for(url: str) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def start_load(url: str, body: object, folder: Path, seconds: int) -> subprocess.Popen[str]:
-    """Begin to load `url` with 16 connections."""
+    """Start a load on `url` with 16 connections."""
     script = folder / "post.lua"
-    said = json.dumps(json.dumps(body))
+    lua_body = json.dumps(json.dumps(body))
     script.write_text(
-        f'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = {said}\n'
+        f'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = {lua_body}\n'
         "done = function(summary, latency, _)\n  local failed = summary.errors\n"
         '  io.write(string.format("%d %d %f %f", summary.requests, '
         "failed.status + failed.connect + failed.read + failed.timeout, "
@@ -71,16 +71,16 @@ def start_load(url: str, body: object, folder: Path, seconds: int) -> subprocess
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def end_load(running: subprocess.Popen[str]) -> Load:
-    """Wait for the end of a load."""
-    told = running.communicate()[0].splitlines()[-1]
-    requests, failed, rate, p99 = told.split()
+def end_load(process: subprocess.Popen[str]) -> Load:
+    """Wait for the end of a load and return its result."""
+    summary = process.communicate()[0].splitlines()[-1]
+    requests, failed, rate, p99 = summary.split()
     return Load(int(requests), int(failed), float(rate), float(p99))
 
 
 def load(url: str, body: object, folder: Path, seconds: int) -> Load:
-    """Load `url`; every answer must be a good one."""
-    found = end_load(start_load(url, body, folder, seconds))
-    if found.failed:
-        raise SystemExit(f"{url}: {found.failed} of {found.requests} requests failed.")
-    return found
+    """Load `url` and return the result; exit if a request failed."""
+    result = end_load(start_load(url, body, folder, seconds))
+    if result.failed:
+        raise SystemExit(f"{url}: {result.failed} of {result.requests} requests failed.")
+    return result

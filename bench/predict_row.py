@@ -13,13 +13,13 @@ from mlkeel.inference.predictor import Predictor
 predictor = Predictor.load(current(Path("artifacts")))
 row = dict(island="Biscoe", bill_length_mm=48.0, bill_depth_mm=14.0, flipper_length_mm=220.0, body_mass_g=5400.0)
 row["sex"] = None
-taken = []
+durations = []
 for _ in range(5000):
-    started = time.perf_counter()
+    start = time.perf_counter()
     predictor.predict_row(row)
-    taken.append(time.perf_counter() - started)
-print(f"one row: median {statistics.median(taken) * 1000:.4f} ms (at most 0.2), 99th percentile "
-      f"{statistics.quantiles(taken, n=100)[-1] * 1000:.4f} ms")
+    durations.append(time.perf_counter() - start)
+print(f"one row: median {statistics.median(durations) * 1000:.4f} ms (at most 0.2), 99th percentile "
+      f"{statistics.quantiles(durations, n=100)[-1] * 1000:.4f} ms")
 """
 
 

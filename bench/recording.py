@@ -25,21 +25,21 @@ ROUNDS = 9
 SECONDS = 4
 
 
-def told(port: int, name: str) -> int:
-    """A number that a server tells Prometheus; 0 if it does not."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-        found = re.search(rf"^{name} (\S+)", answer.read().decode(), flags=re.MULTILINE)
-    return int(float(found[1])) if found else 0
+def metric_value(port: int, name: str) -> int:
+    """Return the value of a Prometheus metric of a server, or 0 if it has none."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as response:
+        match = re.search(rf"^{name} (\S+)", response.read().decode(), flags=re.MULTILINE)
+    return int(float(match[1])) if match else 0
 
 
 def seconds_of(process: subprocess.Popen[bytes]) -> dict[str, float]:
-    """Seconds of a processor that each thread of a server has taken."""
+    """Return the CPU seconds of each thread of a server."""
     tick = os.sysconf("SC_CLK_TCK")
-    taken = {}
+    durations = {}
     for task in Path(f"/proc/{process.pid}/task").iterdir():
         fields = (task / "stat").read_text().rpartition(")")[2].split()
-        taken[task.name] = (int(fields[11]) + int(fields[12])) / tick
-    return taken
+        durations[task.name] = (int(fields[11]) + int(fields[12])) / tick
+    return durations
 
 
 def main() -> None:
@@ -50,31 +50,31 @@ def main() -> None:
         stores["PostgreSQL"] = sys.argv[1]
     with generated_project() as project, tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder = Path(temporary)
-        started = []
+        servers = []
         subprocess.run(["make", "train"], cwd=project, check=True, capture_output=True)
         python = project / ".venv" / "bin" / "python"
         for store in stores.values():
             port = free_port()
             command: list[str | Path] = ["env", f"API_STORE={store}", python, "-m", "myproj", "serve"]
-            started.append((stack.enter_context(served(command, project, port, "/readyz")), port))
-        before = [seconds_of(process) for process, _ in started]
-        urls = [f"http://127.0.0.1:{port}/predict" for _, port in started]
+            servers.append((stack.enter_context(served(command, project, port, "/readyz")), port))
+        before = [seconds_of(process) for process, _ in servers]
+        urls = [f"http://127.0.0.1:{port}/predict" for _, port in servers]
         rounds = [[load(url, ROW, folder, SECONDS) for url in urls] for _ in range(ROUNDS)]
-        for place, (name, (process, port)) in enumerate(zip(stores, started, strict=True)):
-            own = [found[place] for found in rounds]
-            rate = statistics.median(one.rate for one in own)
-            p99 = statistics.median(one.p99 for one in own)
-            more = statistics.median(found[place].rate / found[0].rate for found in rounds)
-            later = statistics.median(found[place].p99 / found[0].p99 for found in rounds)
+        for index, (name, (process, port)) in enumerate(zip(stores, servers, strict=True)):
+            results = [loads[index] for loads in rounds]
+            rate = statistics.median(result.rate for result in results)
+            p99 = statistics.median(result.p99 for result in results)
+            rate_ratio = statistics.median(loads[index].rate / loads[0].rate for loads in rounds)
+            p99_ratio = statistics.median(loads[index].p99 / loads[0].p99 for loads in rounds)
             after = seconds_of(process)
-            requests = sum(one.requests for one in own)
-            main_thread = (after[str(process.pid)] - before[place][str(process.pid)]) / requests
-            all_threads = (sum(after.values()) - sum(before[place].values())) / requests
-            lost = told(port, "api_records_dropped_total")
+            requests = sum(result.requests for result in results)
+            main_thread = (after[str(process.pid)] - before[index][str(process.pid)]) / requests
+            all_threads = (sum(after.values()) - sum(before[index].values())) / requests
+            dropped = metric_value(port, "api_records_dropped_total")
             print(
-                f"{name}: {rate:,.0f} requests/s ({more:.3f}), 99th percentile {p99:.2f} ms ({later:.3f}), a request "
-                f"takes {main_thread * 1e6:.1f} µs of the thread that answers, {all_threads * 1e6:.1f} µs of all; "
-                f"{told(port, 'api_records_written_total'):,} rows stored, {lost:,} dropped"
+                f"{name}: {rate:,.0f} requests/s ({rate_ratio:.3f}), 99th percentile {p99:.2f} ms ({p99_ratio:.3f}), "
+                f"a request takes {main_thread * 1e6:.1f} µs of the thread that answers, {all_threads * 1e6:.1f} µs of "
+                f"all; {metric_value(port, 'api_records_written_total'):,} rows stored, {dropped:,} dropped"
             )
         print("Asked: at least 0.9 of the rate and at most 1.1 of the percentile without records.")
 

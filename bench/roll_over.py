@@ -24,31 +24,31 @@ SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Rolled:
-    """What a load found, how the servers ended, and which model answered in the end."""
+class RollOverResult:
+    """The result of the load, the exit codes of the servers, and how many used the new model."""
 
     load: Load
     exits: list[int]
-    taken_over: int  # servers that answered from the new model before they were stopped
+    taken_over: int  # servers with the new model before they were stopped
 
 
-def roll_over(project: Path, seconds: int, nginx: str = "nginx") -> Rolled:
+def roll_over(project: Path, seconds: int, nginx: str = "nginx") -> RollOverResult:
     """Load the APIs of a trained `project` for `seconds`, and meanwhile replace the model and each server."""
     ports = [free_port(), free_port()]
-    front = free_port()
+    proxy_port = free_port()
     command: list[str | Path] = [project / ".venv" / "bin" / "python", "-m", "myproj", "serve"]
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder = Path(temporary)
         folder.chmod(0o777)  # nginx works as another user
         config = (project / "deploy" / "docker" / "nginx.conf").read_text(encoding="utf-8")
-        config = config.replace("listen 8080", f"listen 127.0.0.1:{front}").replace("/tmp/", f"{folder}/")
+        config = config.replace("listen 8080", f"listen 127.0.0.1:{proxy_port}").replace("/tmp/", f"{folder}/")
         for number, port in enumerate(ports, start=1):
             config = config.replace(f"api-{number}:8000", f"127.0.0.1:{port}")
         (folder / "nginx.conf").write_text(config.replace("/dev/stdout", f"{folder}/access.log"), encoding="utf-8")
         servers = [stack.enter_context(served(command, project, port, "/readyz")) for port in ports]
         proxy: list[str | Path] = [nginx, "-p", folder, "-c", folder / "nginx.conf", "-g", "daemon off;"]
-        stack.enter_context(served(proxy, folder, front, "/healthz"))
-        running = start_load(f"http://127.0.0.1:{front}/predict", ROW, folder, seconds)
+        stack.enter_context(served(proxy, folder, proxy_port, "/healthz"))
+        load_process = start_load(f"http://127.0.0.1:{proxy_port}/predict", ROW, folder, seconds)
         time.sleep(seconds / 6)
         version = another_model(project)
         time.sleep(max(seconds / 6, 4))
@@ -59,17 +59,17 @@ def roll_over(project: Path, seconds: int, nginx: str = "nginx") -> Rolled:
             server.send_signal(signal.SIGTERM)
             exits.append(server.wait(timeout=15))
             stack.enter_context(served(command, project, port, "/readyz"))
-        return Rolled(end_load(running), exits, taken_over)
+        return RollOverResult(end_load(load_process), exits, taken_over)
 
 
 def version_of(port: int) -> str:
-    """The model that a server says it answers from."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=5) as answer:
-        return str(json.load(answer)["artifact"])
+    """Return the model that a server reports."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=5) as response:
+        return str(json.load(response)["artifact"])
 
 
 def another_model(project: Path) -> str:
-    """Put a copy of the current version, under another name, in its place."""
+    """Make a copy of the current version current, and return its name."""
     current = project / "artifacts" / "current"
     version = f"{current.read_text(encoding='utf-8').strip()}-again"
     shutil.copytree(current.with_name(version.removesuffix("-again")), current.with_name(version))
@@ -84,11 +84,11 @@ def main() -> None:
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     with generated_project() as project:
         subprocess.run(["make", "train"], cwd=project, check=True, capture_output=True)
-        rolled = roll_over(project, seconds)
+        result = roll_over(project, seconds)
     print(
-        f"{rolled.load.requests:,} requests in {seconds} s, {rolled.load.failed} failed, 99th percentile "
-        f"{rolled.load.p99:.1f} ms; the new model was taken over by {rolled.taken_over} of 2; "
-        f"the servers ended with {rolled.exits}"
+        f"{result.load.requests:,} requests in {seconds} s, {result.load.failed} failed, 99th percentile "
+        f"{result.load.p99:.1f} ms; the new model was taken over by {result.taken_over} of 2; "
+        f"the servers ended with {result.exits}"
     )
 
 

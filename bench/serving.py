@@ -24,12 +24,12 @@ ROUNDS = 5
 SECONDS = 4
 CONSTANT = """
 from mlkeel.serve.predictions import Predicted, Predictions
-answer = b'{"predicted":"Gentoo","probabilities":{"Adelie":0.0004181313,"Chinstrap":0.0004341267,"Gentoo":0.9991478}}'
-Predictions._predicted = lambda *_: Predicted(answer, 1, "", None)
+body = b'{"predicted":"Gentoo","probabilities":{"Adelie":0.0004181313,"Chinstrap":0.0004341267,"Gentoo":0.9991478}}'
+Predictions._predicted = lambda *_: Predicted(body, 1, "", None)
 from mlkeel.cli.app import main
 main(None, ["serve"])
 """
-# What MLflow is usually given: the model of the framework behind the pandas that encodes its rows.
+# What MLflow usually serves: the model of the framework behind the pandas that encodes its rows.
 SAVE = """
 import sys, mlflow, onnx, pandas as pd
 from sklearn.compose import make_column_transformer
@@ -37,30 +37,30 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
-table, graph, goal = sys.argv[1:]
+table, graph, target = sys.argv[1:]
 rows = pd.read_csv(table).drop(columns="penguin_id")
 encoder = make_column_transformer(
     (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), ["island", "sex"]), remainder="passthrough"
 )
 trees = HistGradientBoostingClassifier(max_iter=150, max_leaf_nodes=8, min_samples_leaf=5, l2_regularization=1.0)
 model = make_pipeline(encoder, trees).fit(rows.drop(columns="species"), rows["species"])
-mlflow.sklearn.save_model(model, f"{goal}/sklearn", serialization_format="cloudpickle")
-mlflow.onnx.save_model(onnx.load(graph), f"{goal}/onnx")
+mlflow.sklearn.save_model(model, f"{target}/sklearn", serialization_format="cloudpickle")
+mlflow.onnx.save_model(onnx.load(graph), f"{target}/onnx")
 """
 
 
 def memory(process: subprocess.Popen[bytes]) -> float:
-    """Resident megabytes of a server and its children."""
+    """Return the resident megabytes of a server and its children."""
     pids = subprocess.run(["pgrep", "--session", str(process.pid)], check=True, capture_output=True, text=True).stdout
     pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids.split()]
     return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def mlflow_command(project: Path, graph: Path, folder: Path) -> list[str | Path]:
-    """An environment with MLflow, models in its formats under `folder`, and the command that serves one of them."""
+    """Set up MLflow, with models in its formats, under `folder`; return the command that serves a model."""
     subprocess.run([TOOLS / "uv", "venv", "--quiet", "--python", sys.executable, folder / "venv"], check=True)
-    wanted = ["mlflow", "onnx", "onnxruntime", "scikit-learn"]
-    subprocess.run([TOOLS / "uv", "pip", "install", "--quiet", "--python", folder / "venv", *wanted], check=True)
+    packages = ["mlflow", "onnx", "onnxruntime", "scikit-learn"]
+    subprocess.run([TOOLS / "uv", "pip", "install", "--quiet", "--python", folder / "venv", *packages], check=True)
     binaries = folder / "venv" / "bin"
     save = [binaries / "python", "-c", SAVE, project / "data" / "penguins.csv", graph, folder]
     subprocess.run(save, check=True, capture_output=True)
@@ -83,21 +83,21 @@ def main() -> None:
             ("MLflow", [*mlflow, "--model-uri", folder / "sklearn"], "/ping", "/invocations", RECORDS),
             ("MLflow, ONNX", [*mlflow, "--model-uri", folder / "onnx"], "/ping", "/invocations", ENCODED),
         ]
-        started = []
-        for _, command, alive, path, body in servers:
+        processes = []
+        for _, command, health_path, path, body in servers:
             port = free_port()
-            line = [*command, "--port", str(port)] if command[0] == "env" else command
-            process = stack.enter_context(served(line, project, port, alive))
-            started.append((process, f"http://127.0.0.1:{port}{path}", body))
-        rounds = [[load(url, body, folder, SECONDS) for _, url, body in started] for _ in range(ROUNDS)]
-        for place, (name, *_) in enumerate(servers):
-            rate = statistics.median(found[place].rate for found in rounds)
-            p99 = statistics.median(found[place].p99 for found in rounds)
-            times = statistics.median(found[0].rate / found[place].rate for found in rounds)
-            size = memory(started[place][0])
+            full_command = [*command, "--port", str(port)] if command[0] == "env" else command
+            process = stack.enter_context(served(full_command, project, port, health_path))
+            processes.append((process, f"http://127.0.0.1:{port}{path}", body))
+        rounds = [[load(url, body, folder, SECONDS) for _, url, body in processes] for _ in range(ROUNDS)]
+        for index, (name, *_) in enumerate(servers):
+            rate = statistics.median(loads[index].rate for loads in rounds)
+            p99 = statistics.median(loads[index].p99 for loads in rounds)
+            rate_ratio = statistics.median(loads[0].rate / loads[index].rate for loads in rounds)
+            size = memory(processes[index][0])
             print(
                 f"{name}: {rate:,.0f} requests/s, 99th percentile {p99:.2f} ms, {size:.0f} MB; "
-                f"the API has {times:.2f} times its rate"
+                f"the API has {rate_ratio:.2f} times its rate"
             )
         print("Asked: of a constant at least 0.8, of MLflow at least 20.")
 

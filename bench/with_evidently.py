@@ -1,8 +1,8 @@
-"""Run in an environment of its own: what evidently's presets for drift and classification find on each day.
+"""Run in an environment of its own: what evidently's presets for drift and classification flag on each day.
 
 Its own defaults decide: a test a column, by the method that it picks for the column, and half of the columns for the
-table; an accuracy below that of the reference by more than a tenth. The reference are the rows that the model learnt
-from.
+table; an accuracy below that of the reference by more than a tenth. The reference are the rows that the model was
+trained on.
 """
 
 import json
@@ -33,17 +33,17 @@ def main(folder: Path) -> None:
 
     reference = read(folder / "reference.csv")
     report = Report([DataDriftPreset(), Accuracy(tests=[gte(Reference(relative=0.1))])], include_tests=True)
-    found = {"any": {}, "dataset": {}}
+    alarms = {"any": {}, "dataset": {}}
     for path in sorted(folder.glob("*-[0-9][0-9].csv")):
         story = path.stem[:-3]
         tests = report.run(read(path), reference).dict()["tests"]
         failed = [test["name"] for test in tests if test["status"] != "SUCCESS"]
         columns = [name.rpartition(" ")[2] for name in failed if name.startswith("Value Drift")]
-        worse = ["quality" for name in failed if name.startswith("Accuracy")]
-        found["any"].setdefault(story, []).append(columns + worse)
-        dataset = any(name.startswith("Share of Drifted Columns") for name in failed)
-        found["dataset"].setdefault(story, []).append(["half of the columns"] if dataset else worse)
-    print(json.dumps(found))
+        quality = ["quality" for name in failed if name.startswith("Accuracy")]
+        alarms["any"].setdefault(story, []).append(columns + quality)
+        table_drifted = any(name.startswith("Share of Drifted Columns") for name in failed)
+        alarms["dataset"].setdefault(story, []).append(["half of the columns"] if table_drifted else quality)
+    print(json.dumps(alarms))
 
 
 if __name__ == "__main__":

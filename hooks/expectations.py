@@ -14,7 +14,7 @@ UNBOUNDED = ({"min_value", "max_value"}, {"value_set"}, {"column_set"}, {"column
 
 
 def faults(path: Path, columns: set[str] | None, kinds: set[str] | None) -> list[str]:
-    """What is wrong with the suite at `path`, one line each; `None` for columns or kinds skips that question."""
+    """Return one message for each fault of the suite at `path`; None as columns or kinds skips their checks."""
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
         suite = json.loads(text)
@@ -23,25 +23,25 @@ def faults(path: Path, columns: set[str] | None, kinds: set[str] | None) -> list
     expectations = suite.get("expectations") if isinstance(suite, dict) else None
     if not isinstance(expectations, list) or not expectations:
         return [f"{path}:1: the suite holds no expectations and would accept anything; add some"]
-    found: list[str] = []
-    place = 0
+    messages: list[str] = []
+    position = 0
     for expectation in expectations:
         kind = expectation.get("type") if isinstance(expectation, dict) else None
         if not isinstance(kind, str) or not isinstance(expectation.get("kwargs"), dict):
-            found.append(f"{path}:1: this has no type or kwargs: {json.dumps(expectation)[:60]}; complete it")
+            messages.append(f"{path}:1: this has no type or kwargs: {json.dumps(expectation)[:60]}; complete it")
             continue
-        place = max(text.find(f'"{kind}"', place + 1), 0)
-        line = text.count("\n", 0, place) + 1
-        said = [*_empty(kind, expectation["kwargs"]), *_absent(expectation["kwargs"], columns)]
+        position = max(text.find(f'"{kind}"', position + 1), 0)
+        line = text.count("\n", 0, position) + 1
+        problems = [*_argument_problems(kind, expectation["kwargs"]), *_column_problems(expectation["kwargs"], columns)]
         if (severity := expectation.get("severity", "critical")) not in SEVERITIES:
-            said.append(f"{kind} has the severity {json.dumps(severity)}; write critical, warning or info")
+            problems.append(f"{kind} has the severity {json.dumps(severity)}; write critical, warning or info")
         if kinds is not None and kind not in kinds:
-            said.append(f"{kind} is not an expectation of Great Expectations; correct its name")
-        found += [f"{path}:{line}: {sentence}" for sentence in said]
-    return found
+            problems.append(f"{kind} is not an expectation of Great Expectations; correct its name")
+        messages += [f"{path}:{line}: {problem}" for problem in problems]
+    return messages
 
 
-def _empty(kind: str, kwargs: dict[str, Any]) -> list[str]:
+def _argument_problems(kind: str, kwargs: dict[str, Any]) -> list[str]:
     values = {name: value for name, value in kwargs.items() if name != "column"}
     mostly = values.get("mostly", 1)
     if not isinstance(mostly, int | float) or not 0 < mostly <= 1:
@@ -52,20 +52,24 @@ def _empty(kind: str, kwargs: dict[str, Any]) -> list[str]:
     for names in UNBOUNDED:
         if names & set(values) and all(values.get(name) in (None, [], "") for name in names):
             return [f"{kind} has no {' or '.join(sorted(names))}, so it asks nothing; give one or remove it"]
-    needs_more = kind.endswith(("_to_be_between", "_to_be_in_set", "_to_equal", "_to_match_set", "_to_match_regex"))
-    return [f"{kind} has no arguments, so it asks nothing; give some or remove it"] if needs_more and not values else []
+    comparisons = ("_to_be_between", "_to_be_in_set", "_to_equal", "_to_match_set", "_to_match_regex")
+    if kind.endswith(comparisons) and not values:
+        return [f"{kind} has no arguments, so it asks nothing; give some or remove it"]
+    return []
 
 
-def _absent(kwargs: dict[str, Any], columns: set[str] | None) -> list[str]:
-    named = [value for name in ("column", "column_A", "column_B") if isinstance(value := kwargs.get(name), str)]
+def _column_problems(kwargs: dict[str, Any], columns: set[str] | None) -> list[str]:
+    used = [value for name in ("column", "column_A", "column_B") if isinstance(value := kwargs.get(name), str)]
     for name in ("column_set", "column_list"):
-        named += kwargs[name] if isinstance(kwargs.get(name), list) else []
-    absent = [name for name in named if columns is not None and name not in columns]
-    return [f'no table in data/ has the column "{name}"; correct the name or remove the expectation' for name in absent]
+        used += kwargs[name] if isinstance(kwargs.get(name), list) else []
+    missing = [name for name in used if columns is not None and name not in columns]
+    return [
+        f'no table in data/ has the column "{name}"; correct the name or remove the expectation' for name in missing
+    ]
 
 
 def columns_of_the_data(folder: Path) -> set[str] | None:
-    """The columns of all CSV files in `folder`; None where there are none to ask."""
+    """The columns of all CSV files in `folder`; None if there is no CSV file."""
     columns: set[str] = set()
     for path in sorted(folder.glob("*.csv")):
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -74,13 +78,13 @@ def columns_of_the_data(folder: Path) -> set[str] | None:
 
 
 def columns_of_the_code(paths: Iterable[Path]) -> set[str]:
-    """The names that files of Python mention, as texts or as keywords: `load` may derive columns of these names."""
+    """The strings and keywords in Python files: `load` may derive columns of these names."""
     names: set[str] = set()
     for path in paths:
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"))
         except (OSError, SyntaxError, ValueError):
-            continue  # other hooks speak of it
+            continue  # other hooks report it
         nodes = list(ast.walk(tree))
         names.update(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
         names.update(node.arg for node in nodes if isinstance(node, ast.keyword) and node.arg)
@@ -89,10 +93,10 @@ def columns_of_the_code(paths: Iterable[Path]) -> set[str]:
 
 def known_kinds() -> set[str] | None:
     """The expectations that Great Expectations has, read from its file names, since importing it takes a second."""
-    found = find_spec("great_expectations")
-    if found is None or not found.submodule_search_locations:
+    spec = find_spec("great_expectations")
+    if spec is None or not spec.submodule_search_locations:
         return None
-    core = Path(found.submodule_search_locations[0]) / "expectations" / "core"
+    core = Path(spec.submodule_search_locations[0]) / "expectations" / "core"
     return {path.stem for path in core.glob("*expect*.py")} | {"unexpected_rows_expectation"}
 
 
@@ -101,9 +105,9 @@ def main(paths: list[str]) -> int:
     if columns is not None:
         columns |= columns_of_the_code(Path("src").glob("*/data.py"))
     kinds = known_kinds()
-    found = [sentence for path in paths for sentence in faults(Path(path), columns, kinds)]
-    print("\n".join(found), end="\n" if found else "")
-    return 1 if found else 0
+    messages = [message for path in paths for message in faults(Path(path), columns, kinds)]
+    print("\n".join(messages), end="\n" if messages else "")
+    return 1 if messages else 0
 
 
 if __name__ == "__main__":

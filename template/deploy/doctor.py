@@ -1,4 +1,4 @@
-"""Say which tools and credentials are here and which are missing, as `deploy/*/needs.yaml` lists them.
+"""Report which tools and credentials of `deploy/*/needs.yaml` are available and which are missing.
 
 What a check prints is not shown, and of a variable only whether it is set: either may hold a secret.
 """
@@ -12,91 +12,92 @@ from typing import Any
 
 import yaml
 
-SECONDS = 20  # a tool that waits for a network or a password longer than that does not work
+TIMEOUT_S = 20  # a tool that waits for a network or a password longer than that does not work
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What was found of one thing that a deployment needs."""
+class NeedStatus:
+    """Whether a tool or credential that a deployment needs is available."""
 
     name: str
-    here: bool
+    available: bool
     optional: bool
-    get: str
+    instructions: str
 
     def __str__(self) -> str:
-        """Tell it in a line."""
-        if self.here:
+        """The line of the report."""
+        if self.available:
             return f"ok       {self.name}"
-        remedy = f"; to get it: {self.get}" if self.get else ""
+        remedy = f"; to get it: {self.instructions}" if self.instructions else ""
         return f"{'absent ' if self.optional else 'MISSING'}  {self.name}{remedy}"
 
 
 class NeedsError(Exception):
-    """A needs.yaml does not say what to look for."""
+    """A needs.yaml does not say what to check."""
 
 
-def examine(needs: Path) -> list[Finding]:
-    """Look for each tool and credential that the file `needs` lists.
+def examine(path: Path) -> list[NeedStatus]:
+    """Check each tool and credential that the needs.yaml at `path` lists.
 
     Raises:
-        NeedsError: it cannot be read, or a thing in it has no name or nothing to look for.
+        NeedsError: it cannot be read, or an entry has no name or nothing to check.
     """
     try:
-        listed = yaml.safe_load(needs.read_text(encoding="utf-8")) or {}
-        things = [*(listed.get("tools") or ()), *(listed.get("credentials") or ())]
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        needs = [*(content.get("tools") or ()), *(content.get("credentials") or ())]
     except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
-        said = " ".join(str(error).split())
+        detail = " ".join(str(error).split())
         raise NeedsError(
-            f"it does not list tools and credentials ({said}). Write it as the other folders do."
+            f"it does not list tools and credentials ({detail}). Write it as the other folders do."
         ) from None
-    if wrong := [one for one in things if not _can_be_looked_for(one)]:
-        raise NeedsError(f"{wrong[0]!r} needs a name, and a check (a list of words) or a variable.")
+    if invalid := [need for need in needs if not _is_valid(need)]:
+        raise NeedsError(f"{invalid[0]!r} needs a name, and a check (a list of words) or a variable.")
     return [
-        Finding(str(one["name"]), _is_here(one), bool(one.get("optional")), str(one.get("get") or "")) for one in things
+        NeedStatus(str(need["name"]), _is_available(need), bool(need.get("optional")), str(need.get("get") or ""))
+        for need in needs
     ]
 
 
-def _can_be_looked_for(thing: object) -> bool:
-    if not isinstance(thing, dict) or not thing.get("name"):
+def _is_valid(need: object) -> bool:
+    if not isinstance(need, dict) or not need.get("name"):
         return False
-    check = thing.get("check")
-    variable = thing.get("variable")
-    if "variable" in thing:
+    check = need.get("check")
+    variable = need.get("variable")
+    if "variable" in need:
         return isinstance(variable, str) and bool(variable)
     return isinstance(check, list) and bool(check) and all(isinstance(word, str) for word in check)
 
 
-def _is_here(thing: dict[str, Any]) -> bool:
-    if "variable" in thing:
-        return bool(os.environ.get(thing["variable"]))
-    nothing = subprocess.DEVNULL
+def _is_available(need: dict[str, Any]) -> bool:
+    if "variable" in need:
+        return bool(os.environ.get(need["variable"]))
+    devnull = subprocess.DEVNULL
     try:
-        done = subprocess.run(  # noqa: S603 - the project's own file names the commands
-            thing["check"], stdin=nothing, stdout=nothing, stderr=nothing, timeout=SECONDS, check=False
+        result = subprocess.run(  # noqa: S603 - the project's own file names the commands
+            need["check"], stdin=devnull, stdout=devnull, stderr=devnull, timeout=TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return done.returncode == 0
+    return result.returncode == 0
 
 
 def main(names: list[str]) -> int:
-    """Examine what the deployments `names` need, or all; 0 if nothing but optional things is missing."""
+    """Report on the deployments `names`, or on all; return 0 if nothing but optional needs is missing."""
     folder = Path(__file__).parent
     files = [folder / name / "needs.yaml" for name in names] if names else sorted(folder.glob("*/needs.yaml"))
-    missing = False
-    for needs in files:
+    failed = False
+    for path in files:
         try:
-            findings = examine(needs)
+            statuses = examine(path)
         except NeedsError as error:
-            print(f"deploy/{needs.parent.name}/{needs.name}: {error}")
-            missing = True
+            print(f"deploy/{path.parent.name}/{path.name}: {error}")
+            failed = True
             continue
-        lacking = [one for one in findings if not one.here and not one.optional]
-        missing = missing or bool(lacking)
-        if lacking or not names:  # asked about all, it shows all; before a deployment it shows what stops it
-            print(f"{needs.parent.name}:", *(f"  {one}" for one in (lacking if names else findings)), sep="\n")
-    return 1 if missing else 0
+        missing = [status for status in statuses if not status.available and not status.optional]
+        failed = failed or bool(missing)
+        if missing or not names:  # before a deployment, print only what stops it
+            print(f"{path.parent.name}:", *(f"  {status}" for status in (missing if names else statuses)), sep="\n")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def fault(tag: str, project: Path) -> str | None:
-    """What is wrong with releasing the fresh checkout in `project` under `tag`, or None."""
+    """Return why the fresh checkout in `project` must not be released under `tag`, or None."""
     try:
         version = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     except (OSError, KeyError, ValueError):
@@ -17,7 +17,7 @@ def fault(tag: str, project: Path) -> str | None:
             f"Take the tag away with: git push --delete origin {tag}\n"
             "Then commit the version that you mean, and push its tag."
         )
-    locked = _locked(project / "uv.lock")
+    locked = _version_in_lock(project / "uv.lock")
     if locked != version:
         state = f"of version {locked}" if locked else "missing or broken"
         return (
@@ -28,21 +28,21 @@ def fault(tag: str, project: Path) -> str | None:
     return None
 
 
-def _locked(lock: Path) -> str | None:
-    """The version of the project itself that the file `lock` was made for."""
+def _version_in_lock(lock: Path) -> str | None:
+    """Return the version of the project that the file `lock` was made for, or None."""
     try:
         packages = tomllib.loads(lock.read_text(encoding="utf-8"))["package"]
     except (OSError, KeyError, ValueError):
         return None
-    return next((one.get("version") for one in packages if "." in one.get("source", {}).values()), None)
+    return next((package.get("version") for package in packages if "." in package.get("source", {}).values()), None)
 
 
 def main(arguments: list[str]) -> int:
-    """Check the tag that is given; 0 if it may be released."""
-    found = fault(" ".join(arguments), Path())
-    if found:
-        print(found)
-    return 1 if found else 0
+    """Check a tag; return 0 if it may be released."""
+    problem = fault(" ".join(arguments), Path())
+    if problem:
+        print(problem)
+    return 1 if problem else 0
 
 
 if __name__ == "__main__":

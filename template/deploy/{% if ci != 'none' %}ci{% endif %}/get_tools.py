@@ -34,7 +34,7 @@ TOOLS = {
 
 
 class ToolError(Exception):
-    """A program cannot be had; the message says why."""
+    """A program cannot be fetched; the message says why."""
 
 
 def get(name: str, folder: Path) -> None:
@@ -44,33 +44,33 @@ def get(name: str, folder: Path) -> None:
         raise ToolError(f"{name}: no digest is known for {machine}. Install it yourself, or add it to {__file__}.")
     url, digest = TOOLS[name][machine]
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - the addresses stand above
-            content = answer.read()
+        with urllib.request.urlopen(url, timeout=60) as response:  # noqa: S310 - the addresses stand above
+            content = response.read()
     except (OSError, http.client.HTTPException) as error:
         raise ToolError(f"{name}: {url} did not answer ({error}). Run it again.") from error
-    found = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    if found != digest:
+    actual_digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    if actual_digest != digest:
         raise ToolError(
-            f"{name}: {url} is not what it was.\nIts digest was {digest}, and is {found}.\n"
+            f"{name}: {url} is not what it was.\nIts digest was {digest}, and is {actual_digest}.\n"
             "Nothing of it was kept. Somebody may have replaced it: read what its makers say before you trust it."
         )
-    goal = folder / name
+    target = folder / name
     folder.mkdir(parents=True, exist_ok=True)
-    goal.write_bytes(_member(content, name) if url.endswith(".tar.gz") else content)
-    goal.chmod(0o755)
+    target.write_bytes(_member(content, name) if url.endswith(".tar.gz") else content)
+    target.chmod(0o755)
 
 
 def _member(archive: bytes, name: str) -> bytes:
-    """The content of the file `name` in an archive."""
-    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-        member = opened.extractfile(name)
+    """Return the content of the file `name` in an archive."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        member = tar.extractfile(name)
         if member is None:
             raise ToolError(f"{name}: the archive holds no such file.")
         return member.read()
 
 
 def main(arguments: list[str]) -> int:
-    """Fetch the programs that are named after the folder; 0 if all are there."""
+    """Fetch the programs that are named after the folder; return 0 if all were fetched."""
     folder, *names = arguments or [""]
     if not names:
         print("Say where to, and which: python3 deploy/ci/get_tools.py ~/.local/bin trivy cosign")

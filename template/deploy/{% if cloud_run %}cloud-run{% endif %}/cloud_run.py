@@ -25,20 +25,20 @@ class InputError(Exception):
     """Something that a person can put right; the message says what, where and how."""
 
 
-def main(words: list[str] | None = None) -> int:
-    """Release the image that is given, or without one say what runs; 1 if it is not what was asked for."""
+def main(argv: list[str] | None = None) -> int:
+    """Release an image, or without one report what runs; return 1 if that is not the image that service.yaml names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--image", help="what to run; without it, nothing is changed")
     parser.add_argument("--region", required=True)
     parser.add_argument("--project", required=True)
-    given = parser.parse_args(words)
+    arguments = parser.parse_args(argv)
     try:
-        check("REGION", given.region, REGION, "europe-west1")
-        check("PROJECT", given.project, PROJECT, "my-project")
-        where = ["--region", given.region, "--project", given.project]
-        if given.image is not None:
-            release(given.image, given.project, where)
-        compare(where)
+        check("REGION", arguments.region, REGION, "europe-west1")
+        check("PROJECT", arguments.project, PROJECT, "my-project")
+        location = ["--region", arguments.region, "--project", arguments.project]
+        if arguments.image is not None:
+            release(arguments.image, arguments.project, location)
+        compare(location)
     except InputError as error:
         print(error, file=sys.stderr)
         return 1
@@ -46,118 +46,128 @@ def main(words: list[str] | None = None) -> int:
 
 
 def check(name: str, value: str, pattern: re.Pattern[str], example: str) -> None:
-    """Refuse what Cloud Run would not understand, before anything is sent."""
+    """Refuse a value that Cloud Run would not accept, before anything is sent."""
     if not pattern.fullmatch(value):
-        said = f'"{value}" is not one' if value else "there is none"
-        raise InputError(f"{name}: {said}. Give the target one of Google Cloud, for instance {name}={example}.")
+        problem = f'"{value}" is not one' if value else "there is none"
+        raise InputError(f"{name}: {problem}. Give the target one of Google Cloud, for instance {name}={example}.")
 
 
-def release(image: str, project: str, where: list[str]) -> None:
+def release(image: str, project: str, location: list[str]) -> None:
     """Write `image` into the file and send the file."""
     if not IMAGE.fullmatch(image):
         raise InputError(
             f'"{image}" is not the name of an image in Artifact Registry. Give where it was pushed to, for instance '
             "REGISTRY=europe-west1-docker.pkg.dev/my-project/my-repository."
         )
-    text = written(FILE.read_bytes().decode(), image, project)
+    text = with_image(FILE.read_bytes().decode(), image, project)
     FILE.write_bytes(text.encode())
     print(f"Cloud Run is asked to run {image}. This takes a minute.", flush=True)
     try:
-        gcloud("run", "services", "replace", str(FILE), *where, seconds=900)
+        gcloud("run", "services", "replace", str(FILE), *location, seconds=900)
     except InputError as error:
         raise InputError(
             f"{error} {FILE.name} names the image that was asked for; what answered before still does."
         ) from None
 
 
-def written(text: str, image: str, project: str) -> str:
-    """The text of the file with `image` in it, and with the project where none stood yet; all else is kept."""
-    now = intended(text)[1]
-    line = re.compile(rf"^(\s*(?:- )?image: *[\"']?){re.escape(now)}(?=[\"'\s]|$)", re.MULTILINE)
+def with_image(text: str, image: str, project: str) -> str:
+    """Return the text of the file with `image`, and with the project in place of the placeholder."""
+    current = read_service(text)[1]
+    line = re.compile(rf"^(\s*(?:- )?image: *[\"']?){re.escape(current)}(?=[\"'\s]|$)", re.MULTILINE)
     account = ".".join(reversed(project.split(":")))  # example.com:project has accounts at project.example.com
-    text = line.sub(lambda found: found[1] + image, text).replace("@PROJECT.iam.", f"@{account}.iam.")
-    if intended(text)[1] != image:
-        raise InputError(f'{FILE}: the image stands in no line of its own. Write it as "image: {now}" and try again.')
+    text = line.sub(lambda match: match[1] + image, text).replace("@PROJECT.iam.", f"@{account}.iam.")
+    if read_service(text)[1] != image:
+        raise InputError(
+            f'{FILE}: the image stands in no line of its own. Write it as "image: {current}" and try again.'
+        )
     return text
 
 
-def intended(text: str) -> tuple[str, str]:
-    """The name of the service, and the image of the container that answers requests."""
+def read_service(text: str) -> tuple[str, str]:
+    """Return the name of the service, and the image of the container that serves requests."""
     try:
         service = yaml.safe_load(text)
         containers = service["spec"]["template"]["spec"]["containers"]
-        answering = next((one for one in containers if one.get("ports")), containers[0])
-        return str(service["metadata"]["name"]), str(answering["image"])
+        serving = next((container for container in containers if container.get("ports")), containers[0])
+        return str(service["metadata"]["name"]), str(serving["image"])
     except (yaml.YAMLError, KeyError, IndexError, TypeError, AttributeError) as error:
-        said = " ".join(str(error).split())
+        detail = " ".join(str(error).split())
         raise InputError(
-            f"{FILE}: this is no service of Cloud Run with an image ({said}). Mend it, or git restore it."
+            f"{FILE}: this is no service of Cloud Run with an image ({detail}). Mend it, or git restore it."
         ) from None
 
 
-def compare(where: list[str]) -> None:
-    """Say which revisions answer, with which image, and refuse if one is not the image that the file names."""
-    name, image = intended(FILE.read_bytes().decode())
-    status = described("services", name, where).get("status", {})
+def compare(location: list[str]) -> None:
+    """Print which revisions serve requests, with which images.
+
+    Raises:
+        InputError: one has not the image that the file names.
+    """
+    name, image = read_service(FILE.read_bytes().decode())
+    status = describe("services", name, location).get("status", {})
     shares: dict[str, int] = {}
     for target in status.get("traffic", []):
         if target.get("percent") and target.get("revisionName"):
             shares[target["revisionName"]] = shares.get(target["revisionName"], 0) + target["percent"]
-    wrong = [] if shares else ["no revision answers requests"]
+    problems = [] if shares else ["no revision answers requests"]
     print(f"Wanted: {image}")
     for revision, percent in shares.items():
-        found = [one["image"] for one in described("revisions", revision, where)["spec"]["containers"]]
-        print(f"{percent:>4} % of requests: {revision} with {', '.join(found)}")
-        if image not in found:
-            wrong.append(f"{percent} % of requests go to {revision}, which runs {', '.join(found)}")
+        containers = describe("revisions", revision, location)["spec"]["containers"]
+        images = [container["image"] for container in containers]
+        print(f"{percent:>4} % of requests: {revision} with {', '.join(images)}")
+        if image not in images:
+            problems.append(f"{percent} % of requests go to {revision}, which runs {', '.join(images)}")
     created = status.get("latestCreatedRevisionName")
     ready = status.get("latestReadyRevisionName")
     if created != ready:
-        wrong.append(f"{created}, the newest revision, is not ready")
-    wrong += [f"it says: {one['message']}" for one in status.get("conditions", []) if failed(one)]
-    if wrong:
-        logs = f"gcloud run services logs read {name} {' '.join(where)}"
-        raise InputError(f"Cloud Run does not run what {FILE.name} names: {'; '.join(wrong)}. To see why: {logs}")
+        problems.append(f"{created}, the newest revision, is not ready")
+    problems += [
+        f"it says: {condition['message']}" for condition in status.get("conditions", []) if is_failure(condition)
+    ]
+    if problems:
+        logs = f"gcloud run services logs read {name} {' '.join(location)}"
+        raise InputError(f"Cloud Run does not run what {FILE.name} names: {'; '.join(problems)}. To see why: {logs}")
     print(f"It answers at {status.get('url')}")
 
 
-def failed(condition: dict[str, Any]) -> bool:
-    """Whether a condition of a service tells of a failure."""
+def is_failure(condition: dict[str, Any]) -> bool:
+    """Whether a condition of a service reports a failure."""
     return condition.get("type") == "Ready" and condition.get("status") == "False" and bool(condition.get("message"))
 
 
-def described(kind: str, name: str, where: list[str]) -> dict[str, Any]:
-    """What Cloud Run knows of a service or of a revision."""
-    said = gcloud("run", kind, "describe", name, *where, "--format", "json", seconds=60)
+def describe(kind: str, name: str, location: list[str]) -> dict[str, Any]:
+    """Return the description of a service or of a revision."""
+    output = gcloud("run", kind, "describe", name, *location, "--format", "json", seconds=60)
     try:
-        found: dict[str, Any] = json.loads(said)
+        description: dict[str, Any] = json.loads(output)
     except json.JSONDecodeError:
         raise InputError(
-            f"gcloud did not answer in JSON when asked for {name}: {said[:200]!r}. Try: gcloud version"
+            f"gcloud did not answer in JSON when asked for {name}: {output[:200]!r}. Try: gcloud version"
         ) from None
-    return found
+    return description
 
 
-def gcloud(*words: str, seconds: int) -> str:
-    """What gcloud prints.
+def gcloud(*args: str, seconds: int) -> str:
+    """Return the output of gcloud.
 
     Raises:
         InputError: there is no gcloud, it takes longer than `seconds`, or it fails.
     """
-    line = ["gcloud", *words, "--quiet"]
-    asked = " ".join(line[:4])
-    nothing = subprocess.DEVNULL
+    command = ["gcloud", *args, "--quiet"]
+    command_name = " ".join(command[:4])
     try:
-        answer = subprocess.run(line, capture_output=True, text=True, check=False, timeout=seconds, stdin=nothing)  # noqa: S603 - words of ours, no shell
+        result = subprocess.run(  # noqa: S603 - no shell
+            command, capture_output=True, text=True, check=False, timeout=seconds, stdin=subprocess.DEVNULL
+        )
     except FileNotFoundError:
         raise InputError("gcloud is not here. To get it: https://cloud.google.com/sdk/docs/install") from None
     except subprocess.TimeoutExpired:
         raise InputError(
-            f"{asked} gave no answer within {seconds} s. See what runs with: make status-cloud-run"
+            f"{command_name} gave no answer within {seconds} s. See what runs with: make status-cloud-run"
         ) from None
-    if answer.returncode:
-        raise InputError(f"{asked} failed: {' '.join(answer.stderr.split())[-800:]}")
-    return answer.stdout
+    if result.returncode:
+        raise InputError(f"{command_name} failed: {' '.join(result.stderr.split())[-800:]}")
+    return result.stdout
 
 
 if __name__ == "__main__":

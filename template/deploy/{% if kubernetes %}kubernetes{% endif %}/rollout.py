@@ -10,16 +10,16 @@ import sys
 from collections.abc import Callable
 
 import batch
-from cluster import Cluster, UnreachableError, connect, wait
+from cluster import Cluster, UnreachableError, connect, wait_for_rollout
 from overlay import (
-    EXAMPLE,
-    HERE,
-    NOTHING_YET,
+    EXAMPLE_REGISTRY,
+    KUBERNETES_FOLDER,
+    PLACEHOLDER_SUFFIX,
     ROOT,
     Overlay,
     RefusedError,
     Rendered,
-    checked_registry,
+    check_registry,
     container_of,
     environments,
     run,
@@ -28,112 +28,118 @@ from state import State, compare, revision
 
 
 def deploy() -> int:
-    """Set the tag of an environment, send it all, and wait until it runs."""
-    before = Overlay(asked("ENV"))
-    tag = asked("TAG")
+    """Set the tag of an environment, apply its manifests, and wait for the roll-out."""
+    old_overlay = Overlay(make_variable("ENV"))
+    tag = make_variable("TAG")
     if run(sys.executable, "hooks/image_tags.py", f"--tag={tag}", show=True).returncode != 0:
         return 1
-    overlay = before.with_images(tag, checked_registry(asked("REGISTRY")))
+    overlay = old_overlay.with_images(tag, check_registry(make_variable("REGISTRY")))
     for image in overlay.images().values():
-        if image.startswith(EXAMPLE):
+        if image.startswith(EXAMPLE_REGISTRY):
             raise RefusedError(
-                f"{overlay.shown}: {image} is an example. Say once where your images are, with the REGISTRY that you "
-                "gave to make push, such as REGISTRY=ghcr.io/ada; it is kept."
+                f"{overlay.relative_path}: {image} is an example. Say once where your images are, with the REGISTRY "
+                "that you gave to make push, such as REGISTRY=ghcr.io/ada; it is kept."
             )
-    if run(sys.executable, "deploy/doctor.py", HERE.name, show=True).returncode != 0:
+    if run(sys.executable, "deploy/doctor.py", KUBERNETES_FOLDER.name, show=True).returncode != 0:
         return 1
     rendered = overlay.render()
-    cluster = there(rendered)
+    cluster = cluster_of(rendered)
     print(f"Sending {tag} to {cluster.namespace}, context {cluster.context}.", flush=True)
-    _try(cluster, rendered)
+    _dry_run(cluster, rendered)
     overlay.write()
-    said = cluster.kubectl("apply", "--filename=-", text=rendered.text)
-    print(said.stdout, end="", flush=True)
-    if said.returncode != 0:
-        raise RefusedError(f"Not all of it was taken: {said.stderr.strip()}\n{_way_back(before)}")
-    if not wait(cluster, rendered.api["metadata"]["name"]):
-        raise RefusedError(_way_on(overlay))
-    now, image = (container_of(one or rendered.api)["image"] for one in (State(cluster, rendered).api, rendered.api))
-    if now != image:
-        raise RefusedError(f"Meanwhile somebody else deployed {now}, so that runs, and not {tag}.")
-    print(f"{overlay.name} runs {tag}. {_to_commit(overlay)}")
+    result = cluster.kubectl("apply", "--filename=-", text=rendered.text)
+    print(result.stdout, end="", flush=True)
+    if result.returncode != 0:
+        raise RefusedError(f"Not all of it was taken: {result.stderr.strip()}\n{_recovery_hint(old_overlay)}")
+    if not wait_for_rollout(cluster, rendered.api["metadata"]["name"]):
+        raise RefusedError(_status_hint(overlay))
+    running_image = container_of(State(cluster, rendered).api or rendered.api)["image"]
+    image = container_of(rendered.api)["image"]
+    if running_image != image:
+        raise RefusedError(f"Meanwhile somebody else deployed {running_image}, so that runs, and not {tag}.")
+    print(f"{overlay.name} runs {tag}. {_commit_hint(overlay)}")
     return 0
 
 
 def manifests() -> int:
-    """Print what would be sent."""
-    print(Overlay(asked("ENV")).render().text, end="")
+    """Print the manifests that would be applied."""
+    print(Overlay(make_variable("ENV")).render().text, end="")
     return 0
 
 
 def status() -> int:
-    """Say what should run and what does: 0 if they are the same, 1 if not, 2 if the cluster gives no answer."""
-    overlay = Overlay(asked("ENV"))
+    """Print what should run and what does: exit code 0 if they agree, 1 if not, 2 if the cluster is unreachable."""
+    overlay = Overlay(make_variable("ENV"))
     rendered = overlay.render(to_send=False)
-    cluster = there(rendered)
+    cluster = cluster_of(rendered)
     state = State(cluster, rendered)
     print(f"{overlay.name}      {cluster.namespace}, context {cluster.context}")
-    print(f"intended  {container_of(rendered.api)['image']}{'' if overlay.committed() else '  (not committed)'}")
-    wrong = compare(rendered, state)
-    print("\n".join(f"DIFFERS   {one}" for one in wrong) or "The cluster runs what is intended.")
-    return 1 if wrong else 0
+    print(f"intended  {container_of(rendered.api)['image']}{'' if overlay.is_committed() else '  (not committed)'}")
+    differences = compare(rendered, state)
+    print("\n".join(f"DIFFERS   {difference}" for difference in differences) or "The cluster runs what is intended.")
+    return 1 if differences else 0
 
 
 def deploy_undo() -> int:
-    """Go back to the roll-out before, or to REVISION, and let git say so."""
-    overlay = Overlay(asked("ENV"))
+    """Roll back to the previous roll-out, or to REVISION, and write that to the overlay."""
+    overlay = Overlay(make_variable("ENV"))
     rendered = overlay.render(to_send=False)
-    cluster = there(rendered)
+    cluster = cluster_of(rendered)
     state = State(cluster, rendered)
     if state.api is None:
         raise RefusedError(f"Nothing is deployed in {cluster.namespace}. Nothing was changed.")
-    now = container_of(state.api)["image"]
-    images = {to: container_of(one)["image"] for to, one in state.revisions().items()}
-    if not asked("REVISION") and now != overlay.images()["api"]:
+    current_image = container_of(state.api)["image"]
+    images = {target: container_of(replica_set)["image"] for target, replica_set in state.revisions().items()}
+    if not make_variable("REVISION") and current_image != overlay.images()["api"]:
         raise RefusedError(
-            f"{overlay.shown} says {overlay.images()['api']}, and the cluster was asked for {now}, so it is not plain "
-            f"which way is back. Nothing was changed. To stay with that, deploy its tag; to go back, say REVISION="
+            f"{overlay.relative_path} says {overlay.images()['api']}, and the cluster was asked for {current_image}, "
+            "so it is not plain which way is back. Nothing was changed. To stay with that, deploy its tag; to go back, "
+            "say REVISION="
         )
-    to = _earlier(images, revision(state.api), asked("REVISION"))
-    name, _, tag = images[to].rpartition(":")
+    target = _undo_target(images, revision(state.api), make_variable("REVISION"))
+    name, _, tag = images[target].rpartition(":")
     overlay = overlay.with_images(tag, name.rpartition("/")[0])
-    if overlay.images()["api"] != images[to]:
+    if overlay.images()["api"] != images[target]:
         raise RefusedError(
-            f"Revision {to} ran {images[to]}, which {overlay.shown} cannot name by another tag alone. Nothing was "
-            f"changed. Write newName and newTag there yourself, and call: kubectl rollout undo --to-revision={to}"
+            f"Revision {target} ran {images[target]}, which {overlay.relative_path} cannot name by another tag alone. "
+            "Nothing was changed. Write newName and newTag there yourself, and call: kubectl rollout undo "
+            f"--to-revision={target}"
         )
-    overlay.check()
-    print(f"Going back from {now} to {images[to]} in {cluster.namespace}, context {cluster.context}.", flush=True)
+    overlay.check_unchanged()
+    print(
+        f"Going back from {current_image} to {images[target]} in {cluster.namespace}, context {cluster.context}.",
+        flush=True,
+    )
     deployment = f"deployment/{state.api['metadata']['name']}"
-    print(cluster.must("rollout", "undo", deployment, f"--to-revision={to}"), end="", flush=True)
+    print(cluster.check_output("rollout", "undo", deployment, f"--to-revision={target}"), end="", flush=True)
     overlay.write()
     jobs = overlay.images().get("jobs", "")
-    for job in state.of("CronJob") if jobs else ():  # a Deployment remembers its roll-outs, and a CronJob does not
+    for job in state.of_kind("CronJob") if jobs else ():  # a Deployment remembers its roll-outs, and a CronJob does not
         image = f"{container_of(job)['name']}={jobs}"
-        print(cluster.must("set", "image", f"cronjob/{job['metadata']['name']}", image), end="", flush=True)
-    if not wait(cluster, state.api["metadata"]["name"]):
-        raise RefusedError(_way_on(overlay))
-    print(f"{overlay.name} runs {tag} again, and its jobs will. {_to_commit(overlay)}")
+        print(cluster.check_output("set", "image", f"cronjob/{job['metadata']['name']}", image), end="", flush=True)
+    if not wait_for_rollout(cluster, state.api["metadata"]["name"]):
+        raise RefusedError(_status_hint(overlay))
+    print(f"{overlay.name} runs {tag} again, and its jobs will. {_commit_hint(overlay)}")
     print("If settings or manifests changed as well, take that back in git, or the next deploy sends it again.")
     return 0
 
 
 def predict() -> int:
-    """Predict a table of the volume in the cluster, and wait for the answers."""
-    rendered = Overlay(asked("ENV")).render()
-    return batch.predict(there(rendered), rendered, asked("IN"), asked("OUT"))
+    """Predict a table in the volume of the cluster, and wait for the predictions."""
+    rendered = Overlay(make_variable("ENV")).render()
+    return batch.predict(cluster_of(rendered), rendered, make_variable("IN"), make_variable("OUT"))
 
 
 def tables() -> int:
-    """Copy a table into the volume of the cluster, or from there."""
-    rendered = Overlay(asked("ENV")).render()
-    return batch.copy(there(rendered), rendered, asked("IN"), asked("OUT"))
+    """Copy a table into the volume of the cluster, or out of it."""
+    rendered = Overlay(make_variable("ENV")).render()
+    return batch.copy(cluster_of(rendered), rendered, make_variable("IN"), make_variable("OUT"))
 
 
 def allowed() -> int:
-    """Whether one may deploy into ENV, or into any of them; for make doctor."""
-    for name in [asked("ENV")] if asked("ENV") else environments():
-        cluster = connect(asked("CONTEXT"), Overlay(name).namespace())
+    """Return 0 if the user may deploy into ENV, or without it into any environment; for make doctor."""
+    for name in [make_variable("ENV")] if make_variable("ENV") else environments():
+        cluster = connect(make_variable("CONTEXT"), Overlay(name).namespace())
         if cluster.kubectl("auth", "can-i", "patch", "deployments", "--request-timeout=10s").returncode == 0:
             return 0
     return 1
@@ -151,7 +157,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
 
 
 def main(name: str) -> int:
-    """Run a command in the project's folder; what is wrong is said in words."""
+    """Run a command in the project's folder; return its exit code."""
     os.chdir(ROOT)
     try:
         return COMMANDS[name]()
@@ -159,60 +165,60 @@ def main(name: str) -> int:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, UnreachableError) else 1
     except KeyboardInterrupt:
-        print(f"Stopped. See what runs with make status ENV={asked('ENV')}", file=sys.stderr)
+        print(f"Stopped. See what runs with make status ENV={make_variable('ENV')}", file=sys.stderr)
         return 130
 
 
-def asked(name: str) -> str:
-    """What was asked for on the command line of make; empty if nothing."""
+def make_variable(name: str) -> str:
+    """Return a variable from the command line of make, or an empty string."""
     return os.environ.get(f"ASKED_{name}", "")
 
 
-def there(rendered: Rendered) -> Cluster:
-    """The namespace of an environment, in the context that was asked for."""
-    return connect(asked("CONTEXT"), rendered.namespace)
+def cluster_of(rendered: Rendered) -> Cluster:
+    """Return the namespace of an environment, in CONTEXT or in the current context of kubectl."""
+    return connect(make_variable("CONTEXT"), rendered.namespace)
 
 
-def _try(cluster: Cluster, rendered: Rendered) -> None:
-    """Let the cluster say what it would refuse, where it can: not before it has the namespace."""
-    said = cluster.kubectl("apply", "--dry-run=server", "--filename=-", text=rendered.text)
-    forgiven = "does not support dry run"
-    if any(one["metadata"]["name"] == cluster.namespace for one in rendered.of("Namespace")):
-        forgiven += f'|namespaces "{cluster.namespace}" not found'
-    lines = [line for line in said.stderr.splitlines() if line and not line.startswith("Warning: ")]
-    if said.returncode != 0 and not (lines and all(re.search(forgiven, line) for line in lines)):
-        raise RefusedError(f"The cluster refuses it, so nothing was changed: {said.stderr.strip()}")
+def _dry_run(cluster: Cluster, rendered: Rendered) -> None:
+    """Check by a dry run what the cluster would refuse; it cannot tell before it has the namespace."""
+    result = cluster.kubectl("apply", "--dry-run=server", "--filename=-", text=rendered.text)
+    tolerated = "does not support dry run"
+    if any(obj["metadata"]["name"] == cluster.namespace for obj in rendered.of_kind("Namespace")):
+        tolerated += f'|namespaces "{cluster.namespace}" not found'
+    lines = [line for line in result.stderr.splitlines() if line and not line.startswith("Warning: ")]
+    if result.returncode != 0 and not (lines and all(re.search(tolerated, line) for line in lines)):
+        raise RefusedError(f"The cluster refuses it, so nothing was changed: {result.stderr.strip()}")
 
 
-def _earlier(images: dict[int, str], now: int, wanted: str) -> int:
-    others = {to: image for to, image in images.items() if 0 < to != now}
-    if wanted and (not wanted.isdecimal() or int(wanted) not in others):
-        known = ", ".join(f"{to} ({image})" for to, image in sorted(others.items())) or "none"
-        raise RefusedError(f'REVISION="{wanted}" is no other roll-out; there are: {known}. Nothing was changed.')
-    before = [to for to in others if to < now]
-    if not wanted and not before:
-        raise RefusedError(f"There is no roll-out before revision {now} to go back to. Nothing was changed.")
-    return int(wanted) if wanted else max(before)
+def _undo_target(images: dict[int, str], current: int, requested: str) -> int:
+    others = {number: image for number, image in images.items() if 0 < number != current}
+    if requested and (not requested.isdecimal() or int(requested) not in others):
+        available = ", ".join(f"{number} ({image})" for number, image in sorted(others.items())) or "none"
+        raise RefusedError(f'REVISION="{requested}" is no other roll-out; there are: {available}. Nothing was changed.')
+    earlier = [number for number in others if number < current]
+    if not requested and not earlier:
+        raise RefusedError(f"There is no roll-out before revision {current} to go back to. Nothing was changed.")
+    return int(requested) if requested else max(earlier)
 
 
-def _way_on(overlay: Overlay) -> str:
+def _status_hint(overlay: Overlay) -> str:
     return f"See what runs with make status ENV={overlay.name}; go back with make deploy-undo ENV={overlay.name}."
 
 
-def _way_back(before: Overlay) -> str:
-    name, _, tag = before.images()["api"].rpartition(":")
-    back = f"make deploy ENV={before.name} TAG={tag} REGISTRY={name.rpartition('/')[0]}"
-    again = "send it again when it can be taken"
-    return f"See what runs with make status ENV={before.name}; {again}" + (
-        "." if tag == NOTHING_YET[1:] else f", or what was there before: {back}"
+def _recovery_hint(old_overlay: Overlay) -> str:
+    name, _, tag = old_overlay.images()["api"].rpartition(":")
+    redeploy = f"make deploy ENV={old_overlay.name} TAG={tag} REGISTRY={name.rpartition('/')[0]}"
+    retry = "send it again when it can be taken"
+    return f"See what runs with make status ENV={old_overlay.name}; {retry}" + (
+        "." if tag == PLACEHOLDER_SUFFIX[1:] else f", or what was there before: {redeploy}"
     )
 
 
-def _to_commit(overlay: Overlay) -> str:
+def _commit_hint(overlay: Overlay) -> str:
     return (
         "Git has it."
-        if overlay.committed()
-        else f"Commit it: git commit -m 'chore: deploy to {overlay.name}' -- {overlay.shown}"
+        if overlay.is_committed()
+        else f"Commit it: git commit -m 'chore: deploy to {overlay.name}' -- {overlay.relative_path}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Read when a CronJob starts, as Kubernetes does."""
+"""Check the schedule of a CronJob as Kubernetes does."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ ZONES = available_timezones()  # none on a machine that has no table of them
 
 
 def faults(spec: Object) -> Iterator[str]:
-    """What a CronJob would be refused for."""
+    """Yield each fault for which Kubernetes would refuse the schedule of a CronJob."""
     schedule = spec["schedule"]
     zone = spec.get("timeZone")
     fields = schedule.split()
