@@ -15,13 +15,13 @@ from copier import run_copy
 from xdist.scheduler import LoadScopeScheduling
 
 from .support.engine import Engine, engine
-from .support.environments import lend, of_this_run, once
+from .support.environments import lend, once, run_folder
 
 ROOT = Path(__file__).parents[1]
 MARKS = {"lender": "project", "docker": "docker", "browser": "browser"}  # of tests that use a fixture
 Render = Callable[..., Path]
 CACHE = Path.home() / ".cache" / "mltemplate"
-CONTAINED = {"python_version": "3.11", "deploy": ["kubernetes"]}
+CONTAINER_ANSWERS = {"python_version": "3.11", "deploy": ["kubernetes"]}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,9 +75,9 @@ def command(*words: str | Path, cwd: Path, env: dict[str, str] | None = None) ->
 
 def succeed(*words: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
     """Run a command that must succeed, and return what it printed."""
-    answer = command(*words, cwd=cwd, env=env)
-    assert answer.returncode == 0, f"{' '.join(map(str, words))}\n{answer.stdout}\n{answer.stderr}"
-    return answer.stdout + answer.stderr
+    completed = command(*words, cwd=cwd, env=env)
+    assert completed.returncode == 0, f"{' '.join(map(str, words))}\n{completed.stdout}\n{completed.stderr}"
+    return completed.stdout + completed.stderr
 
 
 def commit(folder: Path, message: str, *options: str) -> None:
@@ -85,23 +85,26 @@ def commit(folder: Path, message: str, *options: str) -> None:
     succeed("git", "commit", "--quiet", "--message", message, *options, cwd=folder)
 
 
-def left_over(project: Path) -> list[Path]:
+def unrendered_files(project: Path) -> list[Path]:
     """The files of `project` in which Jinja was not rendered; Helm, Prometheus and Grafana have braces of their own."""
-    theirs = [*project.glob("deploy/jenkins-x/charts/*/templates/*"), *project.glob("deploy/jenkins-x/preview/*")]
-    theirs += [project / "deploy" / "docker" / name for name in ("rules.yml", "dashboard.json")]
-    ours = re.compile(r"(?<!\$){{(?![\d,]+}})|{%|{#")  # GitHub's expressions begin with a dollar, "{{3}}" counts
-    files = {path for path in project.rglob("*") if path.is_file()} - set(theirs)
-    return sorted(path for path in files if ours.search(path.read_text(encoding="utf-8")))
+    other_templates = [
+        *project.glob("deploy/jenkins-x/charts/*/templates/*"),
+        *project.glob("deploy/jenkins-x/preview/*"),
+    ]
+    other_templates += [project / "deploy" / "docker" / name for name in ("rules.yml", "dashboard.json")]
+    jinja = re.compile(r"(?<!\$){{(?![\d,]+}})|{%|{#")  # GitHub's expressions begin with a dollar, "{{3}}" counts
+    files = {path for path in project.rglob("*") if path.is_file()} - set(other_templates)
+    return sorted(path for path in files if jinja.search(path.read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _ctrl_c_is_heard() -> None:
+def _default_sigint_handler() -> None:
     """Whoever starts the tests in the background has them, and all that they start, ignore it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _git_knows_who_commits(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _git_config(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Settings of git for the tests alone, so that they pass on a machine that has none."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:  # a hook names its repository in them
         del os.environ[name]
@@ -113,30 +116,30 @@ def _git_knows_who_commits(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This checkout, uncommitted changes included, as a git repository with the tag v0.1.0."""
-    goal = tmp_path_factory.mktemp("released") / "mltemplate"
-    listed = succeed("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
-    for name in filter(None, listed.split("\0")):
+    destination = tmp_path_factory.mktemp("released") / "mltemplate"
+    output = succeed("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    for name in filter(None, output.split("\0")):
         if (ROOT / name).is_file():
-            (goal / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, goal / name)
-    succeed("git", "init", "--quiet", cwd=goal)
-    commit(goal, "feat: release")
-    succeed("git", "tag", "v0.1.0", cwd=goal)
-    return goal
+            (destination / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, destination / name)
+    succeed("git", "init", "--quiet", cwd=destination)
+    commit(destination, "feat: release")
+    succeed("git", "tag", "v0.1.0", cwd=destination)
+    return destination
 
 
 @pytest.fixture(scope="session")
 def rendered_once(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
     """The template, rendered with defaults and with the answers that are given, without trust; not to be changed."""
-    made: dict[tuple[str, str], Path] = {}
+    projects: dict[tuple[str, str], Path] = {}
 
     def write(name: str, **answers: object) -> Path:
-        asked = (name, repr(sorted(answers.items())))
-        if asked not in made:
+        key = (name, repr(sorted(answers.items())))
+        if key not in projects:
             project = tmp_path_factory.mktemp("rendered") / name
             run_copy(str(snapshot), project, data=answers, defaults=True, quiet=True)
-            made[asked] = project
-        return made[asked]
+            projects[key] = project
+        return projects[key]
 
     return write
 
@@ -156,11 +159,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The variables of a person who has uv, and nothing of this project, on the PATH."""
     tools = tmp_path_factory.mktemp("tools")
     (tools / "uv").symlink_to(Path(sys.executable).parent / "uv")
-    ours = str(Path(sys.executable).parent)
-    path = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != ours]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VIRTUAL_ENV", "MAKE"))}
+    own_programs = str(Path(sys.executable).parent)
+    path = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != own_programs]
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VIRTUAL_ENV", "MAKE"))
+    }
     types = {"MYPY_CACHE_DIR": str(tmp_path_factory.mktemp("types"))}  # projects differ in little, and types take long
-    return kept | types | {"PATH": os.pathsep.join([str(tools), *path])}
+    return variables | types | {"PATH": os.pathsep.join([str(tools), *path])}
 
 
 @pytest.fixture(scope="session")
@@ -168,21 +173,21 @@ def lender(
     snapshot: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]
 ) -> Callable[[str], Path]:
     """A project of a framework, whose environment has all that any of its projects imports; made once a run."""
-    from .support.variants import VARIANTS, born
+    from .support.variants import VARIANTS, generate
 
-    shared = of_this_run(tmp_path_factory.getbasetemp()) / "lent environments"
+    shared = run_folder(tmp_path_factory.getbasetemp()) / "lent environments"
 
-    def of(framework: str) -> Path:
+    def project_of(framework: str) -> Path:
         def make(folder: Path) -> None:
-            project = born(
+            project = generate(
                 next(variant for variant in VARIANTS if variant.framework == framework), snapshot, folder, environment
             )
-            more = ("regex", "types-regex", "pytest-xdist", "pytest-randomly")
-            succeed("uv", "pip", "install", "--quiet", "--python", ".venv", *more, cwd=project, env=environment)
+            packages = ("regex", "types-regex", "pytest-xdist", "pytest-randomly")
+            succeed("uv", "pip", "install", "--quiet", "--python", ".venv", *packages, cwd=project, env=environment)
 
         return once(shared / framework, make) / "myproj"
 
-    return of
+    return project_of
 
 
 @pytest.fixture(scope="session")
@@ -204,13 +209,13 @@ def twin(generated: Path, tmp_path: Path) -> Path:
     return clone(generated, tmp_path / "twin")
 
 
-def clone(project: Path, goal: Path) -> Path:
+def clone(project: Path, destination: Path) -> Path:
     """A clone of `project`, with its hooks, and with an environment that is lent by that of `project`."""
-    succeed("git", "clone", "--quiet", project, goal, cwd=goal.parent)
-    lend(project / ".venv", goal)
+    succeed("git", "clone", "--quiet", project, destination, cwd=destination.parent)
+    lend(project / ".venv", destination)
     for hook in (project / ".git" / "hooks").iterdir():
-        shutil.copy(hook, goal / ".git" / "hooks")  # newer than the environment, so make has nothing left to do
-    return goal
+        shutil.copy(hook, destination / ".git" / "hooks")  # newer than the environment, so make has nothing left to do
+    return destination
 
 
 @pytest.fixture
@@ -225,17 +230,17 @@ def offline(environment: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def docker() -> Iterator[Engine]:
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # what is thrown away need not reach a disk
-    with tempfile.TemporaryDirectory(dir=memory) as folder, engine(Path(folder), CACHE) as started:
-        yield started
+    with tempfile.TemporaryDirectory(dir=memory) as folder, engine(Path(folder), CACHE) as private_engine:
+        yield private_engine
 
 
 @pytest.fixture(scope="session")
-def contained(
+def container_project(
     snapshot: Path, lender: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory, person: dict[str, str]
 ) -> Path:
     """A trained project on the Python that the stand-in image has; not to be changed."""
     project = tmp_path_factory.mktemp("contained") / "myproj"
-    run_copy(str(snapshot), project, data=CONTAINED, defaults=True, quiet=True)
+    run_copy(str(snapshot), project, data=CONTAINER_ANSWERS, defaults=True, quiet=True)
     succeed("git", "init", "--quiet", cwd=project)
     shutil.copy(lender("scikit-learn") / "uv.lock", project)
     lend(lender("scikit-learn") / ".venv", project)
@@ -252,6 +257,6 @@ def person(docker: Engine, environment: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def image(contained: Path, person: dict[str, str]) -> str:
-    said = succeed("make", "--silent", "image", cwd=contained, env=person)
-    return re.findall(r"^(\S+) is built\.$", said, flags=re.MULTILINE)[0]
+def image(container_project: Path, person: dict[str, str]) -> str:
+    output = succeed("make", "--silent", "image", cwd=container_project, env=person)
+    return re.findall(r"^(\S+) is built\.$", output, flags=re.MULTILINE)[0]

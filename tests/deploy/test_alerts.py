@@ -16,7 +16,7 @@ DOCKER = ROOT / "template" / "deploy" / "docker"
 GROUPS = yaml.safe_load((DOCKER / "rules.yml").read_text("utf-8"))["groups"]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
 NAMES = [rule["alert"] for rule in RULES]
-ASKED = 'api_request_seconds_count{path="/predict", status="%s", instance="api-1:8000"}'
+REQUESTS = 'api_request_seconds_count{path="/predict", status="%s", instance="api-1:8000"}'
 WITHIN = 'api_request_seconds_bucket{path="/predict", le="%s", status="200", instance="api-1:8000"}'
 # One sample a minute, for six hours.
 HEALTHY = {
@@ -26,10 +26,10 @@ HEALTHY = {
     'api_model{version="a", instance="api-1:8000"}': "1x360",
     'api_model{version="a", instance="api-2:8000"}': "1x360",
     'api_rejected_versions_total{instance="api-1:8000"}': "0x360",
-    ASKED % 200: "0+600x360",
+    REQUESTS % 200: "0+600x360",
     'api_predicted_rows_total{instance="api-1:8000"}': "0+600x360",
-    ASKED % 422: "0+1x360",
-    ASKED % 500: "0+1x360",
+    REQUESTS % 422: "0+1x360",
+    REQUESTS % 500: "0+1x360",
     WITHIN % "0.05": "0+599x360",
     WITHIN % "0.1": "0+600x360",
     WITHIN % "+Inf": "0+600x360",
@@ -52,7 +52,7 @@ class Case:
     alert: str
     series: dict[str, str]
     at: int
-    says: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.alert}-{self.at}-{'-'.join(self.series.values())[:30]}"
@@ -78,11 +78,11 @@ FIRES = [
     Case("NoApiReady", {f'api_ready{{instance="api-{n}:8000"}}': "1x59 0x300" for n in (1, 2)}, 62),
     Case("NoApiReady", {f'api_ready{{instance="api-{n}:8000"}}': GONE for n in (1, 2)}, 2),
     Case("ApiDown", {'up{job="api", instance="api-2:8000"}': "1x59 0x300"}, 63, ("api-2:8000",)),
-    Case("RequestsFail", {ASKED % 503: "0+12x360"}, 10, ("2.117% of",)),
-    Case("RequestsFail", {ASKED % 200: "0x360"}, 10, ("50% of",)),
+    Case("RequestsFail", {REQUESTS % 503: "0+12x360"}, 10, ("2.117% of",)),
+    Case("RequestsFail", {REQUESTS % 200: "0x360"}, 10, ("50% of",)),
     Case(
         "RequestsRefused",
-        {ASKED % 422: "0+60x360", 'api_violations_total{column="colour", rule="be one of"}': "0+60x360"},
+        {REQUESTS % 422: "0+60x360", 'api_violations_total{column="colour", rule="be one of"}': "0+60x360"},
         30,
         ("9.077% of", "colour (be one of); "),
     ),
@@ -121,62 +121,62 @@ QUIET = [
     Case("NoApiReady", {'api_ready{instance="api-1:8000"}': "1x59 0x300"}, 300),  # the other is
     Case("ApiDown", {'up{job="api", instance="api-1:8000"}': "1x59 0x1 1x200"}, 61),  # it is started again
     Case("ApiDown", {'up{job="node", instance="elsewhere:9100"}': "0x360"}, 300),
-    Case("RequestsFail", {ASKED % 200: "0x360", ASKED % 500: "0x59 1x300"}, 64),  # one, when nobody asks else
-    Case("RequestsFail", {ASKED % 200: "0x360", ASKED % 500: "0x59 1x300"}, 66),
-    Case("RequestsFail", {ASKED % 503: "0+4x360"}, 300),
-    Case("RequestsRefused", {ASKED % 422: "0+25x360"}, 300),
-    Case("RequestsRefused", {ASKED % 422: "0x59 0+99x5 500x200"}, 68),  # a client tries for five minutes
-    Case("RequestsRefused", {ASKED % 422: "0x59 0+99x5 500x200"}, 78),
+    Case("RequestsFail", {REQUESTS % 200: "0x360", REQUESTS % 500: "0x59 1x300"}, 64),  # one, when nobody asks else
+    Case("RequestsFail", {REQUESTS % 200: "0x360", REQUESTS % 500: "0x59 1x300"}, 66),
+    Case("RequestsFail", {REQUESTS % 503: "0+4x360"}, 300),
+    Case("RequestsRefused", {REQUESTS % 422: "0+25x360"}, 300),
+    Case("RequestsRefused", {REQUESTS % 422: "0x59 0+99x5 500x200"}, 68),  # a client tries for five minutes
+    Case("RequestsRefused", {REQUESTS % 422: "0x59 0+99x5 500x200"}, 78),
     Case("AnswersSlow", {WITHIN % "0.05": "0+590x360"}, 8),
-    Case("AnswersSlow", {ASKED % 200: "0x360", WITHIN % "0.05": "0x360"}, 300),  # a handful says nothing
+    Case("AnswersSlow", {REQUESTS % 200: "0x360", WITHIN % "0.05": "0x360"}, 300),  # a handful says nothing
     Case("ModelsDiffer", {'api_model{version="b", instance="api-2:8000"}': "_x59 1x5 _x200"}, 65),  # a roll-out
     Case("ArtifactRefused", {'api_rejected_versions_total{instance="api-1:8000"}': "0x59 1x300"}, 60),
     Case("ArtifactRefused", {'api_rejected_versions_total{instance="api-1:8000"}': "0x59 1x300"}, 180),
 ]
 
 
-def asked(*names: str, series: dict[str, str], at: int, folder: Path) -> tuple[bool, str]:
+def check_alerts(*names: str, series: dict[str, str], at: int, folder: Path) -> tuple[bool, str]:
     """Whether promtool finds the alerts of these names quiet, and what it prints."""
-    given = [{"series": name, "values": values} for name, values in (HEALTHY | series).items()]
+    input_series = [{"series": name, "values": values} for name, values in (HEALTHY | series).items()]
     quiet = [{"eval_time": f"{at}m", "alertname": name, "exp_alerts": []} for name in names]
     tests = {
         "rule_files": [str(DOCKER / "rules.yml")],
-        "tests": [{"interval": "1m", "input_series": given, "alert_rule_test": quiet}],
+        "tests": [{"interval": "1m", "input_series": input_series, "alert_rule_test": quiet}],
     }
     install("prometheus")
     (folder / "tests.yml").write_text(yaml.safe_dump(tests), encoding="utf-8")
-    answer = command("promtool", "test", "rules", "tests.yml", cwd=folder)
-    return answer.returncode == 0, answer.stdout + answer.stderr
+    completed = command("promtool", "test", "rules", "tests.yml", cwd=folder)
+    return completed.returncode == 0, completed.stdout + completed.stderr
 
 
 @NEEDS_DEBIAN
 @pytest.mark.parametrize("case", FIRES, ids=str)
 def test_an_alert_fires_and_says_what_to_do(case: Case, tmp_path: Path) -> None:
-    quiet, said = asked(case.alert, series=case.series, at=case.at, folder=tmp_path)
+    quiet, output = check_alerts(case.alert, series=case.series, at=case.at, folder=tmp_path)
     assert not quiet
-    assert f'alertname="{case.alert}"' in said
-    assert all(words in said for words in case.says), said
-    assert not re.search(r"error expanding|no value|\{\{|NaN|%!", said), said
+    assert f'alertname="{case.alert}"' in output
+    assert all(phrase in output for phrase in case.phrases), output
+    assert not re.search(r"error expanding|no value|\{\{|NaN|%!", output), output
 
 
 @NEEDS_DEBIAN
 @pytest.mark.parametrize("case", QUIET, ids=str)
 def test_an_alert_that_is_not_due_stays_quiet(case: Case, tmp_path: Path) -> None:
-    quiet, said = asked(case.alert, series=case.series, at=case.at, folder=tmp_path)
-    assert quiet, said
+    quiet, output = check_alerts(case.alert, series=case.series, at=case.at, folder=tmp_path)
+    assert quiet, output
 
 
 @NEEDS_DEBIAN
 def test_a_healthy_stack_raises_none(tmp_path: Path) -> None:
-    quiet, said = asked(*NAMES, series={}, at=330, folder=tmp_path)
-    assert quiet, said
+    quiet, output = check_alerts(*NAMES, series={}, at=330, folder=tmp_path)
+    assert quiet, output
 
 
 @NEEDS_DEBIAN
 def test_prometheus_takes_its_configuration_and_the_rules() -> None:
     install("prometheus")
-    said = succeed("promtool", "check", "config", DOCKER / "prometheus.yml", cwd=DOCKER)
-    assert f"{len(RULES)} rules found" in said
+    output = succeed("promtool", "check", "config", DOCKER / "prometheus.yml", cwd=DOCKER)
+    assert f"{len(RULES)} rules found" in output
 
 
 def test_each_alert_is_tried_both_ways_and_is_complete() -> None:
@@ -205,14 +205,14 @@ SUFFIXES = re.compile(r"_(total|bucket|count|sum)$")
 
 
 def test_alerts_and_panels_ask_for_series_that_there_are(generated: Path) -> None:
-    said = succeed(
+    output = succeed(
         generated / ".venv" / "bin" / "python", "-c", SERIES, cwd=generated, env=os.environ | {"PYTHONPATH": "src"}
     )
-    there = {*said.split(), "up", "ALERTS"}
+    series_names = {*output.split(), "up", "ALERTS"}
     board = json.loads((DOCKER / "dashboard.json").read_text("utf-8"))
     expressions = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
     expressions += [rule["expr"] for rule in RULES]
     for expression in expressions:
         names = re.findall(r"\b(?:(?:api|monitor|process)_[a-z_]+|ALERTS|up)\b", re.sub(r'"[^"]*"', "", expression))
         assert names, expression
-        assert {SUFFIXES.sub("", name) for name in names} <= there
+        assert {SUFFIXES.sub("", name) for name in names} <= series_names

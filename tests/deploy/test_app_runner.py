@@ -31,30 +31,30 @@ def shape(service: str, name: str) -> Shape:
     return MODELS[service].shape_for(name)
 
 
-def unfit(of: Shape, value: Any, where: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON
+def unfit(expected: Shape, value: Any, where: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON
     """What botocore's own check leaves out: patterns, choices and lengths."""
-    known = of.metadata
-    if of.type_name == "structure":
+    metadata = expected.metadata
+    if expected.type_name == "structure":
         for name, item in value.items():
-            yield from unfit(of.members[name], item, f"{where}.{name}")
-    elif of.type_name == "list":
+            yield from unfit(expected.members[name], item, f"{where}.{name}")
+    elif expected.type_name == "list":
         for item in value:
-            yield from unfit(of.member, item, where)
-    elif of.type_name == "map":
+            yield from unfit(expected.member, item, where)
+    elif expected.type_name == "map":
         for name, item in value.items():
-            yield from unfit(of.key, name, where)
-            yield from unfit(of.value, item, f"{where}.{name}")
-    elif of.type_name in ("string", "integer"):
-        size = len(value) if of.type_name == "string" else value
-        if not known.get("min", size) <= size <= known.get("max", size):
+            yield from unfit(expected.key, name, where)
+            yield from unfit(expected.value, item, f"{where}.{name}")
+    elif expected.type_name in ("string", "integer"):
+        size = len(value) if expected.type_name == "string" else value
+        if not metadata.get("min", size) <= size <= metadata.get("max", size):
             yield f"{where}: {value!r} is too small or too large"
-        if known.get("enum") and value not in known["enum"]:
+        if metadata.get("enum") and value not in metadata["enum"]:
             yield f"{where}: {value!r} is no choice"
-        if known.get("pattern") and not re.fullmatch(known["pattern"], value):
+        if metadata.get("pattern") and not re.fullmatch(metadata["pattern"], value):
             yield f"{where}: {value!r} has another form"
 
 
-def refusals(service: str, name: str, value: Input) -> list[str]:
+def input_violations(service: str, name: str, value: Input) -> list[str]:
     """Why a service of AWS would refuse an input, by its model."""
     report = ParamValidator().validate(value, shape(service, name))
     return [report.generate_report()] if report.has_errors() else list(unfit(shape(service, name), value))
@@ -62,20 +62,20 @@ def refusals(service: str, name: str, value: Input) -> list[str]:
 
 def problems(create: Input) -> list[str]:
     """What is wrong with the input, by the model of AWS and by what ties its parts to each other and to the API."""
-    if found := refusals("apprunner", "CreateServiceRequest", create):
-        return found
+    if violations := input_violations("apprunner", "CreateServiceRequest", create):
+        return violations
     source = create["SourceConfiguration"]
     size = create["InstanceConfiguration"]
     image = source["ImageRepository"]
     health = create["HealthCheckConfiguration"]
-    about = image["ImageConfiguration"]
-    secrets = about.get("RuntimeEnvironmentSecrets", {})
-    variables = about["RuntimeEnvironmentVariables"]
+    configuration = image["ImageConfiguration"]
+    secrets = configuration.get("RuntimeEnvironmentSecrets", {})
+    variables = configuration["RuntimeEnvironmentVariables"]
     repository = image["ImageIdentifier"].partition("/")[2].partition(":")[0]
     scaling = create["AutoScalingConfigurationArn"].rpartition("/")[2]
     public = create["NetworkConfiguration"]["IngressConfiguration"]["IsPubliclyAccessible"]
     rules = {
-        "port": about["Port"] == str(PORT) == variables.get("PORT", about["Port"]),
+        "port": configuration["Port"] == str(PORT) == variables.get("PORT", configuration["Port"]),
         "path": health["Protocol"] == "HTTP" and health["Path"] in PATHS,
         "health": health["Timeout"] <= health["Interval"],
         "variables": {*variables, *secrets} <= SETTINGS,
@@ -105,14 +105,14 @@ def put(*path: str, value: object) -> Callable[[Input], None]:
 
 
 IMAGE = ("SourceConfiguration", "ImageRepository")
-ABOUT = (*IMAGE, "ImageConfiguration")
+CONFIGURATION = (*IMAGE, "ImageConfiguration")
 HEALTH = "HealthCheckConfiguration"
 REPOSITORY = "000000000000.dkr.ecr.eu-west-1.amazonaws.com"
 FAULTS = {
     "an unknown field": put("Region", value="eu-west-1"),
-    "an unknown field deep inside": put(*ABOUT, "Ports", value="8000"),
+    "an unknown field deep inside": put(*CONFIGURATION, "Ports", value="8000"),
     "a field that is missing": put("ServiceName", value=None),
-    "a number where text is wanted": put(*ABOUT, "Port", value=8000),
+    "a number where text is wanted": put(*CONFIGURATION, "Port", value=8000),
     "text where a number is wanted": put(HEALTH, "Interval", value="5"),
     "an unknown kind of repository": put(*IMAGE, "ImageRepositoryType", value="GHCR"),
     "an unknown protocol": put(HEALTH, "Protocol", value="HTTPS"),
@@ -125,12 +125,12 @@ FAULTS = {
     "a role that is none": put("InstanceConfiguration", "InstanceRoleArn", value="customer-churn-instance"),
     "a size that nobody sells": put("InstanceConfiguration", "Cpu", value="0.5"),
     "too much memory for that processor": put("InstanceConfiguration", "Memory", value="4 GB"),
-    "another port": put(*ABOUT, "Port", value="8080"),
-    "another port by a variable": put(*ABOUT, "RuntimeEnvironmentVariables", "PORT", value="8080"),
-    "a misspelt variable": put(*ABOUT, "RuntimeEnvironmentVariables", "API_MAX_REQUEST", value="100"),
+    "another port": put(*CONFIGURATION, "Port", value="8080"),
+    "another port by a variable": put(*CONFIGURATION, "RuntimeEnvironmentVariables", "PORT", value="8080"),
+    "a misspelt variable": put(*CONFIGURATION, "RuntimeEnvironmentVariables", "API_MAX_REQUEST", value="100"),
     "a path that the API does not have": put(HEALTH, "Path", value="/ready"),
     "an answer awaited for too long": put(HEALTH, "Timeout", value=6),
-    "public without a key": put(*ABOUT, "RuntimeEnvironmentSecrets", value=None),
+    "public without a key": put(*CONFIGURATION, "RuntimeEnvironmentSecrets", value=None),
     "a secret that nobody may read": put("InstanceConfiguration", "InstanceRoleArn", value=None),
     "an image that nobody may pull": put("SourceConfiguration", "AuthenticationConfiguration", value={}),
     "scaling by too long a name": put(
@@ -141,48 +141,48 @@ FAULTS = {
 }
 
 
-def created(project: Path) -> Input:
+def create_request(project: Path) -> Input:
     return json.loads((project / "deploy" / "app-runner" / "service.json").read_text("utf-8"))
 
 
 @pytest.fixture(scope="session")
 def project(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project for App Runner; not to be changed."""
-    goal = tmp_path_factory.mktemp("app runner") / "churn"
-    run_copy(str(snapshot), goal, data=ANSWERS, defaults=True, quiet=True)
-    return goal
+    destination = tmp_path_factory.mktemp("app runner") / "churn"
+    run_copy(str(snapshot), destination, data=ANSWERS, defaults=True, quiet=True)
+    return destination
 
 
 @pytest.mark.parametrize("package", [name for name in PACKAGES if "__" not in name])  # AWS takes no such image
 def test_all_inputs_are_valid_whatever_the_package_is_called(render: Render, package: str) -> None:
     project = render(package=package, deploy=["app-runner"])
-    assert problems(created(project)) == []
+    assert problems(create_request(project)) == []
     update = module(project / "deploy" / "app-runner" / "app_runner.py").update
     arn = "arn:aws:apprunner:eu-west-1:123456789012:service/churn/0123456789abcdef0123456789abcdef"
-    assert refusals("apprunner", "UpdateServiceRequest", update(created(project), arn)) == []
+    assert input_violations("apprunner", "UpdateServiceRequest", update(create_request(project), arn)) == []
     express = json.loads((project / "deploy" / "app-runner" / "express-service.json").read_text("utf-8"))
-    assert refusals("ecs", "CreateExpressGatewayServiceRequest", express) == []
+    assert input_violations("ecs", "CreateExpressGatewayServiceRequest", express) == []
     container = express["primaryContainer"]
-    assert container["image"] == created(project)["SourceConfiguration"]["ImageRepository"]["ImageIdentifier"]
+    assert container["image"] == create_request(project)["SourceConfiguration"]["ImageRepository"]["ImageIdentifier"]
     assert container["containerPort"] == PORT
     assert express["healthCheckPath"] in PATHS
-    assert {one["name"] for one in container["environment"] + container["secrets"]} <= SETTINGS
+    assert {variable["name"] for variable in container["environment"] + container["secrets"]} <= SETTINGS
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_noticed(project: Path, fault: str) -> None:
-    create = copy.deepcopy(created(project))
+    create = copy.deepcopy(create_request(project))
     FAULTS[fault](create)
-    assert create != created(project)
+    assert create != create_request(project)
     assert problems(create) != []
 
 
 def test_an_update_takes_all_that_it_can(project: Path) -> None:
     release = module(project / "deploy" / "app-runner" / "app_runner.py")
-    able = set(shape("apprunner", "UpdateServiceRequest").members) - {"ServiceArn"}
-    assert set(release.UPDATED) == able
+    updatable = set(shape("apprunner", "UpdateServiceRequest").members) - {"ServiceArn"}
+    assert set(release.UPDATE_FIELDS) == updatable
     full = dict.fromkeys(shape("apprunner", "CreateServiceRequest").members, 1)
-    assert set(release.update(full, "arn")) == able | {"ServiceArn"}
+    assert set(release.update(full, "arn")) == updatable | {"ServiceArn"}
 
 
 def test_the_readme_names_what_the_files_name(project: Path) -> None:
@@ -197,5 +197,5 @@ def test_the_readme_names_what_the_files_name(project: Path) -> None:
             for name in re.findall(r":(?:parameter|autoscalingconfiguration)([\w/-]+)", text)
             if "/" in name[1:]
         )
-    scaling = created(project)["AutoScalingConfigurationArn"].rpartition("/")[2]
+    scaling = create_request(project)["AutoScalingConfigurationArn"].rpartition("/")[2]
     assert f"--auto-scaling-configuration-name {scaling}\n" in readme

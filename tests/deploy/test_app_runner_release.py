@@ -11,7 +11,7 @@ import pytest
 from copier import run_copy
 
 from ..support.clouds import BEFORE, TAG, Fake, module
-from .test_app_runner import ANSWERS, problems, refusals
+from .test_app_runner import ANSWERS, input_violations, problems
 
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/models"
 IMAGE = f"{REGISTRY}/customer_churn:{TAG}"
@@ -33,14 +33,15 @@ elif words[1:2] == ["list-services"]:
     names = ("ServiceName", "ServiceArn", "Status")
     print(json.dumps({"ServiceSummaryList": [{name: service[name] for name in names}] if service else []}))
 elif words[1:2] in (["create-service"], ["update-service"]):
-    given = after("--cli-input-json")
-    asked = json.loads(Path(given.removeprefix("file://")).read_text() if given.startswith("file://") else given)
-    state.setdefault("asked", []).append([words[1], asked])
-    new = {"ServiceName": asked.get("ServiceName"), "ServiceArn": state["arn"], "ServiceUrl": "churn.example"}
+    argument = after("--cli-input-json")
+    text = Path(argument.removeprefix("file://")).read_text() if argument.startswith("file://") else argument
+    request = json.loads(text)
+    state.setdefault("asked", []).append([words[1], request])
+    new = {"ServiceName": request.get("ServiceName"), "ServiceArn": state["arn"], "ServiceUrl": "churn.example"}
     before = service or new
     state["left"] = list(state.get("outcomes", ["SUCCEEDED"]))
     if state["left"][-1] == "SUCCEEDED":
-        before = before | {"SourceConfiguration": asked["SourceConfiguration"], "Status": "RUNNING"}
+        before = before | {"SourceConfiguration": request["SourceConfiguration"], "Status": "RUNNING"}
         if hidden == "runs another":
             before["SourceConfiguration"]["ImageRepository"]["ImageIdentifier"] = "an/other:image"
     state["service"] = {"SourceConfiguration": {}, "Status": "CREATE_FAILED"} | before
@@ -54,15 +55,15 @@ elif words[1:2] == ["describe-service"]:
 
 
 @pytest.fixture(scope="session")
-def whole(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    goal = tmp_path_factory.mktemp("app runner") / "churn"
-    run_copy(str(snapshot), goal, data=ANSWERS, defaults=True, quiet=True)
-    return goal
+def rendered(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    destination = tmp_path_factory.mktemp("app runner") / "churn"
+    run_copy(str(snapshot), destination, data=ANSWERS, defaults=True, quiet=True)
+    return destination
 
 
 @pytest.fixture
-def project(whole: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(whole, tmp_path / "chu rn")
+def project(rendered: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(rendered, tmp_path / "chu rn")
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def aws(tmp_path: Path) -> Fake:
 def run(project: Path, aws: Fake, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     monkeypatch.setenv("PATH", aws.within(environment)["PATH"])
     release = module(project / "deploy" / "app-runner" / "app_runner.py")
-    monkeypatch.setattr(release, "PAUSE", 0)
+    monkeypatch.setattr(release, "POLL_EVERY_S", 0)
     ticks = itertools.count()
     monkeypatch.setattr(release.time, "monotonic", lambda: next(ticks) * 100.0)
     return lambda *words: release.main([*words])
@@ -94,7 +95,7 @@ def test_the_first_release_creates_and_the_next_updates(
     (first, create), (second, update) = aws.state["asked"]
     assert (first, second) == ("create-service", "update-service")
     assert problems(create) == []
-    assert refusals("apprunner", "UpdateServiceRequest", update) == []
+    assert input_violations("apprunner", "UpdateServiceRequest", update) == []
     assert update["ServiceArn"] == ARN
     assert update["SourceConfiguration"]["ImageRepository"]["ImageIdentifier"] == IMAGE
     assert f"Runs:   {IMAGE} (RUNNING)\nIt answers at https://churn.example" in capsys.readouterr().out
@@ -134,22 +135,22 @@ def test_it_can_run_elsewhere_than_the_image_lies(run: Callable[..., int], aws: 
         ({"hidden": "never pushed"}, ["ImageNotFoundException"]),
     ],
 )
-@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("exists", [False, True])
 def test_what_went_wrong_is_said_in_one_paragraph(
     run: Callable[..., int],
     aws: Fake,
     capsys: pytest.CaptureFixture,
     state: dict[str, object],
     words: list[str],
-    there: bool,
+    exists: bool,
 ) -> None:
-    assert not there or run("--image", EARLIER) == 0
+    assert not exists or run("--image", EARLIER) == 0
     aws.set(**state)
     capsys.readouterr()
     assert run("--image", IMAGE) == 1
-    said = capsys.readouterr().err
-    assert all(word in said for word in words)
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert all(word in message for word in words)
+    assert message.count("\n") == 1
 
 
 def test_an_operation_that_takes_its_time_is_waited_for(run: Callable[..., int], aws: Fake) -> None:

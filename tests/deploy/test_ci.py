@@ -34,9 +34,9 @@ def project(request: pytest.FixtureRequest, render: Render) -> Path:
     return render(ci=request.param)
 
 
-@pytest.mark.parametrize("whose", ["the template's", "a project's"])
-def test_the_workflows_are_sound_and_safe(render: Render, snapshot: Path, tmp_path: Path, whose: str) -> None:
-    project = render(ci="github") if whose == "a project's" else shutil.copytree(snapshot, tmp_path / "template")
+@pytest.mark.parametrize("owner", ["the template's", "a project's"])
+def test_the_workflows_are_sound_and_safe(render: Render, snapshot: Path, tmp_path: Path, owner: str) -> None:
+    project = render(ci="github") if owner == "a project's" else shutil.copytree(snapshot, tmp_path / "template")
     folder = project / ".github" / "workflows"
     files = sorted(folder.iterdir())
     succeed(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files, cwd=project)
@@ -58,17 +58,23 @@ def test_every_action_is_pinned_by_commit_and_named_by_version(render: Render) -
     uses = re.findall(r"uses: (.*)", text)
     assert len(uses) == len([step for step in steps(project) if "uses" in step]) > 5
     pinned = re.compile(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
-    assert [one for one in uses if not pinned.fullmatch(one) and not one.startswith("$/")] == []
-    assert len(set(uses)) == len({one.split("@")[0] for one in uses})  # one version of each
+    assert [action for action in uses if not pinned.fullmatch(action) and not action.startswith("$/")] == []
+    assert len(set(uses)) == len({action.split("@")[0] for action in uses})  # one version of each
 
 
 def test_nothing_may_more_than_it_must(render: Render) -> None:
     project = render(ci="github")
-    test, release = workflow(project, "test"), workflow(project, "release")
+    test = workflow(project, "test")
+    release = workflow(project, "release")
     assert test["permissions"] == release["permissions"] == {}
-    may = {name: job["permissions"] for name, job in (test["jobs"] | release["jobs"]).items()}
+    permissions = {name: job["permissions"] for name, job in (test["jobs"] | release["jobs"]).items()}
     read = {"contents": "read"}
-    assert may == {"tag": read, "test": read, "publish": read | {"packages": "write"}, "release": {"contents": "write"}}
+    assert permissions == {
+        "tag": read,
+        "test": read,
+        "publish": read | {"packages": "write"},
+        "release": {"contents": "write"},
+    }
     assert not any("actions/checkout" in step.get("uses", "") for step in release["jobs"]["release"]["steps"])
     for step in steps(project):
         if "actions/checkout" in step.get("uses", ""):
@@ -107,12 +113,13 @@ def test_without_a_pipeline_there_are_no_scripts_for_it(render: Render) -> None:
 def test_only_a_tag_that_is_checked_and_tested_is_published(render: Render) -> None:
     release = workflow(render("a", ci="github"), "release")
     assert release[True] == {"push": {"tags": ["v*"]}}  # YAML reads "on" as true
-    github, jobs = release["jobs"], gitlab(render("b", ci="gitlab"))
+    github = release["jobs"]
+    jobs = gitlab(render("b", ci="gitlab"))
     assert jobs[".on-a-tag"] == {"rules": [{"if": "$CI_COMMIT_TAG"}]}
     assert jobs["workflow"]["rules"][-1] == {"if": "$CI_COMMIT_TAG =~ /^v/"}
     for name, needs in (("tag", []), ("publish", ["tag", "test"]), ("release", ["publish"])):
-        asked = github[name].get("needs", [])
-        assert ([asked] if isinstance(asked, str) else asked) == needs
+        github_needs = github[name].get("needs", [])
+        assert ([github_needs] if isinstance(github_needs, str) else github_needs) == needs
         assert jobs[name].get("needs", []) == needs
         assert jobs[name]["extends"] == ".on-a-tag"
         assert "rules" not in jobs[name]
@@ -170,7 +177,8 @@ def test_gitlab_does_the_same(generated: Path, render: Render, offline: dict[str
     """Its targets are those of GitHub, which were run above, so the slow ones are not run again."""
     jobs = gitlab(render(ci="gitlab"))
     runner = Runner(tmp_path, generated, offline, ("docker", "trivy", "cosign", "apt-get", "python3"))
-    tested, published = runner.checkout("tested"), runner.checkout("published")
+    tested = runner.checkout("tested")
+    published = runner.checkout("published")
     quick = [line.replace("make test", "make test-data") for line in jobs["test"]["script"] if line != "make check"]
     runner.bash("\n".join([*jobs["default"]["before_script"], *quick]), tested)
     assert "<testcase" in (tested / jobs["test"]["artifacts"]["reports"]["junit"]).read_text("utf-8")
@@ -189,7 +197,7 @@ LOCK = '[[package]]\nname = "x"\nversion = "7"\n[[package]]\nversion = "{}"\nsou
 
 
 @pytest.mark.parametrize(
-    ("tag", "lock", "said"),
+    ("tag", "lock", "message"),
     [
         *((tag, LOCK.format("0.1.0"), 'whose tag is "v0.1.0"') for tag in ("v0.1.0x", "v0.1", "0.1.0", "v0.1.0 ", "")),
         ("v0.1.0", LOCK.format("0.1.0"), ""),
@@ -200,34 +208,35 @@ LOCK = '[[package]]\nname = "x"\nversion = "7"\n[[package]]\nversion = "{}"\nsou
     ],
 )
 def test_a_tag_is_released_only_if_it_says_what_the_project_says(
-    render: Render, tag: str, lock: str | None, said: str
+    render: Render, tag: str, lock: str | None, message: str
 ) -> None:
     project = render()
     if lock:
         (project / "uv.lock").write_text(lock, encoding="utf-8")
-    answer = command(sys.executable, "deploy/ci/check_tag.py", tag, cwd=project)
-    assert said in answer.stdout
-    assert answer.returncode == (1 if said else 0)
-    assert answer.stderr == ""
+    completed = command(sys.executable, "deploy/ci/check_tag.py", tag, cwd=project)
+    assert message in completed.stdout
+    assert completed.returncode == (1 if message else 0)
+    assert completed.stderr == ""
 
 
 def test_a_tool_is_kept_only_if_its_digest_is_the_one_that_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     get_tools = script("get_tools")
-    archive, goal = tmp_path / "trivy.tar.gz", tmp_path / "bin" / "trivy"
-    with tarfile.open(archive, "w:gz") as opened:
+    archive = tmp_path / "trivy.tar.gz"
+    destination = tmp_path / "bin" / "trivy"
+    with tarfile.open(archive, "w:gz") as tar:
         member = tarfile.TarInfo("trivy")
         member.size = 5
-        opened.addfile(member, io.BytesIO(b"scans"))
-    for digest, wanted in (("0" * 64, 1), (hashlib.sha256(archive.read_bytes()).hexdigest(), 0)):
-        here = (archive.as_uri(), f"sha256:{digest}")
-        monkeypatch.setattr(get_tools, "TOOLS", {"trivy": dict.fromkeys(("x86_64", "aarch64"), here)})
-        assert get_tools.main([str(goal.parent), "trivy"]) == wanted
-        assert goal.exists() == (wanted == 0)
-        assert ("is not what it was" in capsys.readouterr().out) == (wanted == 1)
-    assert goal.read_bytes() == b"scans"
-    assert goal.stat().st_mode & 0o777 == 0o755
+        tar.addfile(member, io.BytesIO(b"scans"))
+    for digest, code in (("0" * 64, 1), (hashlib.sha256(archive.read_bytes()).hexdigest(), 0)):
+        source = (archive.as_uri(), f"sha256:{digest}")
+        monkeypatch.setattr(get_tools, "TOOLS", {"trivy": dict.fromkeys(("x86_64", "aarch64"), source)})
+        assert get_tools.main([str(destination.parent), "trivy"]) == code
+        assert destination.exists() == (code == 0)
+        assert ("is not what it was" in capsys.readouterr().out) == (code == 1)
+    assert destination.read_bytes() == b"scans"
+    assert destination.stat().st_mode & 0o777 == 0o755
     archive.unlink()
-    assert get_tools.main([str(goal.parent), "trivy"]) == 1
+    assert get_tools.main([str(destination.parent), "trivy"]) == 1
     assert "did not answer" in capsys.readouterr().out

@@ -55,13 +55,13 @@ def valid(kind: str) -> Draft202012Validator:
 
 def problems(service: Service) -> list[str]:
     """What is wrong with a service, by Google's document and by what ties its parts to each other and to the API."""
-    if found := [error.message for error in valid("Service").iter_errors(service)]:
-        return found
-    about = service["metadata"]
+    if errors := [error.message for error in valid("Service").iter_errors(service)]:
+        return errors
+    metadata = service["metadata"]
     revision = service["spec"]["template"]
     spec = revision["spec"]
     [container] = revision["spec"]["containers"]
-    variables = {one["name"]: one.get("value") for one in container["env"]}
+    variables = {variable["name"]: variable.get("value") for variable in container["env"]}
     probes = {name: container.get(name, {}) for name in ("startupProbe", "livenessProbe")}
     account, _, host = spec["serviceAccountName"].partition("@")
     scale = [int(revision["metadata"]["annotations"][f"autoscaling.knative.dev/{end}Scale"]) for end in ("min", "max")]
@@ -70,13 +70,13 @@ def problems(service: Service) -> list[str]:
     start = probes["startupProbe"].get("periodSeconds", 10) * probes["startupProbe"].get("failureThreshold", 3)
     rules = {
         "kind": (service["apiVersion"], service["kind"]) == ("serving.knative.dev/v1", "Service"),
-        "name": re.fullmatch(r"[a-z]([a-z0-9-]{0,47}[a-z0-9])?", about["name"]),
+        "name": re.fullmatch(r"[a-z]([a-z0-9-]{0,47}[a-z0-9])?", metadata["name"]),
         "account": re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", account) and host == "PROJECT.iam.gserviceaccount.com",
-        "annotations of the service": all("Service" in ANNOTATIONS.get(name, "") for name in about["annotations"]),
+        "annotations of the service": all("Service" in ANNOTATIONS.get(name, "") for name in metadata["annotations"]),
         "annotations": all("Revision" in ANNOTATIONS.get(name, "") for name in revision["metadata"]["annotations"]),
         "values": all(
             re.fullmatch(VALUES.get(name, ""), value)
-            for name, value in (about["annotations"] | revision["metadata"]["annotations"]).items()
+            for name, value in (metadata["annotations"] | revision["metadata"]["annotations"]).items()
         ),
         "scale": scale[0] <= scale[1],
         "port": [port["containerPort"] for port in container["ports"]] == [PORT],
@@ -141,9 +141,9 @@ FAULTS = {
 @pytest.fixture(scope="session")
 def project(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project for Cloud Run; not to be changed."""
-    goal = tmp_path_factory.mktemp("cloud run") / "churn"
-    run_copy(str(snapshot), goal, data=ANSWERS, defaults=True, quiet=True)
-    return goal
+    destination = tmp_path_factory.mktemp("cloud run") / "churn"
+    run_copy(str(snapshot), destination, data=ANSWERS, defaults=True, quiet=True)
+    return destination
 
 
 def file(project: Path) -> Path:
@@ -161,9 +161,9 @@ def test_the_service_is_valid_whatever_the_package_is_called(render: Render, pac
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_noticed(project: Path, fault: str) -> None:
     service = yaml.safe_load(file(project).read_text("utf-8"))
-    whole = copy.deepcopy(service)
+    original = copy.deepcopy(service)
     FAULTS[fault](service)
-    assert service != whole
+    assert service != original
     assert problems(service) != []
 
 

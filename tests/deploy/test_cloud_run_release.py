@@ -24,11 +24,11 @@ if state.get("hidden") == "logged out":
 if words[:3] == ["run", "services", "replace"]:
     if state.get("hidden") == "refuses":
         stop("ERROR: (gcloud.run.services.replace)\nImage not found.")
-    asked = yaml.safe_load(Path(words[3]).read_text())
+    service = yaml.safe_load(Path(words[3]).read_text())
     images = state.setdefault("images", [])
-    image = asked["spec"]["template"]["spec"]["containers"][0]["image"]
+    image = service["spec"]["template"]["spec"]["containers"][0]["image"]
     images.append("an/other:image" if state.get("hidden") == "runs another" else image)
-    state["spec"] = asked["spec"]
+    state["spec"] = service["spec"]
     state["shares"] = state.get("next shares") or {f"r-{len(images)}": 100}
 elif words[:3] == ["run", "services", "describe"]:
     if "spec" not in state:
@@ -47,15 +47,15 @@ elif words[:3] == ["run", "revisions", "describe"]:
 
 
 @pytest.fixture(scope="session")
-def whole(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    goal = tmp_path_factory.mktemp("cloud run") / "churn"
-    run_copy(str(snapshot), goal, data=ANSWERS, defaults=True, quiet=True)
-    return goal
+def rendered(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    destination = tmp_path_factory.mktemp("cloud run") / "churn"
+    run_copy(str(snapshot), destination, data=ANSWERS, defaults=True, quiet=True)
+    return destination
 
 
 @pytest.fixture
-def project(whole: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(whole, tmp_path / "churn")
+def project(rendered: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(rendered, tmp_path / "churn")
 
 
 @pytest.fixture
@@ -79,8 +79,8 @@ def file(project: Path) -> Path:
 def test_a_release_changes_the_image_and_the_project_and_nothing_else(project: Path, run: Callable[..., int]) -> None:
     before = file(project).read_bytes()
     assert run("--image", IMAGE) == 0
-    now = before.replace(b"REGION-docker.pkg.dev/PROJECT/REPOSITORY/customer_churn:0.0.0-none-yet", IMAGE.encode())
-    assert file(project).read_bytes() == now.replace(b"@PROJECT.", b"@my-project.")
+    released = before.replace(b"REGION-docker.pkg.dev/PROJECT/REPOSITORY/customer_churn:0.0.0-none-yet", IMAGE.encode())
+    assert file(project).read_bytes() == released.replace(b"@PROJECT.", b"@my-project.")
     assert run("--image", EARLIER) == 0
     assert file(project).read_bytes().count(EARLIER.encode()) == 1
 
@@ -101,9 +101,9 @@ def test_a_release_says_what_runs_and_where(
     run: Callable[..., int], gcloud: Fake, capsys: pytest.CaptureFixture
 ) -> None:
     assert run("--image", IMAGE) == 0
-    said = capsys.readouterr().out
-    assert f"100 % of requests: r-1 with {IMAGE}" in said
-    assert "https://churn.example" in said
+    output = capsys.readouterr().out
+    assert f"100 % of requests: r-1 with {IMAGE}" in output
+    assert "https://churn.example" in output
     assert all(call[4:8] == WHERE and call[-1] == "--quiet" for call in gcloud.calls)
 
 
@@ -112,8 +112,8 @@ def test_what_the_fake_answers_is_what_google_describes(
 ) -> None:
     run("--image", IMAGE)
     for kind, name, schema in (("services", "customer-churn", "Service"), ("revisions", "r-1", "Revision")):
-        said = succeed(gcloud.folder / "gcloud", "run", kind, "describe", name, cwd=project, env=environment)
-        assert list(valid(schema).iter_errors(yaml.safe_load(said))) == []
+        output = succeed(gcloud.folder / "gcloud", "run", kind, "describe", name, cwd=project, env=environment)
+        assert list(valid(schema).iter_errors(yaml.safe_load(output))) == []
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_what_went_wrong_is_said_in_one_paragraph(
     gcloud.set(**state)
     capsys.readouterr()
     assert run("--image", IMAGE) == 1
-    said = capsys.readouterr().err
-    assert all(word in said for word in words)
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert all(word in message for word in words)
+    assert message.count("\n") == 1
 
 
 def test_requests_that_go_nowhere_are_noticed(

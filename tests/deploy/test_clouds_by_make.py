@@ -8,7 +8,7 @@ import pytest
 from copier import run_copy
 
 from ..conftest import command, succeed
-from ..support.clouds import BEFORE, REFUSED, TAG, Fake, ready
+from ..support.clouds import BAD_TAGS, BEFORE, TAG, Fake, ready
 from .test_app_runner_release import ARN, AWS
 from .test_cloud_run_release import GCLOUD
 
@@ -19,7 +19,7 @@ class Cloud:
 
     name: str
     program: str
-    behaviour: str
+    behavior: str
     file: str
     words: tuple[str, ...]
     login: str
@@ -54,20 +54,20 @@ def cloud(request: pytest.FixtureRequest) -> Cloud:
 
 
 @pytest.fixture(scope="session")
-def whole(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    goal = tmp_path_factory.mktemp("both") / "myproj"
-    run_copy(str(snapshot), goal, data={"deploy": ["cloud-run", "app-runner"]}, defaults=True, quiet=True)
-    return goal
+def rendered(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    destination = tmp_path_factory.mktemp("both") / "myproj"
+    run_copy(str(snapshot), destination, data={"deploy": ["cloud-run", "app-runner"]}, defaults=True, quiet=True)
+    return destination
 
 
 @pytest.fixture
-def project(whole: Path, generated: Path, tmp_path: Path) -> Path:
-    return ready(shutil.copytree(whole, tmp_path / "my proj"), generated)
+def project(rendered: Path, generated: Path, tmp_path: Path) -> Path:
+    return ready(shutil.copytree(rendered, tmp_path / "my proj"), generated)
 
 
 @pytest.fixture
 def fake(cloud: Cloud, tmp_path: Path) -> Fake:
-    fake = Fake(tmp_path / "bin", cloud.program, cloud.behaviour)
+    fake = Fake(tmp_path / "bin", cloud.program, cloud.behavior)
     fake.set(arn=ARN)
     return fake
 
@@ -79,22 +79,22 @@ def person(fake: Fake, offline: dict[str, str]) -> dict[str, str]:
 
 def test_it_releases_goes_back_and_tells(project: Path, cloud: Cloud, fake: Fake, person: dict[str, str]) -> None:
     for tag in (BEFORE, TAG, BEFORE):
-        said = succeed("make", f"deploy-{cloud.name}", f"TAG={tag}", *cloud.words, cwd=project, env=person)
-        assert said.count(f"/models/myproj:{tag}") == 3  # is asked, is wanted, runs
+        output = succeed("make", f"deploy-{cloud.name}", f"TAG={tag}", *cloud.words, cwd=project, env=person)
+        assert output.count(f"/models/myproj:{tag}") == 3  # is asked, is wanted, runs
         assert f"/models/myproj:{tag}" in (project / "deploy" / cloud.name / cloud.file).read_text("utf-8")
     succeed("make", f"status-{cloud.name}", *cloud.words, cwd=project, env=person)
     fake.set(**cloud.changed)
     assert command("make", f"status-{cloud.name}", *cloud.words, cwd=project, env=person).returncode != 0
 
 
-@pytest.mark.parametrize("tag", REFUSED)
+@pytest.mark.parametrize("tag", BAD_TAGS)
 def test_it_refuses_a_tag_before_anything_is_asked(
     project: Path, cloud: Cloud, fake: Fake, person: dict[str, str], tag: str
 ) -> None:
     before = (project / "deploy" / cloud.name / cloud.file).read_bytes()
-    said = command("make", f"deploy-{cloud.name}", f"TAG={tag}", *cloud.words, cwd=project, env=person)
-    assert said.returncode != 0
-    assert "TAG" in said.stdout
+    completed = command("make", f"deploy-{cloud.name}", f"TAG={tag}", *cloud.words, cwd=project, env=person)
+    assert completed.returncode != 0
+    assert "TAG" in completed.stdout
     assert (fake.calls, (project / "deploy" / cloud.name / cloud.file).read_bytes()) == ([], before)
 
 
@@ -102,8 +102,8 @@ def test_it_refuses_a_tag_before_anything_is_asked(
 def test_what_it_is_given_is_never_run(project: Path, cloud: Cloud, person: dict[str, str]) -> None:
     for text in ("$(shell touch ran)", "`touch ran`", '"; touch ran; "'):
         others = [f"{word.split('=')[0]}={text}" for word in cloud.words]
-        for given in ([f"TAG={text}", *cloud.words], [f"TAG={TAG}", *others]):
-            assert command("make", f"deploy-{cloud.name}", *given, cwd=project, env=person).returncode != 0
+        for arguments in ([f"TAG={text}", *cloud.words], [f"TAG={TAG}", *others]):
+            assert command("make", f"deploy-{cloud.name}", *arguments, cwd=project, env=person).returncode != 0
         words = [f"{name}={text}" for name in ("TAG", "REGISTRY", "REGION", "PROJECT")]
         assert command("make", f"status-{cloud.name}", *words, cwd=project, env=person).returncode != 0
     assert not (project / "ran").exists()
@@ -112,9 +112,9 @@ def test_what_it_is_given_is_never_run(project: Path, cloud: Cloud, person: dict
 def test_it_asks_the_doctor_first(project: Path, cloud: Cloud, fake: Fake, person: dict[str, str]) -> None:
     before = (project / "deploy" / cloud.name / cloud.file).read_bytes()
     fake.set(hidden="logged out")
-    said = command("make", f"deploy-{cloud.name}", f"TAG={TAG}", *cloud.words, cwd=project, env=person)
-    assert said.returncode != 0
-    assert cloud.login in said.stdout
+    completed = command("make", f"deploy-{cloud.name}", f"TAG={TAG}", *cloud.words, cwd=project, env=person)
+    assert completed.returncode != 0
+    assert cloud.login in completed.stdout
     assert not [call for call in fake.calls if call[0] in ("run", "ecr", "apprunner")]
     assert (project / "deploy" / cloud.name / cloud.file).read_bytes() == before
 
@@ -122,17 +122,17 @@ def test_it_asks_the_doctor_first(project: Path, cloud: Cloud, fake: Fake, perso
 def test_it_says_what_is_missing_when_it_is_told_nothing_but_a_tag(
     project: Path, cloud: Cloud, fake: Fake, person: dict[str, str]
 ) -> None:
-    said = command("make", f"deploy-{cloud.name}", f"TAG={TAG}", cwd=project, env=person)
-    assert said.returncode != 0
-    assert "for instance RE" in " ".join(said.stderr.split())
-    assert "Traceback" not in said.stderr
+    completed = command("make", f"deploy-{cloud.name}", f"TAG={TAG}", cwd=project, env=person)
+    assert completed.returncode != 0
+    assert "for instance RE" in " ".join(completed.stderr.split())
+    assert "Traceback" not in completed.stderr
     assert not [call for call in fake.calls if call[0] in ("run", "ecr", "apprunner")]
 
 
 def test_its_targets_are_in_the_help(project: Path, cloud: Cloud, person: dict[str, str]) -> None:
-    said = succeed("make", cwd=project, env=person)
-    assert f"\ndeploy-{cloud.name} " in said
-    assert f"\nstatus-{cloud.name} " in said
+    output = succeed("make", cwd=project, env=person)
+    assert f"\ndeploy-{cloud.name} " in output
+    assert f"\nstatus-{cloud.name} " in output
 
 
 def test_its_script_is_clean(project: Path, generated: Path, cloud: Cloud) -> None:

@@ -19,34 +19,34 @@ pytestmark = NEEDS_DEBIAN
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
 ROW |= {"body_mass_g": 5400.0, "sex": None}
 LINES = "{extends: default, rules: {line-length: {max: 120}, document-start: disable, braces: disable}}"
-SAYS = '#!/bin/sh\necho "profiles $COMPOSE_PROFILES for $JOBS_IMAGE: $*"\n'
+FAKE_DOCKER = '#!/bin/sh\necho "profiles $COMPOSE_PROFILES for $JOBS_IMAGE: $*"\n'
 TOOLS = Path(sys.executable).parent
 STORE = "/app/records/predictions.db"
 HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true")
 
 
 @pytest.fixture(scope="session")
-def project(contained: Path) -> Path:
-    return contained
+def project(container_project: Path) -> Path:
+    return container_project
 
 
-def answer(url: str, body: object = None) -> str:
+def fetch(url: str, body: object = None) -> str:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with build_opener(ProxyHandler({})).open(request, timeout=10) as said:
-        return str(said.read().decode())
+    with build_opener(ProxyHandler({})).open(request, timeout=10) as response:
+        return str(response.read().decode())
 
 
-def answers(url: str) -> bool:
+def responds(url: str) -> bool:
     try:
-        return bool(answer(url))
+        return bool(fetch(url))
     except OSError:
         return False
 
 
-def waits_for(what: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
-    while not what():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
@@ -76,8 +76,8 @@ def test_an_image_is_named_after_version_commit_and_model(image: str, project: P
     revision = succeed("git", "rev-parse", "--short=12", "HEAD", cwd=project).strip()
     model = (project / "artifacts" / "current").read_text(encoding="utf-8").strip()
     assert image == f"myproj:0.1.0-{revision}-{model}"
-    (found,) = json.loads(docker.docker("image", "inspect", image).stdout)
-    labels = found["Config"]["Labels"]
+    (details,) = json.loads(docker.docker("image", "inspect", image).stdout)
+    labels = details["Config"]["Labels"]
     assert labels["org.opencontainers.image.version"] == "0.1.0"
     assert labels["org.opencontainers.image.revision"] == revision
     assert labels["org.opencontainers.image.licenses"] == "MIT"
@@ -92,14 +92,14 @@ def test_an_image_holds_what_serves_and_nothing_that_trains(image: str, docker: 
         "print([n for n in trains.split() if u.find_spec(n)], [n for n in ('gcc', 'uv', 'git') if shutil.which(n)])"
     )
     assert docker.docker("run", "--rm", image, "python", "-c", program).stdout.strip() == "[] []"
-    listed = docker.docker("run", "--rm", image, "find", "/app", "-maxdepth", "2").stdout
-    assert "/app/mlkeel" in listed
-    assert not re.search(r"/app/(src|data|tests|expectations|\.env|\.git|logs)\b", listed)
+    paths = docker.docker("run", "--rm", image, "find", "/app", "-maxdepth", "2").stdout
+    assert "/app/mlkeel" in paths
+    assert not re.search(r"/app/(src|data|tests|expectations|\.env|\.git|logs)\b", paths)
 
 
 def test_an_image_records_nothing_unless_told_and_may_write_a_volume(image: str, docker: Engine) -> None:
-    ask = ("sh", "-c", "echo $API_STORE; stat --format %u /app/records")
-    assert docker.docker("run", "--rm", image, *ask).stdout.split() == ["off", "10001"]
+    script = ("sh", "-c", "echo $API_STORE; stat --format %u /app/records")
+    assert docker.docker("run", "--rm", image, *script).stdout.split() == ["off", "10001"]
 
 
 def test_an_image_is_not_much_larger_than_its_base(image: str, project: Path, docker: Engine) -> None:
@@ -114,11 +114,11 @@ def test_a_container_is_ready_soon_hardened_and_ends_with_zero(image: str, docke
     started = time.monotonic()
     docker.docker("run", "--detach", "--name", "alone", "--publish", f"127.0.0.1:{port}:8000", *HARDENED, image)
     try:
-        while not answers(f"http://127.0.0.1:{port}/readyz"):
+        while not responds(f"http://127.0.0.1:{port}/readyz"):
             assert time.monotonic() - started < 60
         print(f"ready after {time.monotonic() - started:.1f} s")
-        assert json.loads(answer(f"http://127.0.0.1:{port}/predict", ROW))["predicted"] == "Gentoo"
-        assert json.loads(answer(f"http://127.0.0.1:{port}/version"))["commit"] in image
+        assert json.loads(fetch(f"http://127.0.0.1:{port}/predict", ROW))["predicted"] == "Gentoo"
+        assert json.loads(fetch(f"http://127.0.0.1:{port}/version"))["commit"] in image
         assert docker.docker("exec", "alone", "id", "-u").stdout.strip() == "10001"
         assert "Read-only" in docker.docker("exec", "alone", "touch", "/tmp/x", check=False).stderr
         assert "CapEff:\t0000000000000000" in docker.docker("exec", "alone", "cat", "/proc/1/status").stdout
@@ -131,9 +131,9 @@ def test_a_container_is_ready_soon_hardened_and_ends_with_zero(image: str, docke
 
 
 def test_the_tests_of_a_project_pass_in_the_container_to_develop_in(project: Path, person: dict[str, str]) -> None:
-    said = succeed("make", "dev", 'RUN=python -m pytest -m "not slow"', cwd=project, env=person)
-    assert " passed" in said
-    assert "failed" not in said
+    output = succeed("make", "dev", 'RUN=python -m pytest -m "not slow"', cwd=project, env=person)
+    assert " passed" in output
+    assert "failed" not in output
 
 
 def test_the_stack_comes_up_healthy_and_is_watched(
@@ -144,63 +144,63 @@ def test_the_stack_comes_up_healthy_and_is_watched(
     front, prometheus = (f"http://127.0.0.1:{port}" for port in ports.values())
     succeed("make", "up", "WITH=monitor", cwd=project, env=person)
     try:
-        listed = docker.docker("ps", "--format", "{{.Names}} {{.Status}}").stdout
-        assert len(listed.splitlines()) == 5
-        assert listed.count("(healthy)") == 5, listed
-        for name in [line.split()[0] for line in listed.splitlines()]:
-            (found,) = json.loads(docker.docker("inspect", name).stdout)
-            assert found["HostConfig"]["ReadonlyRootfs"], name
-            assert found["HostConfig"]["CapDrop"] == ["ALL"], name
+        containers = docker.docker("ps", "--format", "{{.Names}} {{.Status}}").stdout
+        assert len(containers.splitlines()) == 5
+        assert containers.count("(healthy)") == 5, containers
+        for name in [line.split()[0] for line in containers.splitlines()]:
+            (container,) = json.loads(docker.docker("inspect", name).stdout)
+            assert container["HostConfig"]["ReadonlyRootfs"], name
+            assert container["HostConfig"]["CapDrop"] == ["ALL"], name
         for _ in range(20):
-            assert json.loads(answer(f"{front}/predict", ROW))["predicted"] == "Gentoo"
-        assert not answers(f"{front}/metrics")
-        asked = f"{prometheus}/api/v1/query?query="
-        waits_for(lambda: '"20"' in answer(f"{asked}sum(api_predicted_rows_total)"))
-        waits_for(lambda: '"20"' in answer(f"{asked}sum(api_records_written_total)"))  # from both, into one file
+            assert json.loads(fetch(f"{front}/predict", ROW))["predicted"] == "Gentoo"
+        assert not responds(f"{front}/metrics")
+        query = f"{prometheus}/api/v1/query?query="
+        wait_until(lambda: '"20"' in fetch(f"{query}sum(api_predicted_rows_total)"))
+        wait_until(lambda: '"20"' in fetch(f"{query}sum(api_records_written_total)"))  # from both, into one file
         count = (
             f"import sqlite3; print(sqlite3.connect('{STORE}').execute('select count(*) from predictions').fetchone())"
         )
         assert docker.docker("exec", "myproj-api-2-1", "python", "-c", count).stdout == "(20,)\n"
-        waits_for(lambda: '"value"' in answer(f"{asked}max(monitor_time_seconds)"))  # which the monitor left there
-        waits_for(lambda: '"health":"unknown"' not in answer(f"{prometheus}/api/v1/rules"))
-        assert set(re.findall(r'"health":"(\w+)"', answer(f"{prometheus}/api/v1/rules"))) == {"ok"}
-        for one in ("api-1", "api-2"):  # one after the other is stopped, and the other answers
-            docker.docker("stop", f"myproj-{one}-1")
-            assert json.loads(answer(f"{front}/predict", ROW))["predicted"] == "Gentoo"
-            docker.docker("start", f"myproj-{one}-1")
-            health = ("inspect", "--format", "{{.State.Health.Status}}", f"myproj-{one}-1")
-            waits_for(lambda health=health: docker.docker(*health).stdout.strip() == "healthy")
+        wait_until(lambda: '"value"' in fetch(f"{query}max(monitor_time_seconds)"))  # which the monitor left there
+        wait_until(lambda: '"health":"unknown"' not in fetch(f"{prometheus}/api/v1/rules"))
+        assert set(re.findall(r'"health":"(\w+)"', fetch(f"{prometheus}/api/v1/rules"))) == {"ok"}
+        for api in ("api-1", "api-2"):  # one after the other is stopped, and the other answers
+            docker.docker("stop", f"myproj-{api}-1")
+            assert json.loads(fetch(f"{front}/predict", ROW))["predicted"] == "Gentoo"
+            docker.docker("start", f"myproj-{api}-1")
+            health = ("inspect", "--format", "{{.State.Health.Status}}", f"myproj-{api}-1")
+            wait_until(lambda health=health: docker.docker(*health).stdout.strip() == "healthy")
         docker.docker("stop", "myproj-monitor-1")  # not before, or an API that starts again could get its address
         assert docker.docker("inspect", "--format", "{{.State.ExitCode}}", "myproj-monitor-1").stdout.strip() == "0"
         log = tmp_path / "access.log"
         log.write_text(docker.docker("logs", "myproj-nginx-1").stdout, encoding="utf-8")
-        said = succeed("make", "top-requests", f"LOG={log}", cwd=project, env=person)
-        assert re.search(r"/predict +22 +0 +0.0%", said), said
+        output = succeed("make", "top-requests", f"LOG={log}", cwd=project, env=person)
+        assert re.search(r"/predict +22 +0 +0.0%", output), output
     finally:
         succeed("make", "down", cwd=project, env=person)
     assert docker.docker("ps", "--all", "--quiet").stdout == ""
 
 
 @pytest.mark.parametrize(
-    ("given", "profiles"),
+    ("value", "profiles"),
     [("", ""), ("grafana", "grafana"), ("monitor  grafana", "monitor,grafana"), ("$(shell id)", "")],
 )
 def test_what_is_started_besides_is_said_in_words(
-    render: Render, environment: dict[str, str], tmp_path: Path, given: str, profiles: str
+    render: Render, environment: dict[str, str], tmp_path: Path, value: str, profiles: str
 ) -> None:
     project = render()
     tools = tmp_path / "tools"
-    for name, text in ((project / "artifacts" / "current", "model\n"), (tools / "docker", SAYS)):
+    for name, text in ((project / "artifacts" / "current", "model\n"), (tools / "docker", FAKE_DOCKER)):
         name.parent.mkdir()
         name.write_text(text, encoding="utf-8")
     (tools / "docker").chmod(0o755)
-    done = [f"--assume-old={name}" for name in (".venv/ready", "image", "image-jobs")]
+    options = [f"--assume-old={name}" for name in (".venv/ready", "image", "image-jobs")]
     env = environment | {"PATH": f"{tools}:{environment['PATH']}"}
-    said = command("make", *done, f"PYTHON={sys.executable}", "up", f"WITH={given}", cwd=project, env=env).stdout
-    assert f"profiles {profiles or given.replace(' ', ',')} for myproj-jobs:0.1.0-uncommitted-model: compose" in said
+    output = command("make", *options, f"PYTHON={sys.executable}", "up", f"WITH={value}", cwd=project, env=env).stdout
+    assert f"profiles {profiles or value.replace(' ', ',')} for myproj-jobs:0.1.0-uncommitted-model: compose" in output
 
 
 def test_without_a_model_there_is_no_image(project: Path, person: dict[str, str], tmp_path: Path) -> None:
-    said = command("make", "image", cwd=clone(project, tmp_path / "twin"), env=person)
-    assert "make train" in said.stderr
-    assert said.returncode != 0
+    completed = command("make", "image", cwd=clone(project, tmp_path / "twin"), env=person)
+    assert "make train" in completed.stderr
+    assert completed.returncode != 0

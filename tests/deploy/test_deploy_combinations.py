@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ..conftest import Render, left_over, succeed
+from ..conftest import Render, succeed, unrendered_files
 from ..support.environments import lend
 from ..template.test_hooks import hook
 
@@ -24,24 +24,24 @@ def contents(project: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("ci", ["github", "gitlab", "none"])
 def test_what_is_chosen_together_is_the_sum_of_what_is_chosen_alone(render: Render, ci: str) -> None:
-    found = {
+    files = {
         choice: contents(
             render("-".join(["p", *choice]), package="churn", project_name="Churn", deploy=[*choice], ci=ci)
         )
         for choice in CHOICES
     }
     for choice in CHOICES:
-        expected = found[()].copy()
+        expected = files[()].copy()
         for place in choice:
-            expected |= found[place,]
-        assert found[choice] == expected, choice
+            expected |= files[place,]
+        assert files[choice] == expected, choice
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab", "none"])
 def test_every_yaml_and_json_file_can_be_read_and_names_images_that_stay(render: Render, ci: str) -> None:
     project = render(deploy=[*PLACES], ci=ci)
     image_tags = hook("image_tags")
-    assert left_over(project) == []
+    assert unrendered_files(project) == []
     charts = set(project.glob("deploy/jenkins-x/charts/*/templates/*"))  # rendered by Helm in test_jenkins_x.py
     for path in set(project.rglob("*")) - charts:
         if path.suffix in (".yaml", ".yml"):
@@ -61,15 +61,15 @@ def test_a_project_with_all_of_them_is_committed_clean(
     succeed("git", "init", "--quiet", cwd=project)
     lend(generated / ".venv", project)
     succeed("git", "add", "--all", cwd=project)
-    said = succeed(".venv/bin/pre-commit", "run", "--all-files", cwd=project, env=offline)
-    assert "Failed" not in said
+    output = succeed(".venv/bin/pre-commit", "run", "--all-files", cwd=project, env=offline)
+    assert "Failed" not in output
     assert succeed("git", "diff", cwd=project) == ""
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
-def test_trivy_finds_nothing_grave(render: Render, ci: str) -> None:
+def test_trivy_finds_nothing_severe(render: Render, ci: str) -> None:
     project = render(deploy=[*PLACES], ci=ci)
-    grave = ("--severity", "HIGH,CRITICAL", "--exit-code", "1", "--skip-check-update", "--quiet")
-    said = succeed(TOOLS / "trivy", "config", *grave, ".", cwd=project)
-    assert "deploy/docker/Dockerfile" in said
-    assert "deploy/kubernetes/base/deployment.yaml" in said
+    options = ("--severity", "HIGH,CRITICAL", "--exit-code", "1", "--skip-check-update", "--quiet")
+    output = succeed(TOOLS / "trivy", "config", *options, ".", cwd=project)
+    assert "deploy/docker/Dockerfile" in output
+    assert "deploy/kubernetes/base/deployment.yaml" in output

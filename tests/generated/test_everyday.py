@@ -50,8 +50,8 @@ def set_parameters(project: Path, **values: object) -> None:
 
 
 def run_tests(project: Path, environment: dict[str, str]) -> None:
-    said = succeed("make", "test", cwd=project, env=environment)
-    assert " passed" in said
+    output = succeed("make", "test", cwd=project, env=environment)
+    assert " passed" in output
 
 
 @pytest.mark.parametrize(
@@ -103,12 +103,12 @@ def test_a_step_that_is_replaced_in_the_flow_is_replaced_everywhere(twin: Path, 
     version = (twin / "artifacts" / "current").read_text(encoding="utf-8").strip()
     metrics = json.loads((twin / "artifacts" / version / "metrics.json").read_text(encoding="utf-8"))
     assert sum(metrics["rows"].values()) == 172
-    said = succeed("make", "evaluate", cwd=twin, env=offline)
-    assert f"evaluated on {metrics['rows']['test']} rows" in said
-    adopted = succeed(
+    output = succeed("make", "evaluate", cwd=twin, env=offline)
+    assert f"evaluated on {metrics['rows']['test']} rows" in output
+    adopt_output = succeed(
         "make", "adopt", "DATA=data/penguins.csv", "TARGET=species", "OPTIONS=--yes --force", cwd=twin, env=offline
     )
-    assert re.search(rf"model +{metrics['rows']['test']} ", adopted)
+    assert re.search(rf"model +{metrics['rows']['test']} ", adopt_output)
 
 
 def test_settings_and_commands_of_ones_own_are_kept_and_typed(twin: Path, offline: dict[str, str]) -> None:
@@ -132,11 +132,11 @@ def test_settings_and_commands_of_ones_own_are_kept_and_typed(twin: Path, offlin
     succeed("make", "train", cwd=twin, env=offline)
     succeed("make", "evaluate", cwd=twin, env=offline)
     version = (twin / "artifacts" / "current").read_text(encoding="utf-8").strip()
-    kept = yaml.safe_load((twin / "artifacts" / version / "params.yaml").read_text(encoding="utf-8"))
-    assert kept["churn"] == {"days": 30}
+    saved = yaml.safe_load((twin / "artifacts" / version / "params.yaml").read_text(encoding="utf-8"))
+    assert saved["churn"] == {"days": 30}
     succeed("make", "adopt", "DATA=data/penguins.csv", "TARGET=species", "OPTIONS=--yes --force", cwd=twin, env=offline)
     assert "churn:  # ours\n  days: 30\n" in params.read_text(encoding="utf-8")
     params.write_text(params.read_text(encoding="utf-8").replace("days: 30", "days: many"), encoding="utf-8")
-    refused = command("make", "train", cwd=twin, env=offline)
-    assert refused.returncode != 0
-    assert "churn.days" in refused.stderr
+    completed = command("make", "train", cwd=twin, env=offline)
+    assert completed.returncode != 0
+    assert "churn.days" in completed.stderr

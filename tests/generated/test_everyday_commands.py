@@ -20,9 +20,9 @@ def current(project: Path) -> Path:
 
 @pytest.mark.parametrize("part", ["code", "data", "model"])
 def test_each_part_of_the_tests_runs_alone(generated: Path, offline: dict[str, str], part: str) -> None:
-    said = succeed("make", f"test-{part}", cwd=generated, env=offline)
-    assert " passed" in said
-    assert "warning" not in said
+    output = succeed("make", f"test-{part}", cwd=generated, env=offline)
+    assert " passed" in output
+    assert "warning" not in output
 
 
 def test_cleaning_twice_removes_leftovers_and_nothing_else(twin: Path, offline: dict[str, str]) -> None:
@@ -59,32 +59,32 @@ def test_cleaning_formats_first(twin: Path, offline: dict[str, str]) -> None:
 
 
 def test_training_leaves_a_complete_artifact_that_predicts(twin: Path, offline: dict[str, str]) -> None:
-    said = succeed("make", "train", cwd=twin, env=offline)
-    assert "is current." in said
-    assert "baseline" in said
+    output = succeed("make", "train", cwd=twin, env=offline)
+    assert "is current." in output
+    assert "baseline" in output
     metrics = json.loads((current(twin) / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["model"]["accuracy"] > metrics["baseline"]["accuracy"] + 0.3
     succeed("make", "evaluate", cwd=twin, env=offline)
     succeed("make", "predict", "IN=data/penguins.csv", 'OUT=predictions/the $answers "1".csv', cwd=twin, env=offline)
-    answers = twin / "predictions" / 'the $answers "1".csv'
-    assert len(answers.read_text(encoding="utf-8").splitlines()) == 345
+    predictions = twin / "predictions" / 'the $answers "1".csv'
+    assert len(predictions.read_text(encoding="utf-8").splitlines()) == 345
     assert succeed("git", "status", "--porcelain", cwd=twin) == ""
     assert "IN=rows.csv OUT=answers.csv" in command("make", "predict", cwd=twin, env=offline).stderr
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(12, marks=pytest.mark.slow)])
-def test_a_kill_at_any_moment_of_training_leaves_the_model_in_use(
+def test_a_kill_at_any_moment_of_training_leaves_the_current_version(
     twin: Path, offline: dict[str, str], kills: int
 ) -> None:
     succeed("make", "train", cwd=twin, env=offline)
     started = time.monotonic()
     succeed("make", "train", cwd=twin, env=offline)
-    whole = time.monotonic() - started
+    duration_s = time.monotonic() - started
     names = {path.name for path in current(twin).iterdir()}
-    draw = random.Random(7)
+    rng = random.Random(7)
     for _ in range(kills):
         # Most of a run is imports; the last third is where something is written.
-        pause = whole * draw.uniform(0.6, 1.05)
+        delay_s = duration_s * rng.uniform(0.6, 1.05)
         training = subprocess.Popen(
             ["make", "train"],
             cwd=twin,
@@ -94,7 +94,7 @@ def test_a_kill_at_any_moment_of_training_leaves_the_model_in_use(
             stderr=subprocess.DEVNULL,
         )
         try:
-            training.wait(timeout=pause)
+            training.wait(timeout=delay_s)
         except subprocess.TimeoutExpired:
             os.killpg(training.pid, signal.SIGKILL)
             training.wait()
@@ -104,7 +104,7 @@ def test_a_kill_at_any_moment_of_training_leaves_the_model_in_use(
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "reason"),
     [
         (lambda _: None, "there is no such file"),
         (lambda _: b"", "the file is empty"),
@@ -120,25 +120,25 @@ def test_a_kill_at_any_moment_of_training_leaves_the_model_in_use(
     ],
     ids=["missing", "empty", "header only", "column missing", "column extra", "wrong type", "not UTF-8", "one class"],
 )
-def test_bad_input_ends_in_one_paragraph(twin: Path, offline: dict[str, str], spoil: object, said: str) -> None:
+def test_bad_input_ends_in_one_paragraph(twin: Path, offline: dict[str, str], spoil: object, reason: str) -> None:
     path = twin / "data" / "penguins.csv"
     content = spoil(path.read_bytes())  # type: ignore[operator]
     path.unlink()
     if content is not None:
         path.write_bytes(content)
-    answer = command("make", "train", cwd=twin, env=offline)
-    message = [line for line in answer.stderr.splitlines() if not line.startswith("make")]
-    assert answer.returncode != 0
-    assert "Error 2" in answer.stderr
+    completed = command("make", "train", cwd=twin, env=offline)
+    message = [line for line in completed.stderr.splitlines() if not line.startswith("make")]
+    assert completed.returncode != 0
+    assert "Error 2" in completed.stderr
     assert len(message) == 1
     assert message[0].startswith("data/penguins.csv")
-    assert said in message[0]
+    assert reason in message[0]
     assert not (twin / "artifacts").exists()
 
 
 def test_the_logs_of_a_container_are_json(twin: Path, offline: dict[str, str]) -> None:
-    said = command("make", "--silent", "train", cwd=twin, env=offline | {"LOG_FORMAT": "json"}).stdout
-    records = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    output = command("make", "--silent", "train", cwd=twin, env=offline | {"LOG_FORMAT": "json"}).stdout
+    records = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     assert records[-1]["level"] == "INFO"
     assert records[-1]["message"].endswith("is current.")
     assert not (twin / "logs").exists()
@@ -148,8 +148,8 @@ def test_the_logs_of_a_container_are_json(twin: Path, offline: dict[str, str]) -
 @pytest.mark.parametrize("version", [pytest.param("3.11", marks=pytest.mark.slow), "3.13"])
 def test_it_works_with_each_python(render: Render, environment: dict[str, str], version: str) -> None:
     project = render(python_version=version)
-    said = succeed("make", "test", cwd=project, env=environment)
-    assert " passed" in said
+    output = succeed("make", "test", cwd=project, env=environment)
+    assert " passed" in output
     assert f"Python {version}." in succeed(project / ".venv" / "bin" / "python", "--version", cwd=project)
 
 
@@ -173,8 +173,8 @@ def test_where_the_wanted_python_is_not_to_be_had_another_is_taken(render: Rende
     project = render(python_version="3.13")
     folders = [folder for folder in offline["PATH"].split(os.pathsep) if not (Path(folder) / "python3.13").exists()]
     poor = offline | {"PATH": os.pathsep.join(folders), "UV_PYTHON_DOWNLOADS": "never"}
-    said = command("make", "setup", cwd=project, env=poor)
-    lines = [line for line in (said.stdout + said.stderr).splitlines() if "Python 3.13 is not here" in line]
+    completed = command("make", "setup", cwd=project, env=poor)
+    lines = [line for line in (completed.stdout + completed.stderr).splitlines() if "Python 3.13 is not here" in line]
     assert len(lines) == 1
     assert "uv python install 3.13" in lines[0]
 
@@ -204,7 +204,7 @@ def test_where_there_is_no_python_make_stops_with_one_line(render: Render, offli
     text = pyproject.read_text(encoding="utf-8")
     pyproject.write_text(text.replace('">=3.11"', '">=3.99"'), encoding="utf-8")
     (project / ".python-version").write_text("3.99\n", encoding="utf-8")
-    answer = command("make", "setup", cwd=project, env=offline | {"UV_PYTHON_DOWNLOADS": "never"})
-    assert answer.returncode != 0
-    assert "No Python that pyproject.toml allows (>=3.99)" in answer.stdout
-    assert "uv python install 3.99" in answer.stdout
+    completed = command("make", "setup", cwd=project, env=offline | {"UV_PYTHON_DOWNLOADS": "never"})
+    assert completed.returncode != 0
+    assert "No Python that pyproject.toml allows (>=3.99)" in completed.stdout
+    assert "uv python install 3.99" in completed.stdout

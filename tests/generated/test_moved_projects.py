@@ -8,7 +8,9 @@ import pytest
 
 from ..conftest import command, commit, lend, succeed
 
-WHOSE = "import mlkeel, myproj, pathlib; print(*(pathlib.Path(one.__file__).parents[2] for one in (myproj, mlkeel)))"
+PRINT_ROOTS = (
+    "import mlkeel, myproj, pathlib; print(*(pathlib.Path(module.__file__).parents[2] for module in (myproj, mlkeel)))"
+)
 
 NAMED = """import os
 
@@ -36,14 +38,17 @@ def test_git_works_where_it_is_called(tmp_path):
 
 def test_a_copy_runs_its_own_code_and_a_moved_project_runs(twin: Path, tmp_path: Path, offline: dict[str, str]) -> None:
     for name, carry in (("a copy", shutil.copytree), ("moved", shutil.move)):
-        goal = tmp_path / name
-        carry(twin, goal, **({"symlinks": True} if carry is shutil.copytree else {}))
-        said = succeed("make", "setup", cwd=goal, env=offline)
-        assert f"The environment was made in {twin}; it is made anew here." in said
-        assert succeed(".venv/bin/python", "-c", WHOSE, cwd=goal).strip() == f"{goal} {goal / 'packages'}"
-        (hook,) = {goal / ".git" / "hooks" / "pre-commit"}
-        assert str(goal) in hook.read_text(encoding="utf-8")
-        assert "made anew" not in succeed("make", "setup", cwd=goal, env=offline)
+        destination = tmp_path / name
+        carry(twin, destination, **({"symlinks": True} if carry is shutil.copytree else {}))
+        output = succeed("make", "setup", cwd=destination, env=offline)
+        assert f"The environment was made in {twin}; it is made anew here." in output
+        assert (
+            succeed(".venv/bin/python", "-c", PRINT_ROOTS, cwd=destination).strip()
+            == f"{destination} {destination / 'packages'}"
+        )
+        (hook,) = {destination / ".git" / "hooks" / "pre-commit"}
+        assert str(destination) in hook.read_text(encoding="utf-8")
+        assert "made anew" not in succeed("make", "setup", cwd=destination, env=offline)
 
 
 @pytest.fixture
@@ -66,10 +71,10 @@ def repository(project: Path) -> tuple[str, str]:
     )
 
 
-def pushed(project: Path, remote: Path, env: dict[str, str]) -> str:
-    said = succeed("git", "push", remote, "HEAD:main", cwd=project, env=env)
+def push(project: Path, remote: Path, env: dict[str, str]) -> str:
+    output = succeed("git", "push", remote, "HEAD:main", cwd=project, env=env)
     assert succeed("git", "rev-parse", "main", cwd=remote) == succeed("git", "rev-parse", "HEAD", cwd=project)
-    return said
+    return output
 
 
 def test_a_push_from_a_worktree_leaves_the_repository_alone(
@@ -79,7 +84,7 @@ def test_a_push_from_a_worktree_leaves_the_repository_alone(
     succeed("git", "worktree", "add", "--quiet", tree, cwd=twin)
     lend(generated / ".venv", tree)
     before = repository(twin), repository(tree)
-    assert "fast tests of the code" in pushed(tree, remote, offline)
+    assert "fast tests of the code" in push(tree, remote, offline)
     assert (repository(twin), repository(tree)) == before
 
 
@@ -94,7 +99,7 @@ def test_a_push_from_a_submodule_leaves_the_repository_alone(
     hooks = Path(succeed("git", "rev-parse", "--absolute-git-dir", cwd=part).strip()) / "hooks"
     shutil.copytree(twin / ".git" / "hooks", hooks, dirs_exist_ok=True)
     before = repository(part), repository(larger)
-    assert "fast tests of the code" in pushed(part, remote, offline)
+    assert "fast tests of the code" in push(part, remote, offline)
     assert (repository(part), repository(larger)) == before
 
 
@@ -118,23 +123,23 @@ def test_where_hooks_cannot_be_installed_tests_run_and_one_sentence_says_why(
 ) -> None:
     shutil.rmtree(twin / ".git" / "hooks")
     (twin / ".git" / "hooks").touch()  # no folder can be made here, even by root
-    answer = command("make", "test-data", cwd=twin, env=offline)
-    assert answer.returncode == 0, answer.stderr
-    assert " passed" in answer.stdout
-    (said,) = answer.stderr.splitlines()
-    assert said.startswith("Git hooks are not installed: ")
-    assert "File exists" in said
-    assert "make setup" in said
+    completed = command("make", "test-data", cwd=twin, env=offline)
+    assert completed.returncode == 0, completed.stderr
+    assert " passed" in completed.stdout
+    (message,) = completed.stderr.splitlines()
+    assert message.startswith("Git hooks are not installed: ")
+    assert "File exists" in message
+    assert "make setup" in message
 
 
 def test_a_repository_of_somebody_else_is_explained(twin: Path, offline: dict[str, str]) -> None:
     shutil.rmtree(twin / ".git" / "hooks")
     distrusting = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
-    answer = command("make", "setup", cwd=twin, env=offline | distrusting)
-    assert answer.returncode == 0, answer.stderr
-    (said,) = answer.stderr.splitlines()
-    assert "dubious ownership" in said
-    assert f"git config --global --add safe.directory {twin}" in said
+    completed = command("make", "setup", cwd=twin, env=offline | distrusting)
+    assert completed.returncode == 0, completed.stderr
+    (message,) = completed.stderr.splitlines()
+    assert "dubious ownership" in message
+    assert f"git config --global --add safe.directory {twin}" in message
 
 
 def test_a_hook_of_the_user_s_is_left_alone_and_named(twin: Path, offline: dict[str, str]) -> None:

@@ -24,24 +24,24 @@ from ..support.environments import lend
 pytestmark = NEEDS_DEBIAN
 NAME = """<img src=x onerror=alert(1)> 'a' "größe" {{ x }}"""
 CLASSES = {f"class <b>{number}</b>": 2 ** -(number + 1.0) for number in range(1000)}
-ASKED = {
+PROPERTIES = {
     NAME: {"type": "string", "maxLength": 3000},
     "kind": {"type": ["string", "null"], "enum": [*CLASSES, None]},
     "__proto__": {"type": "number", "exclusiveMinimum": 0},
 } | {f"column {number}": {"type": ["number", "null"]} for number in range(100)}
-EXAMPLE = dict.fromkeys(ASKED) | {NAME: "", "kind": "class <b>7</b>", "__proto__": 1.5}
+EXAMPLE = dict.fromkeys(PROPERTIES) | {NAME: "", "kind": "class <b>7</b>", "__proto__": 1.5}
 fetch = build_opener(ProxyHandler({})).open
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
+    with chromium() as chrome:
+        yield chrome
 
 
 @contextmanager
 def served(project: Path, **variables: str) -> Iterator[str]:
-    """The address of a server of the model that `project` has in use."""
+    """The address of a server of the current version of `project`."""
     port = free_port()
     env = os.environ | {"PYTHONPATH": f"{project}/src", "API_HOST": "127.0.0.1", "PORT": str(port)} | variables
     log = project / f"serve-{port}.log"
@@ -62,15 +62,15 @@ def served(project: Path, **variables: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def projects(snapshot: Path, generated: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A classifier and a regressor with current versions, in the environment of the generated project."""
-    made = []
+    trained = []
     for task in ("tabular-classification", "tabular-regression"):
         project = tmp_path_factory.mktemp(task) / "myproj"
         run_copy(str(snapshot), project, data={"task": task}, defaults=True, quiet=True)
         lend(generated / ".venv", project)
         env = os.environ | {"PYTHONPATH": f"{project}/src"}
         succeed(".venv/bin/python", "-m", "myproj", "train", cwd=project, env=env)
-        made.append(project)
-    return made
+        trained.append(project)
+    return trained
 
 
 @pytest.fixture(scope="module")
@@ -89,21 +89,21 @@ def weights(projects: list[Path]) -> Iterator[str]:
 def odd(browser: Browser) -> Iterator[None]:
     """The page is told of a contract with many columns and classes, and with names that look like HTML."""
     content = {"application/json": {"example": EXAMPLE}}
-    described = {
+    document = {
         "info": {"title": NAME, "version": "1"},
-        "components": {"schemas": {"Row": {"properties": ASKED, "required": list(ASKED)}}},
+        "components": {"schemas": {"Row": {"properties": PROPERTIES, "required": list(PROPERTIES)}}},
         "paths": {"/predict": {"post": {"requestBody": {"content": content}}}},
     }
-    answers = {"openapi.json": described, "predict": {"predicted": "class <b>0</b>", "probabilities": CLASSES}}
-    script = f"""const answers = JSON.parse({json.dumps(json.dumps(answers))});
-    const said = (url) => new Response(JSON.stringify(answers[url]));
-    fetch = async (url, options) => (window.sent = options?.body, said(url));"""
+    responses = {"openapi.json": document, "predict": {"predicted": "class <b>0</b>", "probabilities": CLASSES}}
+    script = f"""const responses = JSON.parse({json.dumps(json.dumps(responses))});
+    const respond = (url) => new Response(JSON.stringify(responses[url]));
+    fetch = async (url, options) => (window.sent = options?.body, respond(url));"""
     added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
     yield
     browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
 
-def answered(command: str) -> Any:  # noqa: ANN401
+def curl_output(command: str) -> Any:  # noqa: ANN401
     """What the command answers that the page shows, in a shell."""
     assert command.startswith("curl 'http://127.0.0.1:")
     return json.loads(succeed("sh", "-c", f"{command} --silent --noproxy '*'", cwd=Path("/")))
@@ -115,14 +115,16 @@ def test_the_chart_shows_what_the_api_answers(browser: Browser, penguins: str) -
     browser.fill("island", "Torgersen")
     browser.fill("sex", "not known")
     browser.predict()
-    answer = answered(browser.texts("#curl")[0])
+    output = curl_output(browser.texts("#curl")[0])
     lines = [text.rsplit(maxsplit=2) for text in browser.texts("li")]
-    shown = {name: float(share) for name, share, _ in lines}
-    assert browser.texts("#said strong") == [answer["predicted"]] == list(shown)[:1]
-    assert shown == pytest.approx({name: 100 * share for name, share in answer["probabilities"].items()}, abs=0.051)
-    assert sum(shown.values()) == pytest.approx(100, abs=0.2)
+    percentages = {name: float(share) for name, share, _ in lines}
+    assert browser.texts("#said strong") == [output["predicted"]] == list(percentages)[:1]
+    assert percentages == pytest.approx(
+        {name: 100 * share for name, share in output["probabilities"].items()}, abs=0.051
+    )
+    assert sum(percentages.values()) == pytest.approx(100, abs=0.2)
     widths = [bar.size["width"] / browser.all(".track")[0].size["width"] for bar in browser.all(".bar")]
-    assert widths == pytest.approx([share / 100 for share in shown.values()], abs=0.01)
+    assert widths == pytest.approx([share / 100 for share in percentages.values()], abs=0.01)
 
 
 def test_the_keyboard_alone_gets_an_answer(browser: Browser, penguins: str) -> None:
@@ -139,16 +141,16 @@ def test_the_keyboard_alone_gets_an_answer(browser: Browser, penguins: str) -> N
     assert '"bill_length_mm": 41.5,' in browser.texts("#curl")[0]
 
 
-def test_a_refusal_is_said_at_its_field(browser: Browser, penguins: str) -> None:
+def test_a_violation_is_said_at_its_field(browser: Browser, penguins: str) -> None:
     browser.open(penguins)
     browser.fill("body_mass_g", 1_000_000)
     browser.predict("[aria-invalid]")
     field = browser.field("body_mass_g")
-    shown = browser.texts(".error")
+    messages = browser.texts(".error")
     assert browser.all("[aria-invalid='true']") == [field] == [browser.switch_to.active_element]
     error = browser.find_element(By.ID, (field.get_attribute("aria-describedby") or "").split()[1])
     assert "at most 9900" in error.text
-    assert [text for text in shown if text] == [error.text]
+    assert [text for text in messages if text] == [error.text]
     browser.fill("body_mass_g", "e")
     browser.predict("[aria-invalid]")
     WebDriverWait(browser, 5).until(lambda _: error.text == "This is not a number.")
@@ -166,19 +168,19 @@ def test_the_right_key_is_asked_for(browser: Browser, projects: list[Path]) -> N
         assert any("Send one of the keys" in text for text in browser.texts(".error"))
         browser.fill("API key", "two")
         browser.predict()
-        shown = browser.texts("#curl")[0]
-    assert '-H "X-API-Key: $API_KEY"' in shown
-    assert "two" not in shown
+        curl = browser.texts("#curl")[0]
+    assert '-H "X-API-Key: $API_KEY"' in curl
+    assert "two" not in curl
 
 
 def test_an_estimate_is_drawn_in_its_interval(browser: Browser, weights: str) -> None:
     browser.open(weights)
     browser.predict()
-    answer = answered(browser.texts("#curl")[0])
-    assert float(browser.texts("#said strong")[0].replace(",", "")) == pytest.approx(answer["estimate"], rel=1e-5)
+    output = curl_output(browser.texts("#curl")[0])
+    assert float(browser.texts("#said strong")[0].replace(",", "")) == pytest.approx(output["estimate"], rel=1e-5)
     ends = [text.replace(",", "").split() for text in browser.texts(".end")]
-    drawn = {name: float(value) for name, value in ends}
-    assert drawn == pytest.approx({name: answer[name] for name in ("low", "high")}, rel=1e-5)
+    interval = {name: float(value) for name, value in ends}
+    assert interval == pytest.approx({name: output[name] for name in ("low", "high")}, rel=1e-5)
     bar = browser.all(".bar")[0].rect
     dot = browser.all(".dot")[0].rect
     assert bar["x"] < dot["x"] + dot["width"] / 2 == pytest.approx(bar["x"] + bar["width"] / 2, abs=2)
@@ -191,9 +193,9 @@ def test_nothing_comes_from_elsewhere(browser: Browser, penguins: str, path: str
         assert "/predict" in browser.texts(".opblock-summary-path")
     else:
         browser.predict()
-    asked = browser.fetched()
-    assert penguins + ("openapi.json" if path else "predict") in asked
-    assert [url for url in asked if not url.startswith((penguins, "data:", "about:"))] == []
+    urls = browser.fetched()
+    assert penguins + ("openapi.json" if path else "predict") in urls
+    assert [url for url in urls if not url.startswith((penguins, "data:", "about:"))] == []
     assert browser.get_log("browser") == []
 
 

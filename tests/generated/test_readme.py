@@ -30,10 +30,12 @@ def my_table(twin: Path) -> None:
 @pytest.mark.usefixtures("my_table")
 def test_the_commands_of_the_readme(twin: Path, offline: dict[str, str]) -> None:
     readme = (twin / "README.md").read_text(encoding="utf-8")
-    found = commands(readme)
-    assert set(found) >= {"make test", "make train", "make serve", "make clean", *ELSEWHERE}
+    readme_commands = commands(readme)
+    assert set(readme_commands) >= {"make test", "make train", "make serve", "make clean", *ELSEWHERE}
     variables = [f"{name}={value}" for name, value in offline.items()]  # not for this process, which asks the server
-    for line in sorted(found, key=lambda line: line.startswith("make adopt")):  # it changes what the others are about
+    for line in sorted(
+        readme_commands, key=lambda line: line.startswith("make adopt")
+    ):  # it changes what the others are about
         if line in ELSEWHERE:
             continue
         if line == "make serve":

@@ -25,9 +25,9 @@ pytestmark = NEEDS_DEBIAN
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
 BODY = json.dumps(ROW | {"body_mass_g": 5400.0, "sex": None})
 OUTAGE = float(os.environ.get("OUTAGE", "3"))  # seconds
-PATIENCE = 60
+TIMEOUT_S = 60
 CLIENTS = 3
-KNOWN = """
+PRINT_RECORDED = """
 import sys
 from pathlib import Path
 from mlkeel.store.store import Store
@@ -35,10 +35,10 @@ print("\\n".join(Store.open(sys.argv[1], Path(sys.argv[2])).recorded().request))
 """
 
 
-def wait_for(truth: Callable[[], object]) -> None:
-    limit = time.monotonic() + PATIENCE
-    while not truth():
-        assert time.monotonic() < limit
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
@@ -48,32 +48,32 @@ class Clients:
     def __init__(self, port: int) -> None:
         self._port = port
         self._stop = threading.Event()
-        self.answered: list[tuple[str, float]] = []
+        self.completed: list[tuple[str, float]] = []
         self.failed: list[str] = []
-        self._threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
+        self._threads = [threading.Thread(target=self._send_requests) for _ in range(CLIENTS)]
         for thread in self._threads:
             thread.start()
 
-    def _ask(self) -> None:
+    def _send_requests(self) -> None:
         try:
             connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
             while not self._stop.is_set():
                 request = uuid.uuid4().hex
                 headers = {"content-type": "application/json", "x-request-id": request}
                 connection.request("POST", "/predict", BODY, headers)
-                answer = connection.getresponse()
-                answer.read()
-                if answer.status == 200:
-                    self.answered.append((request, time.time()))
+                response = connection.getresponse()
+                response.read()
+                if response.status == 200:
+                    self.completed.append((request, time.time()))
                 else:
-                    self.failed.append(f"{answer.status}")
+                    self.failed.append(f"{response.status}")
         except (OSError, http.client.HTTPException) as error:
             self.failed.append(repr(error))
 
     def wait_for(self, more: int) -> None:
         """Wait until so many more requests have been answered."""
-        wanted = len(self.answered) + more
-        wait_for(lambda: len(self.answered) >= wanted)
+        wanted = len(self.completed) + more
+        wait_for(lambda: len(self.completed) >= wanted)
 
     def end(self) -> None:
         self._stop.set()
@@ -93,7 +93,7 @@ class Api:
 
     def start(self) -> tuple[subprocess.Popen[bytes], Clients, int]:
         port = free_port()
-        variables = [f"API_STORE={self.store}", f"API_SPILL={self._folder}/spill", "API_DRAIN_SECONDS=0.2"]
+        variables = [f"API_STORE={self.store}", f"API_OUTBOX={self._folder}/spill", "API_DRAIN_SECONDS=0.2"]
         command = ["env", *variables, self._python, "-m", "myproj", "serve"]
         process = self._stack.enter_context(served(command, self._project, port, "/readyz"))
         clients = Clients(port)
@@ -102,13 +102,13 @@ class Api:
 
     def recorded(self) -> list[str]:
         """The requests in the store."""
-        return succeed(self._python, "-c", KNOWN, self.store, self._folder, cwd=self._project).split()
+        return succeed(self._python, "-c", PRINT_RECORDED, self.store, self._folder, cwd=self._project).split()
 
     def metric(self, port: int, name: str) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         connection.request("GET", "/metrics")
-        said = dict(line.rsplit(" ", 1) for line in connection.getresponse().read().decode().splitlines())
-        return int(float(said[f"api_{name}"]))
+        metrics = dict(line.rsplit(" ", 1) for line in connection.getresponse().read().decode().splitlines())
+        return int(float(metrics[f"api_{name}"]))
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +122,8 @@ def trained(generated: Path, tmp_path_factory: pytest.TempPathFactory, environme
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    with postgres() as started:
-        yield started
+    with postgres() as database:
+        yield database
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_postgresql_may_be_away_for_a_while_and_no_answer_fails_or_is_missing(
     server.start()
     clients.wait_for(100)
     clients.end()
-    requests = sorted(request for request, _ in clients.answered)
+    requests = sorted(request for request, _ in clients.completed)
     wait_for(lambda: api_of_server.metric(port, "records_written_total") == len(requests))
     assert not clients.failed
     assert sorted(set(api_of_server.recorded()) & set(requests)) == requests
@@ -163,9 +163,9 @@ def test_what_was_answered_is_stored_when_it_is_asked_to_stop(api: Api) -> None:
     process, clients, _ = api.start()
     clients.wait_for(300)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(PATIENCE) == 0
+    assert process.wait(TIMEOUT_S) == 0
     clients.end()
-    assert not {request for request, _ in clients.answered} - set(api.recorded())
+    assert not {request for request, _ in clients.completed} - set(api.recorded())
 
 
 def test_what_was_answered_is_stored_later_when_it_stops_without_its_store(
@@ -176,11 +176,11 @@ def test_what_was_answered_is_stored_later_when_it_stops_without_its_store(
     server.stop()
     clients.wait_for(300)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(PATIENCE) == 0
+    assert process.wait(TIMEOUT_S) == 0
     clients.end()
     server.start()
     api_of_server.start()
-    wanted = {request for request, _ in clients.answered}
+    wanted = {request for request, _ in clients.completed}
     wait_for(lambda: not wanted - set(api_of_server.recorded()))
 
 
@@ -198,20 +198,20 @@ def test_a_kill_loses_the_last_second_at_most(api: Api, server: Postgres, hangs:
     process.wait()
     clients.end()
     server.go_on()
-    wanted = {request for request, when in clients.answered if when < killed - 1}
+    wanted = {request for request, at in clients.completed if at < killed - 1}
     assert len(wanted) > 100
     api.start()
     wait_for(lambda: not wanted - set(api.recorded()))
-    found = api.recorded()
-    assert len(found) == len(set(found))
+    requests = api.recorded()
+    assert len(requests) == len(set(requests))
 
 
 def test_two_processes_share_one_file(api: Api) -> None:
-    started = [api.start() for _ in range(2)]
-    for process, clients, _ in started:
+    runs = [api.start() for _ in range(2)]
+    for process, clients, _ in runs:
         clients.wait_for(500)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(TIMEOUT_S) == 0
         clients.end()
-    wanted = {request for _, clients, _ in started for request, _ in clients.answered}
+    wanted = {request for _, clients, _ in runs for request, _ in clients.completed}
     assert not wanted - set(api.recorded())

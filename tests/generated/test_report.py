@@ -18,8 +18,8 @@ from ..support.environments import lend
 pytestmark = NEEDS_DEBIAN
 TASKS = ("tabular-classification", "tabular-regression")  # one of texts is drawn by the same modules
 HOSTILE = "<img src=x onerror=alert(1)> عمود 日本 " + "x" * 200
-TEXT = 4.5
-MARK = 1.5  # contrast that WCAG 2.2 asks of text (1.4.3); of a pale bar behind one that can be seen
+TEXT = 4.5  # contrast that WCAG 2.2 asks of text (1.4.3)
+MARK = 1.5  # of a pale bar behind one that can be seen
 CONTRASTS = {
     ("ink", "card"),
     ("ink", "back"),
@@ -34,8 +34,8 @@ CONTRASTS |= {(line, "card") for line in ("one", "two", "three", "four", "five")
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
+    with chromium() as chrome:
+        yield chrome
 
 
 @pytest.fixture(scope="module", params=TASKS)
@@ -43,16 +43,16 @@ def project(
     request: pytest.FixtureRequest, snapshot: Path, generated: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A project with a current version and a run of the monitor about a column with a hostile name."""
-    made: Path = tmp_path_factory.mktemp(request.param) / "myproj"
-    run_copy(str(snapshot), made, data={"task": request.param}, defaults=True, quiet=True)
-    lend(generated / ".venv", made)
-    env = os.environ | {"PYTHONPATH": f"{made}/src", "API_STORE": "off"}
-    succeed(".venv/bin/python", "-m", "myproj", "train", cwd=made, env=env)
-    version = (made / "artifacts" / "current").read_text(encoding="utf-8").strip()
-    (made / "reports").mkdir()
-    (made / "reports" / "monitor.json").write_text(json.dumps(run_of(version)), encoding="utf-8")
-    succeed(".venv/bin/python", "-m", "myproj", "report", cwd=made, env=env)
-    return made
+    folder: Path = tmp_path_factory.mktemp(request.param) / "myproj"
+    run_copy(str(snapshot), folder, data={"task": request.param}, defaults=True, quiet=True)
+    lend(generated / ".venv", folder)
+    env = os.environ | {"PYTHONPATH": f"{folder}/src", "API_STORE": "off"}
+    succeed(".venv/bin/python", "-m", "myproj", "train", cwd=folder, env=env)
+    version = (folder / "artifacts" / "current").read_text(encoding="utf-8").strip()
+    (folder / "reports").mkdir()
+    (folder / "reports" / "monitor.json").write_text(json.dumps(run_of(version)), encoding="utf-8")
+    succeed(".venv/bin/python", "-m", "myproj", "report", cwd=folder, env=env)
+    return folder
 
 
 def run_of(version: str) -> dict[str, Any]:
@@ -77,26 +77,26 @@ def opened(browser: Browser, project: Path, width: int, scheme: str) -> Browser:
     for log in ("browser", "performance"):
         browser.get_log(log)
     browser.get((project / "reports" / "report.html").as_uri())
-    browser.execute_script("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+    browser.execute_script("document.querySelectorAll('details').forEach((details) => (details.open = true))")
     return browser
 
 
-def colours(browser: Browser) -> dict[str, str]:
+def colors(browser: Browser) -> dict[str, str]:
     names = sorted({name for pair in CONTRASTS for name in pair} | {"pale"})
     read = """const style = getComputedStyle(document.documentElement);
     return arguments[0].map((name) => style.getPropertyValue("--" + name));"""
     return dict(zip(names, browser.execute_script(read, names), strict=True))
 
 
-def luminance(colour: str) -> float:
-    digits = colour.removeprefix("#") if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+def luminance(color: str) -> float:
+    digits = color.removeprefix("#") if len(color) == 7 else "".join(digit * 2 for digit in color[1:])
     parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one: str, other: str) -> float:
-    dark, light = sorted((luminance(one), luminance(other)))
+def contrast(first: str, second: str) -> float:
+    dark, light = sorted((luminance(first), luminance(second)))
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -108,19 +108,19 @@ def test_it_opens_without_a_fault_asks_for_nothing_and_fits(
     assert page.get_log("browser") == []
     assert [address for address in page.fetched() if not address.startswith(("file:", "data:"))] == []
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
-    shown = page.execute_script("return getComputedStyle(document.body).backgroundColor")
-    assert (max(map(int, re.findall(r"\d+", shown))) < 64) == (scheme == "dark")
+    background = page.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (max(map(int, re.findall(r"\d+", background))) < 64) == (scheme == "dark")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_can_be_read(browser: Browser, project: Path, scheme: str) -> None:
-    found = colours(opened(browser, project, 1280, scheme))
+    palette = colors(opened(browser, project, 1280, scheme))
     assert {
-        pair: contrast(*(found[name] for name in pair))
+        pair: contrast(*(palette[name] for name in pair))
         for pair in CONTRASTS
-        if contrast(*(found[name] for name in pair)) < TEXT
+        if contrast(*(palette[name] for name in pair)) < TEXT
     } == {}
-    assert contrast(found["pale"], found["card"]) > MARK
+    assert contrast(palette["pale"], palette["card"]) > MARK
 
 
 def test_no_name_of_a_chart_is_cut_off(browser: Browser, project: Path) -> None:

@@ -17,7 +17,7 @@ from ..support.engine import NEEDS_DEBIAN, install
 
 pytestmark = NEEDS_DEBIAN
 # 413 answers more rows than the schema allows, which Schemathesis does not expect of itself.
-REFUSALS = "[checks.negative_data_rejection]\nexpected-statuses = [400, 413, 415, 422]\n"
+SCHEMATHESIS_CONFIG = "[checks.negative_data_rejection]\nexpected-statuses = [400, 413, 415, 422]\n"
 
 
 @pytest.fixture
@@ -37,22 +37,22 @@ def test_no_request_is_lost_when_the_model_changes_and_each_api_is_started_again
 
 
 def test_whatever_its_schema_allows_or_forbids_is_answered_as_the_schema_says(trained: Path, tmp_path: Path) -> None:
-    (tmp_path / "schemathesis.toml").write_text(REFUSALS, encoding="utf-8")
+    (tmp_path / "schemathesis.toml").write_text(SCHEMATHESIS_CONFIG, encoding="utf-8")
     port = free_port()
     with served([trained / ".venv" / "bin" / "python", "-m", "myproj", "serve"], trained, port, "/readyz"):
-        said = command(
+        completed = command(
             *(Path(sys.executable).parent / "schemathesis", "run", f"http://127.0.0.1:{port}/openapi.json"),
             *("--max-examples", "1000", "--seed", "7", "--no-color"),
             cwd=tmp_path,
         )
-    assert said.returncode == 0, said.stdout[-3000:]
-    assert "No issues found" in said.stdout
+    assert completed.returncode == 0, completed.stdout[-3000:]
+    assert "No issues found" in completed.stdout
 
 
 def test_without_a_model_one_line_says_how_to_make_one(twin: Path, offline: dict[str, str]) -> None:
-    said = command("make", "serve", cwd=twin, env=offline)
-    assert "no version is current yet. Make a version with: make train" in said.stderr
-    assert "Traceback" not in said.stderr
+    completed = command("make", "serve", cwd=twin, env=offline)
+    assert "no version is current yet. Make a version with: make train" in completed.stderr
+    assert "Traceback" not in completed.stderr
 
 
 MEGABYTE = 2**20
@@ -92,14 +92,14 @@ class Flood:
 
 def p99(port: int) -> float:
     """Of 300 requests, one after the other."""
-    taken = []
+    durations = []
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     for _ in range(300):
-        began = time.perf_counter()
+        started = time.perf_counter()
         connection.request("GET", "/version")
         assert connection.getresponse().read()
-        taken.append(time.perf_counter() - began)
-    return sorted(taken)[-3]
+        durations.append(time.perf_counter() - started)
+    return sorted(durations)[-3]
 
 
 def resident(process: int) -> float:
@@ -111,13 +111,13 @@ def resident(process: int) -> float:
 def test_a_head_without_an_end_costs_neither_memory_nor_the_time_of_others(trained: Path, part: bytes) -> None:
     port = free_port()
     with served([trained / ".venv" / "bin" / "python", "-m", "myproj", "serve"], trained, port, "/readyz") as server:
-        alone = p99(port)
+        idle_p99 = p99(port)
         before = resident(server.pid)
         for path in (b"GET /version", b"HEAD /healthz", b"GET /metrics", b"POST /predict"):
             flood = Flood(port, path, part)
             while not flood.over:
                 assert (
-                    p99(port) < 100 * alone
+                    p99(port) < 100 * idle_p99
                 )  # other tests take their share; without a limit it was ten thousand times
             flood.end()
             assert resident(server.pid) - before < 30

@@ -31,35 +31,35 @@ OWN = {
 
 
 @pytest.fixture(scope="session")
-def of(
+def project_of(
     snapshot: Path, lender: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Variant], Path]:
     """The generated project of a variant, made once; not to be changed."""
-    made: dict[Variant, Path] = {}
+    projects: dict[Variant, Path] = {}
 
     def generated(variant: Variant) -> Path:
-        if variant not in made:
-            project = made[variant] = tmp_path_factory.mktemp(str(variant)) / "myproj"
+        if variant not in projects:
+            project = projects[variant] = tmp_path_factory.mktemp(str(variant)) / "myproj"
             python = {"python_version": PYTHON} if variant.framework == "pytorch" else {}
             run_copy(str(snapshot), project, data=variant.answers | python, defaults=True, quiet=True, vcs_ref="HEAD")
             succeed("git", "init", "--quiet", cwd=project)
             lend(lender(variant.framework) / ".venv", project)
             succeed("make", "setup", cwd=project)
             commit(project, "feat: begin with the example", "--no-verify")
-        return made[variant]
+        return projects[variant]
 
     return generated
 
 
 @pytest.mark.parametrize("variant", each(VARIANTS))
 def test_a_generated_project_is_green_formatted_typed_and_clean(
-    of: Callable[[Variant], Path], offline: dict[str, str], variant: Variant
+    project_of: Callable[[Variant], Path], offline: dict[str, str], variant: Variant
 ) -> None:
     """Its tests pass on two workers, in any order, and whatever the shell says of logs, colours, ports and keys."""
-    project = of(variant)
-    said = succeed("make", "test", cwd=project, env=offline | HOSTILE | {"PYTEST_ADDOPTS": "-n 2 -p randomly"})
-    assert " passed" in said
-    assert not any(word in said for word in ("failed", "skipped", "warning", "xfailed")), said
+    project = project_of(variant)
+    output = succeed("make", "test", cwd=project, env=offline | HOSTILE | {"PYTEST_ADDOPTS": "-n 2 -p randomly"})
+    assert " passed" in output
+    assert not any(word in output for word in ("failed", "skipped", "warning", "xfailed")), output
     succeed("make", "check", cwd=project, env=offline)
     succeed("make", "clean", cwd=project, env=offline)
     assert succeed("git", "status", "--porcelain", cwd=project) == ""
@@ -67,20 +67,20 @@ def test_a_generated_project_is_green_formatted_typed_and_clean(
 
 @pytest.mark.parametrize("variant", each(VARIANTS))
 def test_every_hook_lets_a_generated_project_pass(
-    of: Callable[[Variant], Path], offline: dict[str, str], variant: Variant
+    project_of: Callable[[Variant], Path], offline: dict[str, str], variant: Variant
 ) -> None:
-    project = of(variant)
+    project = project_of(variant)
     done_by_make_check = {"SKIP": "mypy"}
     succeed(".venv/bin/pre-commit", "run", "--all-files", cwd=project, env=offline | done_by_make_check)
 
 
 @pytest.mark.parametrize("variant", each(FEW))
 def test_training_beats_the_baseline_by_the_margin(
-    of: Callable[[Variant], Path], offline: dict[str, str], tmp_path: Path, variant: Variant
+    project_of: Callable[[Variant], Path], offline: dict[str, str], tmp_path: Path, variant: Variant
 ) -> None:
-    project = clone(of(variant), tmp_path / "twin")
-    said = succeed("make", "train", cwd=project, env=offline)
-    assert "is current." in said
+    project = clone(project_of(variant), tmp_path / "twin")
+    output = succeed("make", "train", cwd=project, env=offline)
+    assert "is current." in output
     version = (project / "artifacts" / "current").read_text(encoding="utf-8").strip()
     metrics = json.loads((project / "artifacts" / version / "metrics.json").read_text(encoding="utf-8"))
     min_skill = yaml.safe_load((project / "conf" / "params.yaml").read_text(encoding="utf-8"))["gate"]["min_skill"]
@@ -93,18 +93,20 @@ def test_training_beats_the_baseline_by_the_margin(
 
 @pytest.mark.parametrize("variant", each(FEW))
 def test_the_example_is_what_adopt_makes_of_it(
-    of: Callable[[Variant], Path], offline: dict[str, str], tmp_path: Path, variant: Variant
+    project_of: Callable[[Variant], Path], offline: dict[str, str], tmp_path: Path, variant: Variant
 ) -> None:
-    project = clone(of(variant), tmp_path / "twin")
+    project = clone(project_of(variant), tmp_path / "twin")
     succeed("make", "adopt", f"DATA={variant.table}", f"TARGET={variant.target}", cwd=project, env=offline)
     assert succeed("git", "status", "--porcelain", cwd=project) == ""
 
 
 @pytest.mark.parametrize("variant", each(VARIANTS[:1]))
-def test_every_fault_is_caught(of: Callable[[Variant], Path], offline: dict[str, str], variant: Variant) -> None:
-    said = succeed("make", "prove", cwd=of(variant), env=offline)
-    assert f"All {variant.faults} planted faults were caught." in said
-    assert succeed("git", "status", "--porcelain", cwd=of(variant)) == ""
+def test_every_fault_is_caught(
+    project_of: Callable[[Variant], Path], offline: dict[str, str], variant: Variant
+) -> None:
+    output = succeed("make", "prove", cwd=project_of(variant), env=offline)
+    assert f"All {variant.faults} planted faults were caught." in output
+    assert succeed("git", "status", "--porcelain", cwd=project_of(variant)) == ""
 
 
 def test_the_six_have_the_same_tests_where_the_meaning_is_the_same(render: Render) -> None:
@@ -115,12 +117,14 @@ def test_the_six_have_the_same_tests_where_the_meaning_is_the_same(render: Rende
         for path in project.glob("tests/*/test_*.py"):
             names = set(re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
             named.setdefault(path.relative_to(project).as_posix(), []).append(names)
-    different = {path: sorted(set.union(*some) - set.intersection(*some) - OWN) for path, some in named.items()}
+    different = {
+        path: sorted(set.union(*name_sets) - set.intersection(*name_sets) - OWN) for path, name_sets in named.items()
+    }
     assert {path: names for path, names in different.items() if names} == {}
-    assert all(len(some) == 6 for some in named.values())
+    assert all(len(name_sets) == 6 for name_sets in named.values())
 
 
-def rivals() -> str:
+def houses() -> str:
     """Prices that follow size and place, as a table that no regression project has seen."""
     lines = ["house;size;rooms;place;sold;price"]
     for number in range(600):
@@ -131,7 +135,7 @@ def rivals() -> str:
     return "\n".join(lines)
 
 
-def talk() -> str:
+def notes() -> str:
     """Short notes of two kinds, with other columns beside."""
     of_kind = {
         "late": ["came late", "is not here yet", "still waiting"],
@@ -140,40 +144,42 @@ def talk() -> str:
     lines = ["note,day,kind"]
     for number in range(300):
         kind = "late" if number % 2 else "broken"
-        said = of_kind[kind][number * 31 % 3]
-        lines.append(f"the {['thing', 'order', 'box'][number % 3]} {said} since {number} days,{number % 7},{kind}")
+        phrase = of_kind[kind][number * 31 % 3]
+        lines.append(f"the {['thing', 'order', 'box'][number % 3]} {phrase} since {number} days,{number % 7},{kind}")
     return "\n".join(lines)
 
 
 OTHERS = {
-    "tabular-classification": (rivals, "place"),
-    "tabular-regression": (rivals, "price"),
-    "text-classification": (talk, "kind"),
+    "tabular-classification": (houses, "place"),
+    "tabular-regression": (houses, "price"),
+    "text-classification": (notes, "kind"),
 }
-REFUSED = {
-    "tabular-classification": (rivals, "price", "is continuous"),
-    "tabular-regression": (rivals, "place", "that are no numbers"),
-    "text-classification": (rivals, "place", "no column is left to predict place from"),
+UNFIT_TABLES = {
+    "tabular-classification": (houses, "price", "is continuous"),
+    "tabular-regression": (houses, "place", "that are no numbers"),
+    "text-classification": (houses, "place", "no column is left to predict place from"),
 }
 
 
 @pytest.mark.parametrize("variant", each(FEW[1:]))
 def test_another_table_is_adopted_and_what_does_not_fit_is_refused(
-    of: Callable[[Variant], Path], offline: dict[str, str], tmp_path: Path, variant: Variant
+    project_of: Callable[[Variant], Path], offline: dict[str, str], tmp_path: Path, variant: Variant
 ) -> None:
-    project = clone(of(variant), tmp_path / "twin")
-    table, target, said = REFUSED[variant.task]
+    project = clone(project_of(variant), tmp_path / "twin")
+    table, target, message = UNFIT_TABLES[variant.task]
     (tmp_path / "refused.csv").write_text(table(), encoding="utf-8")
-    answer = command("make", "adopt", f"DATA={tmp_path / 'refused.csv'}", f"TARGET={target}", cwd=project, env=offline)
-    assert answer.returncode != 0
-    assert said in answer.stderr
-    assert "Traceback" not in answer.stderr
+    completed = command(
+        "make", "adopt", f"DATA={tmp_path / 'refused.csv'}", f"TARGET={target}", cwd=project, env=offline
+    )
+    assert completed.returncode != 0
+    assert message in completed.stderr
+    assert "Traceback" not in completed.stderr
     assert succeed("git", "status", "--porcelain", cwd=project) == ""
     table, target = OTHERS[variant.task]
     (tmp_path / "other.csv").write_text(table(), encoding="utf-8")
-    said = succeed("make", "adopt", f"DATA={tmp_path / 'other.csv'}", f"TARGET={target}", cwd=project, env=offline)
-    assert "rejected 0 of 10 held-out samples" in said
-    assert "(not:" not in said
-    tested = succeed("make", "test", cwd=project, env=offline)
-    assert not any(word in tested for word in ("failed", "warning", "xfailed")), tested
+    output = succeed("make", "adopt", f"DATA={tmp_path / 'other.csv'}", f"TARGET={target}", cwd=project, env=offline)
+    assert "rejected 0 of 10 held-out samples" in output
+    assert "(not:" not in output
+    test_output = succeed("make", "test", cwd=project, env=offline)
+    assert not any(word in test_output for word in ("failed", "warning", "xfailed")), test_output
     commit(project, "feat: be about another table")

@@ -10,7 +10,7 @@ import pytest
 from ..conftest import command, commit, succeed
 
 
-def in_use(project: Path) -> str:
+def current(project: Path) -> str:
     return (project / "artifacts" / "current").read_text(encoding="utf-8").strip()
 
 
@@ -19,44 +19,44 @@ def test_models_are_shown_chosen_and_taken_back(twin: Path, offline: dict[str, s
         return succeed("make", *words, cwd=twin, env=offline)
 
     make("train")
-    first = in_use(twin)
+    first = current(twin)
     assert f"the same as the 0.02886 of {first}" in make("train")
-    second = in_use(twin)
+    second = current(twin)
     head = succeed("git", "rev-parse", "--short=7", "HEAD", cwd=twin).strip()
-    shown = make("versions")
-    assert re.search(rf"{second} .* {head} +passed +yes", shown)
-    assert re.search(rf"{first} .* {head} +passed +until ", shown)
+    output = make("versions")
+    assert re.search(rf"{second} .* {head} +passed +yes", output)
+    assert re.search(rf"{first} .* {head} +passed +until ", output)
     make("promote", f"VERSION={first}")
-    assert in_use(twin) == first
+    assert current(twin) == first
     make("rollback")
-    assert in_use(twin) == second
+    assert current(twin) == second
     listed = json.loads(succeed("make", "--silent", "versions", "OPTIONS=--json", cwd=twin, env=offline))
-    assert [(one["version"], one["is_current"]) for one in listed] == [(second, True), (first, False)]
+    assert [(version["version"], version["is_current"]) for version in listed] == [(second, True), (first, False)]
     assert succeed("git", "status", "--porcelain", cwd=twin) == ""
 
 
-def test_a_model_that_is_worse_or_misbehaves_stays_out_of_use_until_a_person_decides(
+def test_a_model_that_is_worse_or_misbehaves_does_not_become_current_until_a_person_decides(
     twin: Path, offline: dict[str, str]
 ) -> None:
     succeed("make", "train", cwd=twin, env=offline)
-    good = in_use(twin)
+    good = current(twin)
     params = twin / "conf" / "params.yaml"
     behavior = twin / "tests" / "model" / "behavior.yaml"
     params.write_text(re.sub(r"rounds: \d+", "rounds: 12", params.read_text("utf-8")), encoding="utf-8")
     typical = re.search(r"  - name: a typical Adelie\n.*\n    expect: Adelie\n", behavior.read_text("utf-8"))
     assert typical is not None
-    asked = behavior.read_text("utf-8").replace(typical[0], typical[0].replace("expect: Adelie", "expect: Gentoo"))
-    behavior.write_text(asked, encoding="utf-8")
-    answer = command("make", "train", cwd=twin, env=offline)
-    assert answer.returncode != 0
+    changed = behavior.read_text("utf-8").replace(typical[0], typical[0].replace("expect: Adelie", "expect: Gentoo"))
+    behavior.write_text(changed, encoding="utf-8")
+    completed = command("make", "train", cwd=twin, env=offline)
+    assert completed.returncode != 0
     assert re.search(
-        rf"its log loss is \d+\.\d% more than the 0\.02886 of {good}, and 2.0% more is accepted", answer.stderr
+        rf"its log loss is \d+\.\d% more than the 0\.02886 of {good}, and 2.0% more is accepted", completed.stderr
     )
-    assert 'Behaviour "a typical Adelie": it answers Adelie' in answer.stderr
-    assert in_use(twin) == good
-    (overrule,) = re.findall(r"make promote VERSION=(\S+)", answer.stderr)
+    assert 'Behaviour "a typical Adelie": it answers Adelie' in completed.stderr
+    assert current(twin) == good
+    (overrule,) = re.findall(r"make promote VERSION=(\S+)", completed.stderr)
     assert "did not pass the gate" in succeed("make", "promote", f"VERSION={overrule}", cwd=twin, env=offline)
-    assert in_use(twin) == overrule
+    assert current(twin) == overrule
     listed = json.loads(succeed("make", "--silent", "versions", "OPTIONS=--json", cwd=twin, env=offline))
     assert listed[0]["commit"].endswith("-dirty")
 
@@ -71,13 +71,13 @@ def tracked(twin: Path) -> Path:
 
 
 def test_mlflow_comes_when_the_settings_ask_for_it(tracked: Path, environment: dict[str, str]) -> None:
-    said = succeed("make", "train", cwd=tracked, env=environment)
-    assert said.count("MLflow") == 1, said  # that it is being noted, and no warning
+    output = succeed("make", "train", cwd=tracked, env=environment)
+    assert output.count("MLflow") == 1, output  # that it is being noted, and no warning
     with sqlite3.connect(tracked / "mlflow.db") as store:
-        assert store.execute("select name, status from runs").fetchall() == [(in_use(tracked), "FINISHED")]
+        assert store.execute("select name, status from runs").fetchall() == [(current(tracked), "FINISHED")]
         tags = dict(store.execute("select key, value from tags").fetchall())
         assert store.execute("select count(*) from metrics where key = 'validation_loss'").fetchone()[0] > 10
-    assert (tags["version"], tags["gate"]) == (in_use(tracked), "passed")
+    assert (tags["version"], tags["gate"]) == (current(tracked), "passed")
     assert tags["commit"] == succeed("git", "rev-parse", "HEAD", cwd=tracked).strip()
     assert len(list((tracked / "mlruns").rglob("MODEL_CARD.md"))) == 1
     assert succeed("git", "status", "--porcelain", cwd=tracked) == ""
@@ -85,6 +85,6 @@ def test_mlflow_comes_when_the_settings_ask_for_it(tracked: Path, environment: d
 
 def test_without_mlflow_a_training_counts_all_the_same(tracked: Path, offline: dict[str, str], tmp_path: Path) -> None:
     nothing = {"UV_CACHE_DIR": str(tmp_path / "cache")}
-    said = succeed("make", "train", cwd=tracked, env=offline | nothing)
-    assert "To get it: uv sync --inexact --group tracking" in said
-    assert in_use(tracked)
+    output = succeed("make", "train", cwd=tracked, env=offline | nothing)
+    assert "To get it: uv sync --inexact --group tracking" in output
+    assert current(tracked)

@@ -22,12 +22,12 @@ from mlkeel.testing.plugin import ENVIRONMENT_VARIABLES
 from mlkeel.training.training import train
 
 from .kinds import KIND, LOGGING
-from .mutants import of_this_run, plant
+from .mutants import active_mutant, plant
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is slow, and no test is about that
 hypothesis.settings.load_profile("any machine")
 COLUMNS = ["id", "fruit", "price", "note", "weight_g", "colour"]
-COLOURS = ["green", "red"]
+COLORS = ["green", "red"]
 FRUITS = ["apple", "cherry"]
 WORDS = {"apple": ["crisp", "sour", "heavy", "for a pie"], "cherry": ["small", "sweet", "dark", "with a stone"]}
 
@@ -47,7 +47,7 @@ MEASURED = [
     expectation("column_type_to_be", column="weight_g", type_="float64"),
     expectation("column_values_to_be_between", column="weight_g", min_value=1, max_value=400),
     expectation("column_type_to_be", column="colour", type_="str"),
-    expectation("column_values_to_be_in_set", column="colour", value_set=COLOURS),
+    expectation("column_values_to_be_in_set", column="colour", value_set=COLORS),
     expectation("column_values_to_not_be_null", "warning", column="colour", mostly=0.5),
 ]
 NOTED = [
@@ -72,14 +72,14 @@ SUITES: dict[str, list[dict[str, Any]]] = {
 
 def rows() -> list[str]:
     """Lines of a CSV file: cherries are light, apples are heavy and cost more, and some colours are missing."""
-    draw = random.Random(7)
+    rng = random.Random(7)
     lines = [",".join(COLUMNS)]
     for number in range(120):
         fruit = FRUITS[number % 2]
-        weight = draw.gauss(150, 20) if fruit == "apple" else draw.gauss(8, 1)
-        note = f"{draw.choice(WORDS[fruit])} and {draw.choice(WORDS[fruit])} from box {draw.randrange(40)}"
-        price = weight / 2 + draw.gauss(10, 1)
-        lines.append(f"f{number},{fruit},{price:.1f},{note},{weight:.1f},{draw.choice([*COLOURS, ''])}")
+        weight = rng.gauss(150, 20) if fruit == "apple" else rng.gauss(8, 1)
+        note = f"{rng.choice(WORDS[fruit])} and {rng.choice(WORDS[fruit])} from box {rng.randrange(40)}"
+        price = weight / 2 + rng.gauss(10, 1)
+        lines.append(f"f{number},{fruit},{price:.1f},{note},{weight:.1f},{rng.choice([*COLORS, ''])}")
     return lines
 
 
@@ -88,8 +88,8 @@ def _isolated_environment() -> Iterator[None]:
     """Let no test depend on who runs it; settings of git are those of all our tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            read = [one for one in ENVIRONMENT_VARIABLES.split() if one != "GIT_"]
-            if any(name == one or (one[-1] == "_" and name.startswith(one)) for one in read):
+            read = [variable for variable in ENVIRONMENT_VARIABLES.split() if variable != "GIT_"]
+            if any(name == variable or (variable[-1] == "_" and name.startswith(variable)) for variable in read):
                 patch.delenv(name)
         yield
 
@@ -98,7 +98,7 @@ def _isolated_environment() -> Iterator[None]:
 def _mutant() -> Iterator[None]:
     """Plant the fault into the kit that this run is to notice, if any."""
     with pytest.MonkeyPatch.context() as patch:
-        if mutant := of_this_run():
+        if mutant := active_mutant():
             plant(patch, mutant)
         yield
 
@@ -185,9 +185,9 @@ def serve(
 
     def start(**variables: str) -> tuple[TestClient, ModelManager]:
         settings = read_server_config({"API_POLL_SECONDS": "0.01", "API_STORE": "off"} | variables)
-        app, lifecycle = build(tmp_path, settings)
+        app, manager = build(tmp_path, settings)
         clients.append(TestClient(app).__enter__())
-        return clients[-1], lifecycle
+        return clients[-1], manager
 
     yield start
     for client in clients:
@@ -206,7 +206,7 @@ ONLY_OF = {
     "linear_text": ("linear_text",),
     "torch": ("torch_model",),
     "tables": ("table_features",),
-    "texts": ("text_features", "text_changes"),
+    "texts": ("text_features", "text_perturbations"),
 }
 OF_THIS_KIND = {
     "classification": KIND.classification,

@@ -34,8 +34,8 @@ def plant(patch: pytest.MonkeyPatch, mutant: Mutant) -> None:
     """Replace a method of a class, or a function in every module that imported it."""
     original = getattr(mutant.owner, mutant.name)
 
-    def changed(*given: Any, **named: Any) -> Any:
-        return mutant.change(original, *given, **named)
+    def changed(*args: Any, **kwargs: Any) -> Any:
+        return mutant.change(original, *args, **kwargs)
 
     if isinstance(mutant.owner, type):
         patch.setattr(mutant.owner, mutant.name, changed)
@@ -45,7 +45,7 @@ def plant(patch: pytest.MonkeyPatch, mutant: Mutant) -> None:
             patch.setattr(module, mutant.name, changed)
 
 
-def of_this_run() -> Mutant | None:
+def active_mutant() -> Mutant | None:
     """The mutant that this run has, if any."""
     return MUTANTS[os.environ["MUTANT"]] if "MUTANT" in os.environ else None
 
@@ -55,28 +55,28 @@ def _in_serving(change: Callable[[Any], Any]) -> Callable[..., Any]:
     return lambda _, self, rows: self.graph.run(change(self._encoder.encode(rows)))
 
 
-def _turned(matrix: Any) -> Any:
+def _reverse_columns(matrix: Any) -> Any:
     return np.ascontiguousarray(matrix[:, ::-1])
 
 
-def _by_place(_: Callable[..., Any], table: Any, shares: Any, key: Any = None) -> Split:  # noqa: ARG001
+def _split_in_order(_: Callable[..., Any], table: Any, shares: Any, key: Any = None) -> Split:  # noqa: ARG001
     first = int(len(table) * shares.train)
     second = int(len(table) * (shares.train + shares.validation))
     return Split(table.iloc[:first], table.iloc[first:second], table.iloc[second:])
 
 
-def _off_by_one(split: Callable[..., Split], *given: Any, **named: Any) -> Split:
-    parts = split(*given, **named)
-    return Split(parts.train, parts.validation, parts.test.iloc[1:])
+def _off_by_one(split: Callable[..., Split], *args: Any, **kwargs: Any) -> Split:
+    splits = split(*args, **kwargs)
+    return Split(splits.train, splits.validation, splits.test.iloc[1:])
 
 
-def _train_rows_in_test(split: Callable[..., Split], *given: Any, **named: Any) -> Split:
-    parts = split(*given, **named)
-    return Split(parts.train, parts.validation, parts.train)
+def _train_rows_in_test(split: Callable[..., Split], *args: Any, **kwargs: Any) -> Split:
+    splits = split(*args, **kwargs)
+    return Split(splits.train, splits.validation, splits.train)
 
 
-def _backwards(load: Callable[..., Predictor], *given: Any) -> Predictor:
-    predictor = load(*given)
+def _reverse_names(load: Callable[..., Predictor], *args: Any) -> Predictor:
+    predictor = load(*args)
     predictor.output_names = predictor.output_names[::-1]
     return predictor
 
@@ -88,18 +88,18 @@ def _another_name(_: Callable[..., None], artifacts: Any, version: str) -> None:
 
 MUTANTS = {
     "scaling in training only": Mutant(Predictor, "predict", "version", _in_serving(lambda matrix: matrix * 0.01)),
-    "column order changed": Mutant(Predictor, "predict", "version", _in_serving(_turned)),
+    "column order changed": Mutant(Predictor, "predict", "version", _in_serving(_reverse_columns)),
     "imputation skipped": Mutant(
-        TableEncoder, "encode", "table_features", lambda encode, *given: np.nan_to_num(encode(*given))
+        TableEncoder, "encode", "table_features", lambda encode, *args: np.nan_to_num(encode(*args))
     ),
-    "codes off by one": Mutant(TableEncoder, "encode", "table_features", lambda encode, *given: encode(*given) + 1),
+    "codes off by one": Mutant(TableEncoder, "encode", "table_features", lambda encode, *args: encode(*args) + 1),
     "off-by-one split": Mutant(splitting, "split", "split", _off_by_one),
-    "split by place": Mutant(splitting, "split", "split", _by_place),
+    "split by place": Mutant(splitting, "split", "split", _split_in_order),
     "train rows in the test set": Mutant(splitting, "split", "split", _train_rows_in_test),
     "contract not enforced": Mutant(validate, "enforce", "validate", lambda *_: []),
     "gate always open": Mutant(Evaluation, "failures", "class_evaluation", lambda *_: []),
-    "answers under other names": Mutant(Predictor, "load", "version", _backwards),
-    "NaN output": Mutant(Graph, "run", "version", lambda run, *given: run(*given) * np.nan),
-    "ONNX differs from the framework": Mutant(Graph, "run", "version", lambda run, *given: run(*given) * 0.999),
+    "answers under other names": Mutant(Predictor, "load", "version", _reverse_names),
+    "NaN output": Mutant(Graph, "run", "version", lambda run, *args: run(*args) * np.nan),
+    "ONNX differs from the framework": Mutant(Graph, "run", "version", lambda run, *args: run(*args) * 0.999),
     "wrong artifact version": Mutant(artifact, "set_current", "version", _another_name),
 }

@@ -43,7 +43,7 @@ def peak_while(run: Callable[[], object]) -> int:
 def test_the_five_paths_asked_for_most_come_with_counts_and_errors(tmp_path: Path) -> None:
     content = lines("aaabbbbccdef") + lines("ab", 404) + lines("a", 399) + lines("a", 400) + lines("a", 503)
     summary = top_requests(log_of(tmp_path, content))
-    assert [(one.path, one.count, one.errors) for one in summary.top] == [
+    assert [(item.path, item.count, item.errors) for item in summary.top] == [
         ("/a", 7, 3),
         ("/b", 5, 1),
         ("/c", 2, 0),
@@ -56,7 +56,7 @@ def test_the_five_paths_asked_for_most_come_with_counts_and_errors(tmp_path: Pat
 
 def test_paths_with_equal_counts_are_in_order(tmp_path: Path) -> None:
     summary = top_requests(log_of(tmp_path, lines("zbya")), most=3)
-    assert [one.path for one in summary.top] == ["/a", "/b", "/y"]
+    assert [item.path for item in summary.top] == ["/a", "/b", "/y"]
 
 
 @pytest.mark.parametrize(
@@ -122,16 +122,18 @@ def test_a_path_that_may_be_missing_is_owned_up_to(tmp_path: Path, monkeypatch: 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from("aaaabbbcdefghijk"), min_size=1, max_size=60))
-def test_no_path_above_the_stated_number_is_missed(asked: list[str]) -> None:
+def test_no_path_above_the_stated_number_is_missed(paths: list[str]) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(access_log, "MAX_PATHS", 3)
-        summary = top_requests(log_of(Path(folder), lines(asked)), most=2)
-    counts = Counter(f"/{path}" for path in asked)
-    shown = [(one.path, one.count) for one in summary.top]
-    assert shown == [(path, counts[path]) for path, _ in shown]
+        summary = top_requests(log_of(Path(folder), lines(paths)), most=2)
+    counts = Counter(f"/{path}" for path in paths)
+    counted = [(entry.path, entry.count) for entry in summary.top]
+    assert counted == [(path, counts[path]) for path, _ in counted]
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:2]
-    assert shown == ranked or all(count <= summary.missed for one in ranked if one not in shown for count in one[1:])
-    assert summary.missed * 4 <= len(asked)
+    assert counted == ranked or all(
+        count <= summary.missed for entry in ranked if entry not in counted for count in entry[1:]
+    )
+    assert summary.missed * 4 <= len(paths)
 
 
 def test_a_log_of_ever_other_long_paths_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +183,7 @@ PACKED = gzip.compress(lines(range(500)), mtime=0)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "the log is empty"),
         (gzip.compress(b"", mtime=0), "the log is empty"),
@@ -193,16 +195,16 @@ PACKED = gzip.compress(lines(range(500)), mtime=0)
     ],
     ids=["empty", "nothing packed", "no access log", "cut off", "not packed", "another sum", "more behind it"],
 )
-def test_a_log_that_cannot_be_read_is_explained(tmp_path: Path, content: bytes, said: str) -> None:
-    with pytest.raises(InputError) as caught:
+def test_a_log_that_cannot_be_read_is_explained(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(InputError) as excinfo:
         top_requests(log_of(tmp_path, content))
-    assert said in str(caught.value)
-    assert str(tmp_path / "access.log") in str(caught.value)
+    assert message in str(excinfo.value)
+    assert str(tmp_path / "access.log") in str(excinfo.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("none.log", "No such file"), (".", "Is a directory"), ("x" * 300, "File name too long")]
+    ("name", "message"), [("none.log", "No such file"), (".", "Is a directory"), ("x" * 300, "File name too long")]
 )
-def test_a_path_that_is_no_log_is_explained(tmp_path: Path, name: str, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_a_path_that_is_no_log_is_explained(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         top_requests(tmp_path / name)

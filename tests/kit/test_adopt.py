@@ -43,7 +43,7 @@ def rows(count: int = 150) -> list[str]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _no_trial() -> Iterator[None]:
+def _skip_draft_check() -> Iterator[None]:
     """A check of drafts takes seconds, and test_draft.py holds tables against drafts already."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checks, "enforce", lambda *_: [])
@@ -54,10 +54,10 @@ def _no_trial() -> Iterator[None]:
 @pytest.fixture
 def orchard(project: Path) -> Path:
     """The made-up project with everything that `adopt` replaces, and a table of trees beside it."""
-    return furnished(project)
+    return with_adoptable_files(project)
 
 
-def furnished(project: Path) -> Path:
+def with_adoptable_files(project: Path) -> Path:
     (project / "tests" / "model").mkdir(parents=True)
     (project / "tests" / "model" / "behavior.yaml").write_text(BEHAVIOR, encoding="utf-8")
     (project / "README.md").write_text(MARKS, encoding="utf-8")
@@ -66,18 +66,18 @@ def furnished(project: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def grown(original: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, AdoptResult]:
+def adoption(original: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, AdoptResult]:
     """The same after it was made about the trees, and what `adopt` said; to be looked at and not changed."""
-    project = furnished(Path(shutil.copytree(original, tmp_path_factory.mktemp("grown") / "orchard")))
+    project = with_adoptable_files(Path(shutil.copytree(original, tmp_path_factory.mktemp("grown") / "orchard")))
     adopted = run(project)
     assert adopted is not None
     return project, adopted
 
 
 @pytest.fixture
-def grove(grown: tuple[Path, AdoptResult], tmp_path: Path) -> Path:
+def adopted_project(adoption: tuple[Path, AdoptResult], tmp_path: Path) -> Path:
     """A copy of it, to be changed at will."""
-    return Path(shutil.copytree(grown[0], tmp_path / "grove"))
+    return Path(shutil.copytree(adoption[0], tmp_path / "grove"))
 
 
 def run(project: Path, source: str = "trees.csv", target: str = TARGET, **options: object) -> AdoptResult | None:
@@ -93,8 +93,8 @@ def snapshot(project: Path) -> dict[str, bytes]:
     }
 
 
-def test_the_project_is_about_the_other_table(grown: tuple[Path, AdoptResult]) -> None:
-    project, adopted = grown
+def test_the_project_is_about_the_other_table(adoption: tuple[Path, AdoptResult]) -> None:
+    project, adopted = adoption
     settings = read_settings(project / "conf" / "params.yaml")
     contract = read_contract(project / "expectations")
     assert (settings.data.path, settings.data.target) == (Path("data/trees.csv"), TARGET)
@@ -112,16 +112,16 @@ def test_the_project_is_about_the_other_table(grown: tuple[Path, AdoptResult]) -
     assert (adopted.copies / "data" / "fruit.csv").is_file()
 
 
-def test_once_more_is_the_same_to_the_byte(grove: Path) -> None:
-    before = snapshot(grove)
-    run(grove, "data/trees.csv")
-    after = snapshot(grove)
+def test_once_more_is_the_same_to_the_byte(adopted_project: Path) -> None:
+    before = snapshot(adopted_project)
+    run(adopted_project, "data/trees.csv")
+    after = snapshot(adopted_project)
     assert [name for name in after if after[name] != before.get(name) and not name.startswith("artifacts/")] == []
 
 
-def test_what_a_person_decided_stays(grove: Path) -> None:
-    path = grove / "conf" / "params.yaml"
-    behavior = grove / "tests" / "model" / "behavior.yaml"
+def test_what_a_person_decided_stays(adopted_project: Path) -> None:
+    path = adopted_project / "conf" / "params.yaml"
+    behavior = adopted_project / "tests" / "model" / "behavior.yaml"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("planted: time", "planted: ignored"), encoding="utf-8")
     cases = yaml.safe_load(behavior.read_text(encoding="utf-8"))
@@ -130,10 +130,10 @@ def test_what_a_person_decided_stays(grove: Path) -> None:
     mine = {"name": "mine", "row": row, **expected}
     cases["minimum_functionality"].append(mine)
     behavior.write_text(yaml.safe_dump(cases), encoding="utf-8")
-    run(grove, "data/trees.csv")
+    run(adopted_project, "data/trees.csv")
     assert read_settings(path).columns["planted"] == "ignored"
     assert "yours; adopt would say time" in path.read_text(encoding="utf-8")
-    assert '"column": "planted"' not in (grove / "expectations" / "dataset.json").read_text(encoding="utf-8")
+    assert '"column": "planted"' not in (adopted_project / "expectations" / "dataset.json").read_text(encoding="utf-8")
     assert "name: mine" in behavior.read_text(encoding="utf-8")
 
 
@@ -158,8 +158,8 @@ def test_the_project_stays_as_it_was(orchard: Path, monkeypatch: pytest.MonkeyPa
     before = snapshot(orchard)
     write = adopting._write  # noqa: SLF001
 
-    def stop(*given: object) -> None:
-        write(*given)  # type: ignore[arg-type]
+    def stop(*args: object) -> None:
+        write(*args)  # type: ignore[arg-type]
         raise KeyboardInterrupt if way == "Ctrl-C" else InputError("broken")
 
     if way in ("failure", "Ctrl-C"):
@@ -184,39 +184,39 @@ def noise(number: int) -> str:
 
 
 NOISE = ["label,x", *(f"{label(number)},{noise(number)}" for number in range(300))]
-LEFT_OUT = ["label,x", *(f"{label(number)},same" for number in range(100))]
+NO_FEATURE = ["label,x", *(f"{label(number)},same" for number in range(100))]
 
 
 @pytest.mark.parametrize(
-    ("lines", "target", "said"),
+    ("lines", "target", "message"),
     [
         (NOISE, "label", "say too little of label"),
-        (LEFT_OUT, "label", "no column is left to predict label"),
-        (LEFT_OUT, "lable", 'Did you mean "label"'),
+        (NO_FEATURE, "label", "no column is left to predict label"),
+        (NO_FEATURE, "lable", 'Did you mean "label"'),
     ],
 )
-def test_a_table_that_teaches_nothing_is_refused(orchard: Path, lines: list[str], target: str, said: str) -> None:
+def test_a_table_that_teaches_nothing_is_refused(orchard: Path, lines: list[str], target: str, message: str) -> None:
     before = snapshot(orchard)
     (orchard / "trees.csv").write_text("\n".join(lines), encoding="utf-8")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         run(orchard, target=target)
     assert {**snapshot(orchard), "trees.csv": b""} == {**before, "trees.csv": b""}
 
 
-def test_the_gate_of_a_person_is_not_lowered(grove: Path) -> None:
-    path = grove / "conf" / "params.yaml"
+def test_the_gate_of_a_person_is_not_lowered(adopted_project: Path) -> None:
+    path = adopted_project / "conf" / "params.yaml"
     text = path.read_text(encoding="utf-8")
     min_skill = read_settings(path).gate.min_skill
     path.write_text(text.replace(f"min_skill: {min_skill:g}", "min_skill: 0.9999"), encoding="utf-8")
     with pytest.raises(InputError, match="does not pass the gate"):
-        run(grove, "data/trees.csv")
+        run(adopted_project, "data/trees.csv")
 
 
 @pytest.fixture
 def repository(orchard: Path) -> Path:
     for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "begin"]):
-        who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
-        subprocess.run(["git", *who, *words], cwd=orchard, check=True)
+        identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+        subprocess.run(["git", *identity, *words], cwd=orchard, check=True)
     return orchard
 
 
@@ -225,9 +225,9 @@ def test_uncommitted_edits_are_not_replaced_without_force(repository: Path) -> N
     path = repository / "conf" / "params.yaml"
     edited = path.read_text(encoding="utf-8") + "# mine\n"
     path.write_text(edited, encoding="utf-8")
-    with pytest.raises(InputError, match=r"conf/params\.yaml: changed since the last commit") as raised:
+    with pytest.raises(InputError, match=r"conf/params\.yaml: changed since the last commit") as excinfo:
         run(repository)
-    assert raised.value.hint is Hint.OVERWRITE
+    assert excinfo.value.hint is Hint.OVERWRITE
     assert path.read_text(encoding="utf-8") == edited
     adopted = run(repository, force=True)
     assert adopted is not None
@@ -265,6 +265,6 @@ def test_cases_that_the_table_cannot_answer_are_left_out(fruit_contract: Contrac
     ]
     table = pd.DataFrame({"fruit": ["apple"], "weight_g": [9.0], "colour": ["red"]})
     cases = {"directional": [fits, *(fits | other for other in others)]}
-    expects = case_type_of(fruit_contract, KIND.target).is_answerable
-    kept = applicable_cases(cases, table, fruit_contract, lambda case: expects(case, ("apple", "cherry")))
+    is_answerable = case_type_of(fruit_contract, KIND.target).is_answerable
+    kept = applicable_cases(cases, table, fruit_contract, lambda case: is_answerable(case, ("apple", "cherry")))
     assert kept == {"directional": [fits]}

@@ -13,7 +13,7 @@ from mlkeel.registry.artifact import FILES, current, set_current, write
 CONTENT = dict.fromkeys(FILES, b"content")
 
 
-def test_an_artifact_is_written_and_put_in_use(tmp_path: Path) -> None:
+def test_an_artifact_is_written_and_made_current(tmp_path: Path) -> None:
     folder = write(tmp_path, "v1", CONTENT)
     set_current(tmp_path, "v1")
     assert current(tmp_path) == folder
@@ -30,7 +30,7 @@ def test_another_user_may_read_an_artifact_whatever_the_umask(tmp_path: Path) ->
     assert folder.stat().st_mode & 0o777 == 0o755
 
 
-def test_writing_another_leaves_the_one_in_use(tmp_path: Path) -> None:
+def test_writing_another_leaves_the_current_one(tmp_path: Path) -> None:
     set_current(tmp_path, write(tmp_path, "v1", CONTENT).name)
     write(tmp_path, "v2", CONTENT)
     assert current(tmp_path).name == "v1"
@@ -57,20 +57,20 @@ def test_a_version_is_never_overwritten(tmp_path: Path) -> None:
 def test_litter_of_a_kill_is_taken_away(tmp_path: Path) -> None:
     (tmp_path / ".unfinished-abc").mkdir()
     (tmp_path / ".unfinished-current-abc").touch()
-    for litter in tmp_path.iterdir():
-        os.utime(litter, (0, 0))
+    for leftover in tmp_path.iterdir():
+        os.utime(leftover, (0, 0))
     (tmp_path / ".unfinished-running").mkdir()
     write(tmp_path, "v1", CONTENT)
     assert {path.name for path in tmp_path.iterdir()} == {"v1", ".unfinished-running"}
 
 
 @pytest.mark.parametrize(
-    ("file", "said"), [("current", "no version is current"), ("v1/drift.json", "drift.json is miss")]
+    ("file", "message"), [("current", "no version is current"), ("v1/drift.json", "drift.json is miss")]
 )
-def test_what_cannot_be_used_is_said(tmp_path: Path, file: str, said: str) -> None:
+def test_what_cannot_be_used_is_said(tmp_path: Path, file: str, message: str) -> None:
     set_current(tmp_path, write(tmp_path, "v1", CONTENT).name)
     (tmp_path / file).unlink()
-    with pytest.raises(ArtifactError, match=said):
+    with pytest.raises(ArtifactError, match=message):
         current(tmp_path)
 
 
@@ -88,7 +88,7 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         write(tmp_path / "artifacts", "v1", CONTENT)
 
 
-def test_a_version_that_is_not_there_cannot_be_put_in_use(tmp_path: Path) -> None:
+def test_a_version_that_is_not_there_cannot_be_made_current(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="no such version"):
         set_current(tmp_path, "v9")
 
@@ -104,7 +104,7 @@ def test_a_file_keeps_its_old_content_until_the_new_one_is_whole(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_moment_leaves_a_whole_artifact_in_use(tmp_path: Path) -> None:
+def test_a_kill_at_any_moment_leaves_a_whole_artifact_current(tmp_path: Path) -> None:
     set_current(tmp_path, write(tmp_path, "v0", CONTENT).name)
     program = (
         "import itertools, pathlib, sys; from mlkeel.registry.artifact import FILES, set_current, write\n"

@@ -13,8 +13,8 @@ from mlkeel.tasks.outputs import Targets
 
 from .kinds import KIND
 
-ANSWERS = 2 if KIND.classification else 3
-SHAPE = Shape((Column("size"),), ANSWERS)
+N_OUTPUTS = 2 if KIND.classification else 3
+SHAPE = Shape((Column("size"),), N_OUTPUTS)
 
 
 def untrained(**changes: object) -> Boosting:
@@ -22,16 +22,16 @@ def untrained(**changes: object) -> Boosting:
     return model
 
 
-def truth(rows: int) -> Targets:
+def make_targets(rows: int) -> Targets:
     return np.arange(rows) // 2 % 2 if KIND.classification else np.arange(rows) // 2 % 2 * 1000.0
 
 
 def test_a_value_between_two_seen_ones_takes_the_same_branch_in_onnx() -> None:
     """Thresholds lie midway between values that were seen, here on tenths, as measurements often are."""
-    seen = np.arange(20, 60, 0.2, dtype=np.float32)[:, None]
+    features = np.arange(20, 60, 0.2, dtype=np.float32)[:, None]
     model = untrained(min_samples_leaf=1)
     for _ in range(30):
-        model.step(seen, truth(len(seen)))
+        model.step(features, make_targets(len(features)))
     between = np.arange(20, 60, 0.1, dtype=np.float32)[:, None]
     before = model.predict(between)
     graph = Graph(model.to_onnx(), "the graph")
@@ -40,35 +40,35 @@ def test_a_value_between_two_seen_ones_takes_the_same_branch_in_onnx() -> None:
 
 def test_an_untrained_model_knows_nothing() -> None:
     model = untrained()
-    nothing = np.full((2, ANSWERS), 1 / ANSWERS) if KIND.classification else np.zeros((2, ANSWERS))
+    nothing = np.full((2, N_OUTPUTS), 1 / N_OUTPUTS) if KIND.classification else np.zeros((2, N_OUTPUTS))
     np.testing.assert_array_equal(model.predict(np.zeros((2, 1), dtype=np.float32)), nothing)
 
 
 def test_a_batch_of_one_value_teaches_that_value() -> None:
     rows = np.arange(4, dtype=np.float32)[:, None]
     model = untrained(min_samples_leaf=1)
-    model.step(rows, truth(len(rows))[2:3].repeat(len(rows)))
+    model.step(rows, make_targets(len(rows))[2:3].repeat(len(rows)))
     place, value = (1, 1) if KIND.classification else (0, 1000.0)
     assert model.predict(rows)[:, place] == pytest.approx(value)
 
 
 def fitted(**changes: object) -> tuple[Boosting, list[float], list[int], Matrix, Targets]:
-    """A model of a line under much noise, its losses, what it told, and the rows that said when to stop."""
-    draw = np.random.default_rng(7)
-    told = list[int]()
-    features = draw.normal(size=(400, 1)).astype(np.float32)
-    noisy = features[:, 0] * 100 + draw.normal(0, 80, 400)
-    known = (noisy > 0).astype(np.int64) if KIND.classification else noisy
+    """A model of a line under much noise, its losses, the rounds it reported, and the rows that said when to stop."""
+    rng = np.random.default_rng(7)
+    rounds = list[int]()
+    features = rng.normal(size=(400, 1)).astype(np.float32)
+    noisy = features[:, 0] * 100 + rng.normal(0, 80, 400)
+    targets = (noisy > 0).astype(np.int64) if KIND.classification else noisy
     model = untrained(**({"min_samples_leaf": 1, "improvement": 0.0, "rounds": 200} | changes))
-    seen = (features[:200], known[:200])
-    unseen = (features[200:], known[200:])
-    return model, model.fit(seen, unseen, Callbacks(lambda done, _loss: told.append(done))), told, *unseen
+    train = (features[:200], targets[:200])
+    validation = (features[200:], targets[200:])
+    return model, model.fit(train, validation, Callbacks(lambda done, _loss: rounds.append(done))), rounds, *validation
 
 
 def test_it_stops_and_goes_back_to_the_best_round() -> None:
-    model, losses, told, *unseen = fitted(patience=5)
-    assert len(losses) == model.rounds < told[-1] <= 60
-    assert model.loss(*unseen) == pytest.approx(min(losses)) == losses[-1]
+    model, losses, rounds, *validation = fitted(patience=5)
+    assert len(losses) == model.rounds < rounds[-1] <= 60
+    assert model.loss(*validation) == pytest.approx(min(losses)) == losses[-1]
 
 
 def test_less_than_an_improvement_does_not_count() -> None:

@@ -11,7 +11,7 @@ from mlkeel.monitor import checks
 from mlkeel.monitor.window import Window, of_file
 from mlkeel.registry.artifact import current
 from mlkeel.registry.metrics_file import MetricsFile
-from mlkeel.store.store import Refused
+from mlkeel.store.store import RejectedRows
 from mlkeel.tasks.metrics import Scores
 
 from .kinds import KIND
@@ -41,17 +41,17 @@ def test_a_rule_that_lets_some_rows_off_lets_chance_off_too(window: Window) -> N
     for missing, broken in ((0, False), (10, False), (40, True)):
         table = window.table.copy()
         table.loc[: missing - 1, TARGET] = None
-        found = checks.contract(replace(window, table=table, contract=suite), CHANCE)
-        assert bool(found) is broken
+        violations = checks.contract(replace(window, table=table, contract=suite), CHANCE)
+        assert bool(violations) is broken
 
 
 def test_a_refused_column_is_named_with_its_rule(window: Window) -> None:
-    few = Refused(1, {(FEATURE, "lengths"): 1})
-    many = Refused(30, {(FEATURE, "lengths"): 30, ("", "row"): 1})
-    assert checks.refused(window, 0.01, CHANCE) == []
-    assert checks.refused(replace(window, rejected=few), 0.01, CHANCE) == []
-    (violation,) = checks.refused(replace(window, rejected=many), 0.01, CHANCE)
-    assert (violation.check, violation.column) == ("refused", FEATURE)
+    few = RejectedRows(1, {(FEATURE, "lengths"): 1})
+    many = RejectedRows(30, {(FEATURE, "lengths"): 30, ("", "row"): 1})
+    assert checks.rejected(window, 0.01, CHANCE) == []
+    assert checks.rejected(replace(window, rejected=few), 0.01, CHANCE) == []
+    (violation,) = checks.rejected(replace(window, rejected=many), 0.01, CHANCE)
+    assert (violation.check, violation.column) == ("rejected", FEATURE)
     assert "20.0% were refused under the rule lengths" in violation.sentence
 
 
@@ -60,9 +60,9 @@ def test_a_model_that_is_worse_than_promised_is_told_from_bad_luck(
 ) -> None:
     gate = read_settings(current(trained_project / "artifacts") / "params.yaml").gate
     gate = gate.model_copy(update={"slices": ()})
-    kept = MetricsFile.read(current(trained_project / "artifacts"))
+    metrics_file = MetricsFile.read(current(trained_project / "artifacts"))
     baseline = scores(0.5 if KIND.classification else 40.0, 200)
-    promise = kept.model_copy(update={"model": scores(PROMISED, 200), "baseline": baseline, "slices": {}})
+    promise = metrics_file.model_copy(update={"model": scores(PROMISED, 200), "baseline": baseline, "slices": {}})
     as_promised, figures = checks.quality(window, fruit_predictor, promise, gate, CHANCE)
     assert as_promised == []
     assert figures is not None
@@ -81,8 +81,8 @@ def test_a_model_that_is_worse_than_promised_is_told_from_bad_luck(
     assert figures["live"]["rows"] == len(window.table) - 2
     barely = promise.model_copy(update={"model": scores(0.004 if KIND.classification else 3.0, 10**6)})
     assert checks.quality(window, fruit_predictor, barely, gate, CHANCE)[0] == []  # worse by less than what matters
-    untold = window.table.drop(columns=TARGET)
-    assert checks.quality(replace(window, table=untold), fruit_predictor, promise, gate, CHANCE) == ([], None)
+    unlabeled = window.table.drop(columns=TARGET)
+    assert checks.quality(replace(window, table=unlabeled), fruit_predictor, promise, gate, CHANCE) == ([], None)
 
 
 def test_rows_that_a_table_answers_otherwise_are_noticed(window: Window, fruit_predictor: Predictor) -> None:

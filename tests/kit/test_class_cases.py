@@ -26,7 +26,7 @@ def table(trained_project: Path, fruit_contract: Contract) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("kind", "case", "said"),
+    ("kind", "case", "message"),
     [
         ("invariance", {"change": A_LITTLE, "share": 0.9}, None),
         ("invariance", {**CHANGE, "share": 0.9}, "of the rows that it reaches keep their class"),
@@ -36,26 +36,26 @@ def table(trained_project: Path, fruit_contract: Contract) -> pd.DataFrame:
         ("minimum_functionality", {**ROW, "expect": "cherry"}, "it answers apple"),
     ],
 )
-def test_a_shortcoming_is_said(
-    fruit_predictor: Predictor, table: pd.DataFrame, kind: str, case: dict[str, Any], said: str | None
+def test_a_failure_is_said(
+    fruit_predictor: Predictor, table: pd.DataFrame, kind: str, case: dict[str, Any], message: str | None
 ) -> None:
-    found = failure(kind, case, fruit_predictor, table)
-    assert found is None if said is None else said in str(found)
+    sentence = failure(kind, case, fruit_predictor, table)
+    assert sentence is None if message is None else message in str(sentence)
 
 
-def test_a_change_that_reaches_no_row_is_a_shortcoming(fruit_predictor: Predictor, table: pd.DataFrame) -> None:
-    some = table[table["colour"] == "red"]
-    said = failure("invariance", {"change": NOTHING, "share": 0.5}, fruit_predictor, some)
-    assert said == "no row holds what it changes"
+def test_a_change_that_reaches_no_row_is_a_failure(fruit_predictor: Predictor, table: pd.DataFrame) -> None:
+    rows = table[table["colour"] == "red"]
+    sentence = failure("invariance", {"change": NOTHING, "share": 0.5}, fruit_predictor, rows)
+    assert sentence == "no row holds what it changes"
 
 
 def test_drafts_are_met_by_the_model_they_were_made_for(fruit_predictor: Predictor, table: pd.DataFrame) -> None:
     drafted = draft_cases(table, fruit_predictor)
     assert drafted["invariance"]
     assert drafted["minimum_functionality"]
-    said = [failure(kind, one, fruit_predictor, table) for kind, some in drafted.items() for one in some]
-    assert set(said) == {None}
-    assert all(is_answerable(one, fruit_predictor.output_names) for some in drafted.values() for one in some)
+    failures = [failure(kind, case, fruit_predictor, table) for kind, cases in drafted.items() for case in cases]
+    assert set(failures) == {None}
+    assert all(is_answerable(case, fruit_predictor.output_names) for cases in drafted.values() for case in cases)
 
 
 @pytest.mark.parametrize("expect", ["pear", {"pear": "falls"}, {"apple": "sinks"}])

@@ -25,10 +25,10 @@ HEADER = "note" if KIND.text else "weight_g,colour"
 def test_each_row_gets_a_class_and_probabilities(fruit_predictor: Predictor, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text(f"{HEADER}\n{APPLE}\n{CHERRY}\n", encoding="utf-8")
     predict_file(fruit_predictor, tmp_path / "in.csv", tmp_path / "out.csv")
-    answer = pd.read_csv(tmp_path / "out.csv")
-    assert answer["predicted_fruit"].tolist() == ["apple", "cherry"]
-    assert (answer["probability_apple"] + answer["probability_cherry"]).tolist() == pytest.approx([1, 1])
-    assert answer["probability_apple"][0] > 0.5 > answer["probability_apple"][1]
+    predictions = pd.read_csv(tmp_path / "out.csv")
+    assert predictions["predicted_fruit"].tolist() == ["apple", "cherry"]
+    assert (predictions["probability_apple"] + predictions["probability_cherry"]).tolist() == pytest.approx([1, 1])
+    assert predictions["probability_apple"][0] > 0.5 > predictions["probability_apple"][1]
 
 
 def test_classes_are_numbered_in_the_order_of_the_contract(fruit_contract: Contract) -> None:
@@ -47,7 +47,7 @@ def lines(*labels: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
+    ("labels", "message"),
     [
         (["apple"] * 60, 'has one class only \\("apple", 60 rows\\)'),
         (["apple", "cherry"] * 30 + ["pear"], "pear"),
@@ -55,9 +55,9 @@ def lines(*labels: str) -> str:
     ],
     ids=["one class", "unknown class", "label missing"],
 )
-def test_a_target_that_cannot_be_learnt_is_refused(project: Path, labels: list[str], said: str) -> None:
+def test_a_target_that_cannot_be_learnt_is_refused(project: Path, labels: list[str], message: str) -> None:
     (project / "data" / "fruit.csv").write_text(lines(*labels), encoding="utf-8")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         prepare(read_settings(project / "conf" / "params.yaml"), read_contract(project / "expectations"), project)
 
 
@@ -72,7 +72,7 @@ def test_a_category_seen_once_each_gives_nothing_away() -> None:
     assert leaks_target(np.array([0, 1] * 10), codes)
 
 
-REFUSED = {
+UNFIT_TARGETS = {
     "mostly missing": (["a"] * 20 + ["b"] * 20 + [""] * 60, "mostly missing: it has no value in 60 of 100 rows"),
     "one class": (["a"] * 100, r'one class only \("a", 100 rows\)'),
     "one class and rare ones": (
@@ -88,14 +88,14 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", UNFIT_TARGETS)
 def test_a_target_that_does_not_fit_is_refused_in_one_paragraph(name: str) -> None:
-    values, said = REFUSED[name]
+    values, message = UNFIT_TARGETS[name]
     frame = pd.DataFrame({"label": values}, dtype="str")
-    with pytest.raises(DataError, match=said) as refusal:
+    with pytest.raises(DataError, match=message) as excinfo:
         drop_unlabeled(frame.mask(frame == ""), "label", "my.csv")
-    assert str(refusal.value).startswith("my.csv")
-    assert "\n" not in str(refusal.value)
+    assert str(excinfo.value).startswith("my.csv")
+    assert "\n" not in str(excinfo.value)
 
 
 def test_rows_that_cannot_be_learnt_from_are_left_out_and_told() -> None:

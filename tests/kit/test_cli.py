@@ -33,9 +33,9 @@ OTHER_LIMIT = "max_slice_error" if KIND.classification else "min_slice_score"
 
 
 def run(project: Path, *arguments: str) -> int:
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(SystemExit) as excinfo:
         main(KIND.project, ["--root", str(project), *arguments])
-    return int(stop.value.code or 0)
+    return int(excinfo.value.code or 0)
 
 
 def change(path: Path, old: str, new: str) -> None:
@@ -44,23 +44,23 @@ def change(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_training_puts_a_model_in_use(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_makes_a_version_current(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(project, "train") == 0
     assert "baseline" in capsys.readouterr().out
     assert (artifact.current(project / "artifacts") / "MODEL_CARD.md").is_file()
 
 
-def test_the_model_in_use_is_evaluated(trained_project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_current_version_is_evaluated(trained_project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(trained_project, "evaluate") == 0
     assert "baseline" in capsys.readouterr().out
 
 
-def test_the_model_in_use_predicts_a_file(trained_project: Path, tmp_path: Path) -> None:
+def test_the_current_version_predicts_a_file(trained_project: Path, tmp_path: Path) -> None:
     assert run(trained_project, "predict", str(trained_project / "data" / "fruit.csv"), str(tmp_path / "out.csv")) == 0
     assert len((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()) == 121
 
 
-def test_the_model_in_use_is_reported_on(trained_project: Path, tmp_path: Path) -> None:
+def test_the_current_version_is_reported_on(trained_project: Path, tmp_path: Path) -> None:
     project = Path(shutil.copytree(trained_project, tmp_path / "orchard"))
     assert run(project, "report") == 0
     assert (project / "reports" / "report.html").is_file()
@@ -70,24 +70,24 @@ def test_the_summary_tells_of_the_model_and_of_the_table(
     trained_project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(trained_project, "summary") == 0
-    said = capsys.readouterr().out
-    assert said.startswith("# Model ")
+    output = capsys.readouterr().out
+    assert output.startswith("# Model ")
     suites = [json.loads(path.read_text("utf-8")) for path in (trained_project / "expectations").glob("*.json")]
     rules = sum(len(suite["expectations"]) for suite in suites)
-    assert f"# Data: data/fruit.csv\n\n120 rows; {rules} of {rules} expectations hold." in said
+    assert f"# Data: data/fruit.csv\n\n120 rows; {rules} of {rules} expectations hold." in output
 
 
 def test_an_alarm_has_an_exit_code_of_its_own(
     trained_project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = Path(shutil.copytree(trained_project, watched := tmp_path / "watched")) / "data" / "fruit.csv"
-    assert run(watched, "monitor", str(table)) == 0
+    table = Path(shutil.copytree(trained_project, project := tmp_path / "watched")) / "data" / "fruit.csv"
+    assert run(project, "monitor", str(table)) == 0
     header, *rows = table.read_text(encoding="utf-8").splitlines()
     recent = tmp_path / "recent.csv"
     recent.write_text("\n".join([header, *(row for row in rows if ",apple," in row)]), encoding="utf-8")
-    assert run(watched, "monitor", str(recent)) == 1
+    assert run(project, "monitor", str(recent)) == 1
     assert f"{recent}: predicted_" in capsys.readouterr().err
-    assert run(watched, "monitor", "nowhere.csv") == 2
+    assert run(project, "monitor", "nowhere.csv") == 2
 
 
 @pytest.fixture(params=[True, False], ids=["by make", "by hand"])
@@ -105,20 +105,20 @@ def test_a_remedy_is_in_the_words_of_the_caller(
 ) -> None:
     words = {True: "make train", False: f"python -m {KIND.project.package} train"}
     assert run(project, "evaluate") == 2
-    said = capsys.readouterr().err
-    assert "no version is current yet" in said
-    assert words[by_make] in said
-    assert words[not by_make] not in said
+    message = capsys.readouterr().err
+    assert "no version is current yet" in message
+    assert words[by_make] in message
+    assert words[not by_make] not in message
 
 
 def test_each_hint_has_words_and_only_those_of_make_name_it(by_make: bool) -> None:
     for hint in Hint:
-        said = instruction(hint, "orchard")
-        assert said[0].isupper() or said.startswith(("make ", "python "))
-        assert by_make or not re.search(r"\bmake [a-z]|[A-Z]+=|{", said)
+        sentence = instruction(hint, "orchard")
+        assert sentence[0].isupper() or sentence.startswith(("make ", "python "))
+        assert by_make or not re.search(r"\bmake [a-z]|[A-Z]+=|{", sentence)
 
 
-def test_a_model_that_is_not_good_enough_is_kept_but_not_in_use(
+def test_a_model_that_is_not_good_enough_is_kept_but_not_current(
     project: Path, capsys: pytest.CaptureFixture[str], by_make: bool
 ) -> None:
     change(project / "conf" / "params.yaml", "min_skill: 0.1", "min_skill: 0.9999")
@@ -127,16 +127,16 @@ def test_a_model_that_is_not_good_enough_is_kept_but_not_in_use(
     (project / "tests" / "model" / "behavior.yaml").write_text(f"minimum_functionality: [{case}]", encoding="utf-8")
     assert run(project, "train") == 1
     (card,) = (project / "artifacts").glob("*/MODEL_CARD.md")
-    said = capsys.readouterr().err
+    message = capsys.readouterr().err
     command = "make promote VERSION=" if by_make else f"python -m {KIND.project.package} promote "
-    assert f"{command}{card.parent.name}" in said
-    assert "99.99%" in said or "100.0%" in said
-    assert 'Behaviour "apples are blue"' in said
+    assert f"{command}{card.parent.name}" in message
+    assert "99.99%" in message or "100.0%" in message
+    assert 'Behaviour "apples are blue"' in message
     with pytest.raises(ArtifactError, match="no version is current"):
         artifact.current(project / "artifacts")
 
 
-def test_behaviour_that_cannot_be_read_is_said_before_a_training(
+def test_behavior_that_cannot_be_read_is_said_before_a_training(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "tests" / "model").mkdir(parents=True)
@@ -161,7 +161,7 @@ def test_versions_are_shown_chosen_and_taken_back(
     assert artifact.current(project / "artifacts") == first
     capsys.readouterr()
     assert run(project, "versions", "--json") == 0
-    assert {one["version"]: one["is_current"] for one in json.loads(capsys.readouterr().out)} == {
+    assert {version["version"]: version["is_current"] for version in json.loads(capsys.readouterr().out)} == {
         "mine": False,
         first.name: True,
     }
@@ -175,8 +175,8 @@ def lines(*rows: str) -> bytes:
 
 def row(number: int, weight: object, colour: str = "red", note: str | None = None) -> str:
     fruit = "apple" if number % 2 else "cherry"
-    said = f"note {number}" if note is None else note
-    return f"f{number},{fruit},{number},{said},{weight},{colour}"
+    text = f"note {number}" if note is None else note
+    return f"f{number},{fruit},{number},{text},{weight},{colour}"
 
 
 PLENTY = [row(number, number + 1) for number in range(60)]
@@ -208,7 +208,7 @@ BAD_TABLES = {
 
 @pytest.mark.parametrize("name", BAD_TABLES)
 def test_a_bad_table_ends_in_one_paragraph(project: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    content, said = BAD_TABLES[name]
+    content, reason = BAD_TABLES[name]
     path = project / "data" / "fruit.csv"
     path.unlink()
     if content is not None:
@@ -217,12 +217,12 @@ def test_a_bad_table_ends_in_one_paragraph(project: Path, capsys: pytest.Capture
     message = capsys.readouterr().err.strip().splitlines()[-1]
     assert "fruit.csv" in (project / "logs" / "error.log").read_text(encoding="utf-8")
     assert "fruit.csv" in message
-    assert said in message
+    assert reason in message
     assert not (project / "artifacts").exists()
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "said"),
+    ("file", "old", "new", "reason"),
     [
         ("conf/params.yaml", f"target: {KIND.target}", f"target: {TEXT}", "which is also a feature"),
         ("conf/params.yaml", f"target: {KIND.target}", "target: taste", '"taste" is not there'),
@@ -239,12 +239,12 @@ def test_a_bad_table_ends_in_one_paragraph(project: Path, capsys: pytest.Capture
     ],
 )
 def test_a_wrong_file_ends_in_one_paragraph(
-    project: Path, capsys: pytest.CaptureFixture[str], file: str, old: str, new: str, said: str
+    project: Path, capsys: pytest.CaptureFixture[str], file: str, old: str, new: str, reason: str
 ) -> None:
     change(project / file, old, new)
     assert run(project, "train") == 2
     message = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said in message
+    assert reason in message
     assert not (project / "artifacts").exists()
 
 
@@ -276,7 +276,7 @@ def test_every_line_on_standard_output_is_json_when_asked_for(
     assert run(trained_project, "versions") == 0
     assert run(trained_project, "predict", "absent.csv", "out.csv") == 2
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [one["is_current"] for one in records[-2]["versions"]] == [True]
+    assert [version["is_current"] for version in records[-2]["versions"]] == [True]
     assert records[0]["evaluation"]["model"]["rows"] > 9
     assert (records[-1]["level"], records[-1]["message"][:10]) == ("ERROR", "absent.csv")
 
@@ -310,9 +310,9 @@ def test_an_environment_that_was_copied_does_not_run_the_code_of_the_original(
 
 def test_a_monitor_that_cannot_judge_says_what_would_help(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(project, "monitor") == 2
-    said = capsys.readouterr().err
-    assert "no version is current yet" in said
-    assert instruction(Hint.TRAIN, KIND.project.package) in said
+    message = capsys.readouterr().err
+    assert "no version is current yet" in message
+    assert instruction(Hint.TRAIN, KIND.project.package) in message
 
 
 def test_without_a_project_nothing_suggests_to_train_here() -> None:

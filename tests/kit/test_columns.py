@@ -11,17 +11,17 @@ from mlkeel.errors import DataError
 from .kinds import KIND
 
 N = 60
-DRAW = np.random.default_rng(7)
+RNG = np.random.default_rng(7)
 LABEL = (
     [("yes", "no", "no")[place % 3] for place in range(N)]
     if KIND.classification
-    else [f"{value:.3f}" for value in DRAW.normal(50, 9, N)]
+    else [f"{value:.3f}" for value in RNG.normal(50, 9, N)]
 )
-NOISE = [f"{value:.2f}" for value in DRAW.normal(size=N)]
+NOISE = [f"{value:.2f}" for value in RNG.normal(size=N)]
 COLUMNS = {
     "numeric": NOISE,
-    "boolean": ["true" if value < 0.4 else "false" for value in DRAW.random(N)],
-    "categorical": DRAW.choice(["red", "green", "blue"], N).tolist(),
+    "boolean": ["true" if value < 0.4 else "false" for value in RNG.random(N)],
+    "categorical": RNG.choice(["red", "green", "blue"], N).tolist(),
     "time": [f"{1 + place % 28:02d}/03/2021" for place in range(N)],
     "text": [f"the {place}th of many long remarks" for place in range(N)],
     "identifier": [f"A-{place * 7}" for place in range(N)],
@@ -42,19 +42,23 @@ def table(**columns: list[str]) -> pd.DataFrame:
     return frame.mask(frame == "")
 
 
-def decided(
-    frame: pd.DataFrame, given: Mapping[str, Role] | None = None, overrules: Mapping[str, Role] | None = None
+def infer(
+    frame: pd.DataFrame,
+    overrides: Mapping[str, Role] | None = None,
+    earlier_overrides: Mapping[str, Role] | None = None,
 ) -> dict[str, RoleDecision]:
-    return infer_roles(frame, "label", given or {}, overrules or {}, KIND.task.target_checks, KIND.project.features)
+    return infer_roles(
+        frame, "label", overrides or {}, earlier_overrides or {}, KIND.task.target_checks, KIND.project.features
+    )
 
 
 def role(values: list[str], name: str = "x") -> str:
-    return decided(table(**{name: values}))[name].role
+    return infer(table(**{name: values}))[name].role
 
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_each_kind_of_column_is_told_with_a_reason(name: str) -> None:
-    decision = decided(table(**{name: COLUMNS[name]}))[name]
+    decision = infer(table(**{name: COLUMNS[name]}))[name]
     assert decision.role == name
     assert decision.reason
 
@@ -68,12 +72,12 @@ def test_roles_are_given_by_name() -> None:
 
 def test_a_copy_is_told_even_in_other_words() -> None:
     codes = {"red": "r", "green": "g", "blue": "b"}
-    colours = COLUMNS["categorical"]
-    found = decided(table(colour=colours, code=[codes[one] for one in colours], noise=NOISE, again=NOISE))
-    assert [found[name].role for name in ("colour", "code", "noise", "again")] == [
+    colors = COLUMNS["categorical"]
+    decisions = infer(table(colour=colors, code=[codes[color] for color in colors], noise=NOISE, again=NOISE))
+    assert [decisions[name].role for name in ("colour", "code", "noise", "again")] == [
         *("categorical", "duplicate", "numeric", "duplicate")
     ]
-    assert "colour" in found["code"].reason
+    assert "colour" in decisions["code"].reason
 
 
 @pytest.mark.parametrize(
@@ -102,7 +106,7 @@ def test_close_calls(values: list[str], expected: str) -> None:
 
 
 def test_what_is_missing_is_told() -> None:
-    assert decided(table(x=[*NOISE[:45], *[""] * 15]))["x"].reason.endswith(", 25.0% missing")
+    assert infer(table(x=[*NOISE[:45], *[""] * 15]))["x"].reason.endswith(", 25.0% missing")
 
 
 def test_a_count_of_cells_is_no_phone_number() -> None:
@@ -111,18 +115,18 @@ def test_a_count_of_cells_is_no_phone_number() -> None:
 
 
 def test_what_a_person_decided_stays_and_the_doubt_is_said() -> None:
-    found = decided(table(personal=COLUMNS["personal"]), overrules={"personal": "categorical"})["personal"]
-    assert found.role == "categorical"
-    assert "yours; adopt would say personal" in found.reason
+    decision = infer(table(personal=COLUMNS["personal"]), earlier_overrides={"personal": "categorical"})["personal"]
+    assert decision.role == "categorical"
+    assert "yours; adopt would say personal" in decision.reason
 
 
 def test_a_column_named_for_a_role_has_it() -> None:
-    found = decided(table(who=COLUMNS["categorical"], day=COLUMNS["time"]), {"who": "identifier", "day": "time"})
-    assert (found["who"].role, found["day"].role) == ("identifier", "time")
+    decisions = infer(table(who=COLUMNS["categorical"], day=COLUMNS["time"]), {"who": "identifier", "day": "time"})
+    assert (decisions["who"].role, decisions["day"].role) == ("identifier", "time")
 
 
 @pytest.mark.parametrize(
-    ("chosen", "values", "said"),
+    ("chosen", "values", "message"),
     [
         ("numeric", COLUMNS["categorical"], "cannot be numeric: it holds"),
         ("numeric", [*map(str, range(N - 1)), "n/a?"], "it holds n/a"),
@@ -131,9 +135,9 @@ def test_a_column_named_for_a_role_has_it() -> None:
         ("time", [""] * N, "holds no value"),
     ],
 )
-def test_a_role_that_does_not_fit_is_refused(chosen: Role, values: list[str], said: str) -> None:
-    with pytest.raises(DataError, match=said):
-        decided(table(x=values), {"x": chosen})
+def test_a_role_that_does_not_fit_is_refused(chosen: Role, values: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        infer(table(x=values), {"x": chosen})
 
 
 def test_a_card_number_is_told_by_its_check_digit() -> None:

@@ -16,13 +16,13 @@ def test_great_expectations_reads_and_writes_the_same_suite(root: Path, name: st
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [(None, "no such file"), ("{", "not JSON"), ("[]", "no expectations"), ("{}", "no expectations")],
 )
-def test_a_suite_that_cannot_be_used_is_refused(tmp_path: Path, content: str | None, said: str) -> None:
+def test_a_suite_that_cannot_be_used_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
         (tmp_path / "features.json").write_text(content, encoding="utf-8")
-    with pytest.raises(ContractError, match=f"features.json: .*{said}"):
+    with pytest.raises(ContractError, match=f"features.json: .*{message}"):
         read_contract(tmp_path)
 
 

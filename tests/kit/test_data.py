@@ -26,7 +26,7 @@ def test_a_table_is_read_with_the_types_of_the_contract(project: Path, fruit_con
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "the file is empty"),
         (b"id,fruit,price,note,weight_g,colour\n", "no row below it"),
@@ -38,11 +38,11 @@ def test_a_table_is_read_with_the_types_of_the_contract(project: Path, fruit_con
     ids=["empty", "header only", "latin-1", "ragged", "compressed", "utf-16"],
 )
 def test_a_file_that_is_no_table_is_refused(
-    tmp_path: Path, fruit_contract: Contract, content: bytes, said: str
+    tmp_path: Path, fruit_contract: Contract, content: bytes, message: str
 ) -> None:
     path = tmp_path / "fruit.csv"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=f"fruit.csv.*{said}"):
+    with pytest.raises(DataError, match=f"fruit.csv.*{message}"):
         load(path, fruit_contract)
 
 
@@ -84,6 +84,6 @@ def test_codes_with_leading_zeros_stay_text(tmp_path: Path, fruit_contract: Cont
 
 @settings(max_examples=25)
 @given(rows=ROWS)
-def test_conforming_twice_changes_nothing(fruit_contract: Contract, rows: list[dict[str, object]]) -> None:
-    once = coerce_dtypes(pd.DataFrame(rows), fruit_contract)
-    pd.testing.assert_frame_equal(coerce_dtypes(once, fruit_contract), once)
+def test_coercing_twice_changes_nothing(fruit_contract: Contract, rows: list[dict[str, object]]) -> None:
+    coerced = coerce_dtypes(pd.DataFrame(rows), fruit_contract)
+    pd.testing.assert_frame_equal(coerce_dtypes(coerced, fruit_contract), coerced)

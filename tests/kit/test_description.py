@@ -9,7 +9,7 @@ from .kinds import KIND
 
 ROW = KIND.row
 COLUMN = KIND.feature
-ONE = "new"  # key
+API_KEY = "new"
 
 
 def test_the_documentation_describes_the_contract_and_needs_no_other_host(client: TestClient) -> None:
@@ -23,15 +23,15 @@ def test_the_documentation_describes_the_contract_and_needs_no_other_host(client
         assert not [word for word in ('src="http', 'href="http', "url(http") if word in page.text]
 
 
-def test_the_documentation_says_how_many_rows_and_what_a_refusal_looks_like(serve: Callable) -> None:
+def test_the_documentation_says_how_many_rows_and_what_a_violation_looks_like(serve: Callable) -> None:
     document = serve(API_MAX_ROWS="7")[0].get("/openapi.json").json()["paths"]["/predict"]["post"]
     several = document["requestBody"]["content"]["application/json"]["schema"]["anyOf"][1]
     assert (several["minItems"], several["maxItems"]) == (1, 7)
-    assert document["responses"]["422"]["content"]["application/json"]["schema"]["title"] == "Refusals"
+    assert document["responses"]["422"]["content"]["application/json"]["schema"]["title"] == "Violations"
 
 
 def test_a_wrong_key_is_told_which_header_to_send(serve: Callable) -> None:
-    client, _ = serve(**{"API_KEYS": ONE})
+    client, _ = serve(**{"API_KEYS": API_KEY})
     assert client.post("/predict", json=ROW).headers["www-authenticate"] == "ApiKey"
     document = client.get("/openapi.json").json()
     assert document["paths"]["/predict"]["post"]["security"] == [{"key": []}]

@@ -18,16 +18,16 @@ from mlkeel.faults.targets import faults_of
 from .kinds import KIND
 
 N = 400
-DRAW = np.random.default_rng(7)
+RNG = np.random.default_rng(7)
 TABLE = pd.DataFrame(
     {
         "key": [f"K-{place:04d}" for place in range(N)],
         "day": [f"2021-{1 + place % 12:02d}-{1 + place % 28:02d}" for place in range(N)],
-        "weight": DRAW.gamma(9, 10, N),
-        "size": DRAW.normal(3, 1, N),
-        "colour": DRAW.choice(["red", "green", "blue"], N),
-        "note": [f"a remark of {DRAW.integers(2, 9)} words about number {place}" for place in range(N)],
-        "label": (DRAW.choice(["good", "bad"], N) if KIND.classification else DRAW.normal(50, 9, N)),
+        "weight": RNG.gamma(9, 10, N),
+        "size": RNG.normal(3, 1, N),
+        "colour": RNG.choice(["red", "green", "blue"], N),
+        "note": [f"a remark of {RNG.integers(2, 9)} words about number {place}" for place in range(N)],
+        "label": (RNG.choice(["good", "bad"], N) if KIND.classification else RNG.normal(50, 9, N)),
     }
 )
 ROLES: dict[str, Role] = {
@@ -35,15 +35,15 @@ ROLES: dict[str, Role] = {
     **{"colour": "categorical", "note": "text", "label": "target"},
 }
 FEATURES = KIND.project.features
-SCENE = FaultContext(draft(TABLE, ROLES, FEATURES), "label")
-OF_THE_KIND = faults_of(SCENE.contract, "label")
+CONTEXT = FaultContext(draft(TABLE, ROLES, FEATURES), "label")
+OF_THE_KIND = faults_of(CONTEXT.contract, "label")
 ALL_FAULTS = (*OF_THE_KIND.CAUGHT_BY_CONTRACT, *OF_THE_KIND.NOT_CAUGHT_BY_CONTRACT)
-FAULTS = [fault for fault in ALL_FAULTS if fault(TABLE, SCENE) is not None]
+FAULTS = [fault for fault in ALL_FAULTS if fault(TABLE, CONTEXT) is not None]
 
 
 @pytest.fixture(scope="module")
 def contract() -> Contract:
-    return SCENE.contract
+    return CONTEXT.contract
 
 
 def expectation(contract: Contract, kind: str, column: str | None) -> dict[str, Any]:
@@ -62,13 +62,13 @@ def test_the_table_meets_its_own_draft(contract: Contract) -> None:
 def test_another_sample_of_the_same_data_meets_it() -> None:
     contract = draft(TABLE.iloc[::2].reset_index(drop=True), ROLES, FEATURES)
     others = TABLE.iloc[1::2].reset_index(drop=True)
-    assert [finding.sentence for finding in failed_expectations(others, contract) if finding.critical] == []
+    assert [result.sentence for result in failed_expectations(others, contract) if result.critical] == []
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_breaks_a_copy_and_leaves_the_table(fault: faults.DataFault) -> None:
     before = TABLE.copy()
-    broken = fault(TABLE, SCENE)
+    broken = fault(TABLE, CONTEXT)
     assert broken is not None
     assert not broken.equals(TABLE)
     pd.testing.assert_frame_equal(TABLE, before)
@@ -110,7 +110,7 @@ def test_a_bound_never_cuts_what_was_seen() -> None:
     assert high >= near.max()
 
 
-def test_room_shrinks_with_the_rows_and_is_never_nothing() -> None:
+def test_the_tolerance_shrinks_with_the_rows_and_is_never_nothing() -> None:
     assert tolerance(0.5, 100) > tolerance(0.5, 10_000) > 0
     assert tolerance(0, 1000) > 0
 
@@ -121,17 +121,17 @@ def test_a_column_that_is_often_missing_may_go_on_being_so() -> None:
 
 
 def test_few_unseen_categories_are_let_through_and_more_are_not(contract: Contract) -> None:
-    one = TABLE.assign(colour=TABLE["colour"].where(TABLE.index > 0, "new"))
-    assert {finding.critical for finding in failed_expectations(one, contract)} == {False}
+    few = TABLE.assign(colour=TABLE["colour"].where(TABLE.index > 0, "new"))
+    assert {result.critical for result in failed_expectations(few, contract)} == {False}
     many = TABLE.assign(colour=TABLE["colour"].where(TABLE.index % 3 > 0, "new"))
-    assert any(finding.critical for finding in failed_expectations(many, contract))
+    assert any(result.critical for result in failed_expectations(many, contract))
 
 
 def test_rows_that_repeat_by_nature_are_counted_instead() -> None:
     few = pd.DataFrame({"colour": TABLE["colour"], "label": TABLE["label"].iloc[np.arange(N) % 9].to_numpy()})
     drafted = draft(few, {"colour": "categorical", "label": "target"}, FEATURES)
     twice = pd.concat([few, few], ignore_index=True)
-    assert [finding.expectation["type"] for finding in failed_expectations(twice, drafted)] == [
+    assert [result.expectation["type"] for result in failed_expectations(twice, drafted)] == [
         "expect_table_row_count_to_be_between"
     ]
 
@@ -188,17 +188,17 @@ def test_a_column_with_few_values_leaves_room_for_others(rows: int) -> None:
     assert lowest["quantile_ranges"]["value_ranges"][0][0] <= table["size"].min()
 
 
-def test_a_trial_names_what_it_refused_and_what_it_missed() -> None:
-    said = DraftCheck(10, ["x-rule"], 20, ["lost class"]).sentence
-    assert "rejected 1 of 10 held-out samples (x-rule)" in said
-    assert "noticed 19 of 20 planted faults (not: lost class)" in said
+def test_a_draft_check_names_what_it_refused_and_what_it_missed() -> None:
+    sentence = DraftCheck(10, ["x-rule"], 20, ["lost class"]).sentence
+    assert "rejected 1 of 10 held-out samples (x-rule)" in sentence
+    assert "noticed 19 of 20 planted faults (not: lost class)" in sentence
 
 
-def test_a_trial_counts_each_fault_that_a_weak_draft_misses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_draft_check_counts_each_fault_that_a_weak_draft_misses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OF_THE_KIND, "CAUGHT_BY_CONTRACT", (faults.lost_column, lambda table, _: table.copy()))
-    tried = checking.check_draft(TABLE, ROLES, "label", FEATURES, times=1)
-    assert (tried.samples, tried.rejected, tried.planted) == (1, [], 2)
-    assert len(tried.missed) == 1
+    result = checking.check_draft(TABLE, ROLES, "label", FEATURES, times=1)
+    assert (result.samples, result.rejected, result.planted) == (1, [], 2)
+    assert len(result.missed) == 1
 
 
 def test_the_types_alone_say_how_to_read(contract: Contract) -> None:

@@ -31,7 +31,7 @@ REFERENCE = pd.DataFrame(
     }
 )
 CHANCE = 0.005
-LEAST = 0.02
+MIN_EFFECT = 0.02
 TEN = np.full(10, 0.1)
 
 
@@ -41,18 +41,22 @@ def suite(fruit_contract: Contract) -> Suite:
 
 
 def moved(suite: Suite, window: pd.DataFrame) -> list[str | None]:
-    limits = parameters(suite, window, CHANCE, LEAST)
-    return [one.column for one in check(window, suite, limits) if not one.passed]
+    limits = parameters(suite, window, CHANCE, MIN_EFFECT)
+    return [result.column for result in check(window, suite, limits) if not result.passed]
 
 
 def item(suite: Suite, column: str, kind: str = KL) -> dict:
-    return next(one for one in suite["expectations"] if one["kwargs"]["column"] == column and one["type"] == kind)
+    return next(
+        expectation
+        for expectation in suite["expectations"]
+        if expectation["kwargs"]["column"] == column and expectation["type"] == kind
+    )
 
 
 def test_features_truth_and_answers_are_watched_for_their_shares_and_their_gaps(suite: Suite) -> None:
-    watched = [(one["kwargs"]["column"], one["type"]) for one in suite["expectations"]]
+    monitored = [(expectation["kwargs"]["column"], expectation["type"]) for expectation in suite["expectations"]]
     features = [(name, kind) for name in ("weight_g", "colour") for kind in (KL, PRESENT)]
-    assert watched == [*features, ("fruit", KL), ("predicted_fruit", KL)]
+    assert monitored == [*features, ("fruit", KL), ("predicted_fruit", KL)]
 
 
 def test_the_reference_has_not_moved_from_itself(suite: Suite) -> None:
@@ -76,25 +80,25 @@ def test_a_column_that_moved_is_named(suite: Suite, column: str, values: list[ob
 
 
 def test_what_was_never_seen_is_unlikely_and_not_impossible(suite: Suite) -> None:
-    one = REFERENCE.assign(
+    window = REFERENCE.assign(
         weight_g=[-1.0, *REFERENCE["weight_g"][1:]],
         colour=pd.Series(["blue", *REFERENCE["colour"][1:]], dtype="str"),
     )
-    assert moved(suite, one) == []
+    assert moved(suite, window) == []
 
 
 def test_our_divergence_is_that_of_great_expectations(suite: Suite) -> None:
-    draw = np.random.default_rng(7)
+    rng = np.random.default_rng(7)
     window = pd.DataFrame(
-        {"weight_g": draw.normal(200, 80, 100), "colour": draw.choice(["red", "green"], 100, p=[0.9, 0.1])}
+        {"weight_g": rng.normal(200, 80, 100), "colour": rng.choice(["red", "green"], 100, p=[0.9, 0.1])}
     )
     for column in window:
         kwargs = item(suite, column)["kwargs"]
-        ours = divergence(window_shares(window[column], kwargs), reference_shares(kwargs))
-        for limit, passes in ((ours - 1e-6, False), (ours + 1e-6, True)):
-            one = {"type": KL, "kwargs": kwargs | {"threshold": limit}}
-            (finding,) = check(window, suite | {"expectations": [one]})
-            assert finding.passed is passes
+        value = divergence(window_shares(window[column], kwargs), reference_shares(kwargs))
+        for limit, passes in ((value - 1e-6, False), (value + 1e-6, True)):
+            expectation = {"type": KL, "kwargs": kwargs | {"threshold": limit}}
+            (result,) = check(window, suite | {"expectations": [expectation]})
+            assert result.passed is passes
 
 
 @pytest.mark.parametrize(
@@ -111,9 +115,9 @@ def test_numbers_are_cut_so_that_a_change_can_be_seen(
     fruit_contract: Contract, numbers: list[float], bins: int | None
 ) -> None:
     suite = drift_suite(pd.DataFrame({"weight_g": numbers}), fruit_contract, "fruit")
-    found = [one["kwargs"] for one in suite["expectations"] if one["type"] == KL]
-    assert [len(reference_shares(kwargs)) for kwargs in found] == ([] if bins is None else [bins])
-    if numbers.count(0.0) > 1 and found:
+    kwargs_list = [expectation["kwargs"] for expectation in suite["expectations"] if expectation["type"] == KL]
+    assert [len(reference_shares(kwargs)) for kwargs in kwargs_list] == ([] if bins is None else [bins])
+    if numbers.count(0.0) > 1 and kwargs_list:
         fewer_zeros = pd.DataFrame(
             {"weight_g": [2.0 if number == 0 and at % 2 else number for at, number in enumerate(numbers)]}
         )
@@ -129,23 +133,23 @@ def test_each_decile_is_expected_to_hold_a_tenth(suite: Suite) -> None:
 
 
 def test_few_rows_must_move_further_than_many() -> None:
-    limits = [threshold(TEN, rows, 10_000, 0.002, LEAST) for rows in (50, 200, 100_000)]
+    limits = [threshold(TEN, rows, 10_000, 0.002, MIN_EFFECT) for rows in (50, 200, 100_000)]
     assert all(few > many for few, many in pairwise(limits))
-    assert limits[-1] == LEAST
+    assert limits[-1] == MIN_EFFECT
     assert limits[1] == pytest.approx(26.1 / 2 * (1 / 200 + 1 / 10_000), rel=0.05)  # chi-square, nine degrees, 0.2 %
-    assert threshold(TEN, 50, 50, 0.002, LEAST) == pytest.approx(
+    assert threshold(TEN, 50, 50, 0.002, MIN_EFFECT) == pytest.approx(
         2 * limits[0], rel=0.01
     )  # the reference is a sample too
 
 
 def test_tiny_windows_and_many_columns_get_more_room(fruit_contract: Contract) -> None:
     plain = 26.1 / 2 * (1 / 20 + 1 / 10_000)
-    assert threshold(TEN, 20, 10_000, 0.002, LEAST) == pytest.approx(plain * (1 + 99 / (6 * 20 * 9)), rel=0.01)
-    one, two = (drift_suite(REFERENCE[list(names)], fruit_contract, "fruit") for names in (["colour"], REFERENCE))
+    assert threshold(TEN, 20, 10_000, 0.002, MIN_EFFECT) == pytest.approx(plain * (1 + 99 / (6 * 20 * 9)), rel=0.01)
+    small, large = (drift_suite(REFERENCE[list(names)], fruit_contract, "fruit") for names in (["colour"], REFERENCE))
     window = REFERENCE.head(50)
-    name = item(one, "colour")["kwargs"]["threshold"]["$PARAMETER"]
-    other = item(two, "colour")["kwargs"]["threshold"]["$PARAMETER"]
-    assert parameters(two, window, CHANCE, 0)[other] > parameters(one, window, CHANCE, 0)[name]
+    name = item(small, "colour")["kwargs"]["threshold"]["$PARAMETER"]
+    other = item(large, "colour")["kwargs"]["threshold"]["$PARAMETER"]
+    assert parameters(large, window, CHANCE, 0)[other] > parameters(small, window, CHANCE, 0)[name]
 
 
 def test_only_values_that_are_there_count_as_rows(suite: Suite) -> None:
@@ -156,24 +160,24 @@ def test_only_values_that_are_there_count_as_rows(suite: Suite) -> None:
 
 
 def test_few_missing_values_are_chance_and_many_are_not() -> None:
-    assert most_missing(0, 1000, 10, 0.001, LEAST) >= 0.1  # one of ten
-    assert most_missing(0, 1000, 10_000, 0.001, LEAST) < 0.01
-    assert most_missing(300, 1000, 100, 0.001, LEAST) == pytest.approx(0.45, abs=0.05)  # three errors above 0.3
-    assert most_missing(1000, 1000, 100, 0.001, LEAST) == 1
+    assert most_missing(0, 1000, 10, 0.001, MIN_EFFECT) >= 0.1  # one of ten
+    assert most_missing(0, 1000, 10_000, 0.001, MIN_EFFECT) < 0.01
+    assert most_missing(300, 1000, 100, 0.001, MIN_EFFECT) == pytest.approx(0.45, abs=0.05)  # three errors above 0.3
+    assert most_missing(1000, 1000, 100, 0.001, MIN_EFFECT) == 1
 
 
 @pytest.mark.parametrize("rows", [50, 1000])
 def test_windows_of_the_same_rows_seldom_raise_an_alarm(rows: int) -> None:
-    draw = np.random.default_rng(7)
+    rng = np.random.default_rng(7)
     alarms = 0
-    each = CHANCE / 10
+    chance = CHANCE / 10
     shares = np.array([0.4, 0.3, 0.2, 0.09, 0.01])
     for _ in range(2000):
-        before = draw.multinomial(5000, shares) + 0.5
-        now = draw.multinomial(rows, shares) / rows
+        before = rng.multinomial(5000, shares) + 0.5
+        now = rng.multinomial(rows, shares) / rows
         before /= before.sum()
-        alarms += divergence(now, before) > threshold(before, rows, 5000, each, 0)
-    assert alarms <= 2000 * each + 4  # three errors and a half
+        alarms += divergence(now, before) > threshold(before, rows, 5000, chance, 0)
+    assert alarms <= 2000 * chance + 4  # three errors and a half
 
 
 def test_a_text_is_watched_by_its_length(original: Path) -> None:

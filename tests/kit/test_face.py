@@ -10,18 +10,20 @@ ROOT = Path(__file__).parents[2]
 
 
 FACE = (ROOT / "template" / "packages" / "mlkeel" / "README.md").read_text("utf-8").split("## The face")[1]
-THEIRS = [path for name in ("template/src", "template/tests", "examples") for path in (ROOT / name).rglob("*.py*")]
+PROJECT_FILES = [
+    path for name in ("template/src", "template/tests", "examples") for path in (ROOT / name).rglob("*.py*")
+]
 
 
 def imports(path: Path) -> set[tuple[str, str]]:
     """The modules of the kit, and their names, that a file imports."""
-    found = re.findall(r"^\s*from (mlkeel[\w.]*) import ([^(\n]+)$", path.read_text("utf-8"), flags=re.MULTILINE)
-    return {(module, name.split(" as ")[0].strip()) for module, names in found for name in names.split(",")}
+    matches = re.findall(r"^\s*from (mlkeel[\w.]*) import ([^(\n]+)$", path.read_text("utf-8"), flags=re.MULTILINE)
+    return {(module, name.split(" as ")[0].strip()) for module, names in matches for name in names.split(",")}
 
 
 def test_a_project_imports_only_the_face_of_the_kit() -> None:
     names = set(re.findall(r"`(\w+)`", FACE)) | set(vars(families))
-    for path in THEIRS:
+    for path in PROJECT_FILES:
         if path.suffix in (".py", ".jinja"):
             assert {name for _, name in imports(path)} <= names, path
 

@@ -21,7 +21,7 @@ BROKEN = KIND.broken_row
 COLUMN = KIND.feature
 TARGET = KIND.target
 TRUTH, WRONG = ("apple", "stone") if KIND.classification else (9000, "80.5")
-ONE = "new"  # key
+API_KEY = "new"
 STORE = "sqlite:///records/predictions.db"
 Serve = Callable[..., tuple[TestClient, ModelManager]]
 
@@ -32,10 +32,10 @@ def client(serve: Serve) -> TestClient:
     return serve(API_STORE=STORE)[0]
 
 
-def wait_for(truth: Callable[[], object]) -> None:
-    limit = time.monotonic() + 20
-    while not truth():
-        assert time.monotonic() < limit
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
         os.sched_yield()
 
 
@@ -48,21 +48,21 @@ def recorded(root: Path, rows: int, truths: int = 0) -> Recorded:
 
 
 def private(root: Path, **columns: str) -> None:
-    """Call columns private in the settings of the artifact in use."""
+    """Call columns private in the settings of the current version."""
     path = current(root / "artifacts") / "params.yaml"
     params = yaml.safe_load(path.read_text(encoding="utf-8"))
     path.write_text(yaml.safe_dump(params | {"monitor": {"private": columns}}), encoding="utf-8")
 
 
 def test_an_answer_is_recorded_as_it_was_given(client: TestClient, tmp_path: Path) -> None:
-    one = client.post("/predict", json=ROW | {"id": "extra"}, headers={"x-request-id": "one"})
+    single = client.post("/predict", json=ROW | {"id": "extra"}, headers={"x-request-id": "one"})
     many = client.post("/predict", json=[ROW, ROW])
-    found = recorded(tmp_path, 3)
-    assert found.request == ["one", many.headers["x-request-id"], many.headers["x-request-id"]]
-    assert found.row == [1, 1, 2]
-    assert set(found.version) == {one.headers["x-model-version"]}
-    assert [json.loads(features) for features in found.features] == [ROW] * 3
-    assert [json.loads(output) for output in found.output] == [one.json(), *many.json()]
+    stored = recorded(tmp_path, 3)
+    assert stored.request == ["one", many.headers["x-request-id"], many.headers["x-request-id"]]
+    assert stored.row == [1, 1, 2]
+    assert set(stored.version) == {single.headers["x-model-version"]}
+    assert [json.loads(features) for features in stored.features] == [ROW] * 3
+    assert [json.loads(output) for output in stored.output] == [single.json(), *many.json()]
 
 
 @pytest.mark.usefixtures("serve")
@@ -74,13 +74,13 @@ def test_when_the_api_has_ended_all_it_answered_is_in_the_store(tmp_path: Path) 
 
 def test_the_truth_about_a_row_reaches_the_store(client: TestClient, tmp_path: Path) -> None:
     request = client.post("/predict", json=[ROW, ROW]).headers["x-request-id"]
-    answer = client.post("/feedback", json={"request_id": request, "row": 2, "truth": TRUTH})
-    assert (answer.status_code, answer.json()) == (202, {"queued": 1})
+    response = client.post("/feedback", json={"request_id": request, "row": 2, "truth": TRUTH})
+    assert (response.status_code, response.json()) == (202, {"queued": 1})
     assert recorded(tmp_path, 2, truths=1).truth == [None, json.dumps(TRUTH)]
 
 
 @pytest.mark.parametrize(
-    ("told", "column"),
+    ("feedback", "column"),
     [
         ({"request_id": "a", "truth": WRONG}, TARGET),
         ({"request_id": "a", "truth": [TRUTH]}, TARGET),
@@ -98,35 +98,35 @@ def test_the_truth_about_a_row_reaches_the_store(client: TestClient, tmp_path: P
         ("a", None),
     ],
 )
-def test_a_truth_that_cannot_be_one_is_named(client: TestClient, told: object, column: str | None) -> None:
-    answer = client.post("/feedback", json=[{"request_id": "a", "truth": TRUTH}, told])
-    assert answer.status_code == 422
-    (refusal,) = answer.json()["detail"]
-    assert (refusal["row"], refusal["column"]) == (2, column)
+def test_a_truth_that_cannot_be_one_is_named(client: TestClient, feedback: object, column: str | None) -> None:
+    response = client.post("/feedback", json=[{"request_id": "a", "truth": TRUTH}, feedback])
+    assert response.status_code == 422
+    (violation,) = response.json()["detail"]
+    assert (violation["row"], violation["column"]) == (2, column)
 
 
 @pytest.mark.parametrize("truth", ["NaN", "Infinity", "1e999"])
 def test_what_is_no_number_is_no_truth(client: TestClient, truth: str) -> None:
     body = json.dumps({"request_id": "a", "truth": 0}).replace("0", truth)
-    answer = client.post("/feedback", content=body, headers={"content-type": "application/json"})
-    assert answer.status_code in (400, 422)
+    response = client.post("/feedback", content=body, headers={"content-type": "application/json"})
+    assert response.status_code in (400, 422)
 
 
 def test_truths_have_the_limits_of_rows(serve: Serve) -> None:
-    client, _ = serve(API_STORE=STORE, API_KEYS=ONE, API_MAX_ROWS="2")
-    told = [{"request_id": "a", "truth": TRUTH}] * 3
-    key = {"x-api-key": ONE}
-    assert client.post("/feedback", json=told[:2]).status_code == 401
-    assert client.post("/feedback", json=told, headers=key).status_code == 413
+    client, _ = serve(API_STORE=STORE, API_KEYS=API_KEY, API_MAX_ROWS="2")
+    feedback = [{"request_id": "a", "truth": TRUTH}] * 3
+    key = {"x-api-key": API_KEY}
+    assert client.post("/feedback", json=feedback[:2]).status_code == 401
+    assert client.post("/feedback", json=feedback, headers=key).status_code == 413
     assert client.post("/feedback", json=[], headers=key).status_code == 422
-    assert client.post("/feedback", json=told[:2], headers=key).status_code == 202
+    assert client.post("/feedback", json=feedback[:2], headers=key).status_code == 202
 
 
 def test_with_recording_off_nothing_is_written_and_truths_are_sent_back(serve: Serve, tmp_path: Path) -> None:
     client, _ = serve(API_STORE="off")
     assert client.post("/predict", json=ROW).status_code == 200
-    answer = client.post("/feedback", json={"request_id": "a", "truth": TRUTH})
-    assert (answer.status_code, "API_STORE" in answer.text) == (409, True)
+    response = client.post("/feedback", json={"request_id": "a", "truth": TRUTH})
+    assert (response.status_code, "API_STORE" in response.text) == (409, True)
     assert "api_records" not in client.get("/metrics").text
     assert not (tmp_path / "records").exists()
 
@@ -135,8 +135,8 @@ def test_truths_are_sent_back_when_there_is_no_room(serve: Serve, monkeypatch: p
     client, _ = serve(API_STORE=STORE)
     monkeypatch.setattr("mlkeel.store.prediction_logger.MAX_QUEUE_BYTES", -1)
     assert client.post("/predict", json=ROW).status_code == 200
-    answer = client.post("/feedback", json={"request_id": "a", "truth": TRUTH})
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    response = client.post("/feedback", json={"request_id": "a", "truth": TRUTH})
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
     assert "api_records_dropped_total 1.0" in client.get("/metrics").text
 
 
@@ -155,7 +155,7 @@ def test_a_private_column_is_nowhere_in_the_store(serve: Serve, tmp_path: Path, 
     assert client.post("/predict", json=ROW | {COLUMN: "secret" * 99}).status_code == 422
     (features,) = recorded(tmp_path, 1).features
     store = Store.open("sqlite:///records/predictions.db", tmp_path)
-    wait_for(lambda: store.refused(0, time.time() + 1).rows == 1)
+    wait_for(lambda: store.rejected_rows(0, time.time() + 1).rows == 1)
     assert (COLUMN in json.loads(features)) == (how == "hash")
     for path in (tmp_path / "records").iterdir():
         assert not {word for word in (b"secret", str(ROW[COLUMN]).encode()) if word in path.read_bytes()}
@@ -177,15 +177,15 @@ def test_the_newest_run_of_the_monitor_is_told_to_prometheus(serve: Serve, tmp_p
     client, _ = serve(API_STORE=STORE)
     client.post("/predict", json=BROKEN)
     wait_for(lambda: "monitor_alarm 1.0" in client.get("/metrics").text)
-    said = client.get("/metrics").text
+    metrics = client.get("/metrics").text
     for line in (
         *("monitor_time_seconds 1.7", "monitor_rows 1000.0", "monitor_could_not_run 0.0"),
         'monitor_violation{check="drift",column="' + COLUMN + '"} 0.5',
         'monitor_divergence{column="' + COLUMN + '"} 0.25',
         *('monitor_quality{score="rows"} 7.0', 'monitor_promised_quality{score="rows"} 9.0'),
     ):
-        assert f"\n{line}" in said
-    assert "monitor_missing_share{" not in said
+        assert f"\n{line}" in metrics
+    assert "monitor_missing_share{" not in metrics
 
 
 def test_a_store_that_is_away_does_not_keep_the_api_from_starting(serve: Serve, tmp_path: Path) -> None:

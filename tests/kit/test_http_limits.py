@@ -33,12 +33,12 @@ def port() -> Iterator[int]:
         thread.join()
 
 
-def answer(port: int, *parts: bytes) -> bytes:
+def response_to(port: int, *parts: bytes) -> bytes:
     """What comes back until the server closes the connection."""
-    return asked(port, *parts)[0]
+    return exchange(port, *parts)[0]
 
 
-def asked(port: int, *parts: bytes) -> tuple[bytes, int]:
+def exchange(port: int, *parts: bytes) -> tuple[bytes, int]:
     """The same, and how many of the parts could be sent."""
     received = b""
     sent = 0
@@ -48,8 +48,8 @@ def asked(port: int, *parts: bytes) -> tuple[bytes, int]:
                 connection.sendall(part)
                 sent += 1
         with contextlib.suppress(ConnectionError):  # and says so where something was not read
-            while piece := connection.recv(2**16):
-                received += piece
+            while chunk := connection.recv(2**16):
+                received += chunk
     return received, sent
 
 
@@ -58,8 +58,8 @@ def headers(number: int) -> bytes:
 
 
 def test_a_head_within_the_limits_is_answered(port: int) -> None:
-    assert b" 200 OK" in answer(port, START, headers(MAX_HEADERS - 2), b"\r\n")
-    assert b" 200 OK" in answer(port, START, b"a: ", b"x" * (MAX_HEAD_BYTES - 100), b"\r\n\r\n")
+    assert b" 200 OK" in response_to(port, START, headers(MAX_HEADERS - 2), b"\r\n")
+    assert b" 200 OK" in response_to(port, START, b"a: ", b"x" * (MAX_HEAD_BYTES - 100), b"\r\n\r\n")
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"POST"])
@@ -74,26 +74,26 @@ def test_a_head_within_the_limits_is_answered(port: int) -> None:
     ids=["one header too many", "too long", "one header without an end", "headers without an end"],
 )
 def test_a_head_beyond_them_is_refused_and_the_connection_closed(port: int, method: bytes, more: bytes) -> None:
-    received = answer(port, START.replace(b"GET", method), more)
+    received = response_to(port, START.replace(b"GET", method), more)
     assert received.startswith(b"HTTP/1.1 431 ")
     assert b"connection: close" in received
 
 
 def test_an_address_without_an_end_is_refused(port: int) -> None:
-    assert answer(port, b"GET /", b"x" * MAX_HEAD_BYTES * 2).startswith(b"HTTP/1.1 431 ")
+    assert response_to(port, b"GET /", b"x" * MAX_HEAD_BYTES * 2).startswith(b"HTTP/1.1 431 ")
 
 
 def test_what_stands_behind_a_body_is_limited_too(port: int) -> None:
     chunked = b"transfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
-    assert b" 200 OK" in answer(port, START.replace(b"GET", b"POST") + chunked + b"a: 1\r\n\r\n")
+    assert b" 200 OK" in response_to(port, START.replace(b"GET", b"POST") + chunked + b"a: 1\r\n\r\n")
     endless = [b"POST /version HTTP/1.1\r\nhost: x\r\n" + chunked + b"a: ", *[b"x" * 2**20] * 64]
-    received, sent = asked(port, *endless)
+    received, sent = exchange(port, *endless)
     assert received.startswith(b"HTTP/1.1 200 OK")
     assert sent < len(endless)  # the connection itself takes a few
 
 
 def test_an_earlier_request_on_the_connection_is_answered_first(port: int) -> None:
     first = START.replace(b"connection: close\r\n", b"\r\n")
-    received = answer(port, first + START, b"x" * MAX_HEAD_BYTES * 2)
+    received = response_to(port, first + START, b"x" * MAX_HEAD_BYTES * 2)
     assert received.startswith(b"HTTP/1.1 200 OK")
     assert received.count(b"HTTP/1.1 431 ") == 1

@@ -17,8 +17,8 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_import_keeps_to_the_layers() -> None:
-    answer = lint(KIT)
-    assert answer.returncode == 0, answer.stdout
+    completed = lint(KIT)
+    assert completed.returncode == 0, completed.stdout
 
 
 @pytest.mark.parametrize(
@@ -33,12 +33,12 @@ def test_an_import_against_them_is_found_also_within_a_function(tmp_path: Path, 
     shutil.copytree(KIT, tmp_path / "kit", ignore=shutil.ignore_patterns("__pycache__", ".*"))
     with (tmp_path / "kit" / "mlkeel" / module).open("a", encoding="utf-8") as file:
         file.write(line)
-    answer = lint(tmp_path / "kit")
-    assert answer.returncode != 0
-    assert "BROKEN" in answer.stdout
+    completed = lint(tmp_path / "kit")
+    assert completed.returncode != 0
+    assert "BROKEN" in completed.stdout
 
 
 def test_the_kit_is_typed() -> None:
     command = [sys.executable, "-m", "mypy", "--python-executable", sys.executable]
-    answer = subprocess.run(command, cwd=KIT, capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stdout
+    completed = subprocess.run(command, cwd=KIT, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stdout

@@ -31,16 +31,16 @@ def features(original: Path) -> Matrix:
     return TextEncoder(read_contract(original / "expectations")).encode({"note": TEXTS})
 
 
-def untrained(answers: int = 3, **changes: object) -> LinearText:
-    model: Any = KIND.project.build(KIND.parameters | changes, Shape((Column("note", text=True),), answers), 7)
+def untrained(n_outputs: int = 3, **changes: object) -> LinearText:
+    model: Any = KIND.project.build(KIND.parameters | changes, Shape((Column("note", text=True),), n_outputs), 7)
     return model
 
 
-@pytest.mark.parametrize("answers", [2, 3])
-def test_onnx_answers_as_the_model_does_for_any_script(features: Matrix, answers: int) -> None:
-    model = untrained(answers)
+@pytest.mark.parametrize("n_outputs", [2, 3])
+def test_onnx_answers_as_the_model_does_for_any_script(features: Matrix, n_outputs: int) -> None:
+    model = untrained(n_outputs)
     for _ in range(20):
-        model.step(features, np.arange(len(TEXTS)) % answers)
+        model.step(features, np.arange(len(TEXTS)) % n_outputs)
     np.testing.assert_allclose(Graph(model.to_onnx(), "the graph").run(features), model.predict(features), atol=1e-6)
 
 
@@ -49,17 +49,17 @@ def test_an_untrained_model_knows_nothing(features: Matrix) -> None:
 
 
 def test_the_weights_are_those_of_the_best_epoch() -> None:
-    draw = np.random.default_rng(7)
-    told = list[int]()
+    rng = np.random.default_rng(7)
+    epochs = list[int]()
     rows = np.full((60, LONGEST), np.nan, dtype=np.float32)
-    rows[:, :5] = draw.integers(0, 50, (60, 5))
-    known = draw.integers(0, 3, 60)
+    rows[:, :5] = rng.integers(0, 50, (60, 5))
+    targets = rng.integers(0, 3, 60)
     model = untrained(patience=5, learning_rate=0.3)
     losses = model.fit(
-        (rows[:30], known[:30]), (rows[30:], known[30:]), Callbacks(lambda done, _loss: told.append(done))
+        (rows[:30], targets[:30]), (rows[30:], targets[30:]), Callbacks(lambda done, _loss: epochs.append(done))
     )
-    assert len(losses) < len(told)
-    assert model.loss(rows[30:], known[30:]) == pytest.approx(losses[-1])
+    assert len(losses) < len(epochs)
+    assert model.loss(rows[30:], targets[30:]) == pytest.approx(losses[-1])
 
 
 def test_a_misspelt_hyperparameter_is_refused_by_name() -> None:

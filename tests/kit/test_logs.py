@@ -23,8 +23,8 @@ def _leave_logging_as_it_was() -> Iterator[None]:
 
 def test_importing_the_package_configures_nothing() -> None:
     program = "import logging; import mlkeel.cli.app; print(logging.root.handlers)"
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "[]"
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "[]"
 
 
 def test_errors_go_to_both_files_and_information_to_one(project: Path) -> None:

@@ -27,7 +27,7 @@ FEATURE = KIND.feature
 
 
 @pytest.fixture
-def watched(trained_project: Path, tmp_path: Path) -> Path:
+def monitored_project(trained_project: Path, tmp_path: Path) -> Path:
     """A copy of the made-up project with a current version, to be watched."""
     return Path(shutil.copytree(trained_project, tmp_path / "watched"))
 
@@ -49,39 +49,42 @@ def recorded(
     app, _ = build(folder, read_server_config({"API_STORE": STORE}))
     with TestClient(app) as client:  # which stores what it has when it ends
         request = client.post("/predict", json=rows).headers["x-request-id"]
-        truths = [{"request_id": request, "row": at, "truth": one} for at, one in enumerate(table[TARGET], start=1)]
+        truths = [
+            {"request_id": request, "row": number, "truth": truth}
+            for number, truth in enumerate(table[TARGET], start=1)
+        ]
         assert client.post("/feedback", json=truths).status_code == 202
     return folder
 
 
 @pytest.fixture
-def answered(recorded: Path, tmp_path: Path) -> Path:
+def recorded_copy(recorded: Path, tmp_path: Path) -> Path:
     """A copy of that folder, to be changed at will."""
     return Path(shutil.copytree(recorded, tmp_path / "answered"))
 
 
-def test_rows_like_those_of_training_are_fine(watched: Path) -> None:
-    found = monitor(watched, WindowQuery(watched / "data" / "fruit.csv"), "off")
-    assert (found["outcome"], found["window"]["rows"]) == ("fine", 120)
-    assert found["columns"][f"predicted_{TARGET}"]["divergence"] < 0.1
-    assert found == json.loads((watched / "reports" / "monitor.json").read_text(encoding="utf-8"))
+def test_rows_like_those_of_training_are_fine(monitored_project: Path) -> None:
+    document = monitor(monitored_project, WindowQuery(monitored_project / "data" / "fruit.csv"), "off")
+    assert (document["outcome"], document["window"]["rows"]) == ("fine", 120)
+    assert document["columns"][f"predicted_{TARGET}"]["divergence"] < 0.1
+    assert document == json.loads((monitored_project / "reports" / "monitor.json").read_text(encoding="utf-8"))
 
 
-def test_what_was_recorded_is_watched_as_it_was_answered(answered: Path) -> None:
-    found = monitor(answered, WindowQuery(), STORE)
-    assert (found["outcome"], found["window"]["rows"], found["reason"]) == ("fine", 120, None)
-    assert found["quality"]["live"]["rows"] == 120
+def test_what_was_recorded_is_watched_as_it_was_answered(recorded_copy: Path) -> None:
+    document = monitor(recorded_copy, WindowQuery(), STORE)
+    assert (document["outcome"], document["window"]["rows"], document["reason"]) == ("fine", 120, None)
+    assert document["quality"]["live"]["rows"] == 120
     for name in ("live", "promised"):
-        assert found["error"][name] == KIND.task.error(Scores.model_validate(found["quality"][name]))
-    assert found["latency_ms"]["median"] > 0
-    store = Store.open(STORE, answered)
-    assert store.runs(5) == [found]
+        assert document["error"][name] == KIND.task.error(Scores.model_validate(document["quality"][name]))
+    assert document["latency_ms"]["median"] > 0
+    store = Store.open(STORE, recorded_copy)
+    assert store.runs(5) == [document]
     store.close()
-    assert monitor(answered, WindowQuery(last=10), STORE)["window"]["rows"] == 10
+    assert monitor(recorded_copy, WindowQuery(last=10), STORE)["window"]["rows"] == 10
 
 
-def test_a_private_column_is_not_looked_at(answered: Path, fruit_predictor: Predictor) -> None:
-    store = Store.open(STORE, answered)
+def test_a_private_column_is_not_looked_at(recorded_copy: Path, fruit_predictor: Predictor) -> None:
+    store = Store.open(STORE, recorded_copy)
     window = of_records(store.iter_batches(), fruit_predictor, {FEATURE})
     store.close()
     assert FEATURE not in window.table
@@ -89,28 +92,30 @@ def test_a_private_column_is_not_looked_at(answered: Path, fruit_predictor: Pred
     assert of_records([], fruit_predictor, set()).table.empty
 
 
-def test_only_answers_of_the_model_in_use_are_looked_at(answered: Path) -> None:
-    older = answered / "artifacts" / "older"
-    shutil.copytree(current(answered / "artifacts"), older)
-    set_current(answered / "artifacts", "older")
-    assert "No answer of older was recorded" in monitor(answered, WindowQuery(), STORE)["reason"]
+def test_only_answers_of_the_current_version_are_looked_at(recorded_copy: Path) -> None:
+    older = recorded_copy / "artifacts" / "older"
+    shutil.copytree(current(recorded_copy / "artifacts"), older)
+    set_current(recorded_copy / "artifacts", "older")
+    assert "No answer of older was recorded" in monitor(recorded_copy, WindowQuery(), STORE)["reason"]
 
 
-def test_pieces_make_one_window(answered: Path, fruit_predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store.open(STORE, answered)
-    whole = of_records(store.iter_batches(), fruit_predictor, set())
+def test_batches_make_one_window(
+    recorded_copy: Path, fruit_predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.open(STORE, recorded_copy)
+    one_batch = of_records(store.iter_batches(), fruit_predictor, set())
     monkeypatch.setattr("mlkeel.store.store.AT_ONCE", 50)
-    parts = of_records(store.iter_batches(), fruit_predictor, set())
+    batched = of_records(store.iter_batches(), fruit_predictor, set())
     store.close()
-    assert len(parts.table) == len(parts.outputs) == len(parts.milliseconds) == 120
-    assert (parts.since, parts.until) == (whole.since, whole.until)
-    assert parts.table.equals(whole.table)
+    assert len(batched.table) == len(batched.outputs) == len(batched.milliseconds) == 120
+    assert (batched.since, batched.until) == (one_batch.since, one_batch.until)
+    assert batched.table.equals(one_batch.table)
 
 
 def test_when_everything_is_refused_it_is_an_alarm_in_the_second_window(
-    answered: Path, monkeypatch: pytest.MonkeyPatch
+    recorded_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = Store.open(STORE, answered)
+    store = Store.open(STORE, recorded_copy)
     rule = "values_to_be_between"
     hour = 3600
     now = time.time()
@@ -120,18 +125,20 @@ def test_when_everything_is_refused_it_is_an_alarm_in_the_second_window(
     outcomes = []
     for later in (1.2 * hour, 2.4 * hour):
         monkeypatch.setattr("mlkeel.monitor.monitor.time.time", lambda later=later: now + later)
-        outcomes.append(monitor(answered, WindowQuery(), STORE)["outcome"])
+        outcomes.append(monitor(recorded_copy, WindowQuery(), STORE)["outcome"])
     store.close()
     assert outcomes == ["fine", "alarm"]
 
 
 @pytest.mark.parametrize("broken", ["metrics.json", "drift.json"])
-def test_what_nobody_foresaw_is_no_alarm_either(answered: Path, broken: str) -> None:
-    (current(answered / "artifacts") / broken).write_text('{"expectations": [{"type": "x", "kwargs": {}}]}', "utf-8")
-    assert monitor(answered, WindowQuery(), STORE)["outcome"] == "could not run"
+def test_what_nobody_foresaw_is_no_alarm_either(recorded_copy: Path, broken: str) -> None:
+    (current(recorded_copy / "artifacts") / broken).write_text(
+        '{"expectations": [{"type": "x", "kwargs": {}}]}', "utf-8"
+    )
+    assert monitor(recorded_copy, WindowQuery(), STORE)["outcome"] == "could not run"
 
 
-def test_a_breach_is_an_alarm_when_it_holds() -> None:
+def test_a_violation_is_an_alarm_when_it_holds() -> None:
     violation = Violation("drift", FEATURE, "it moved")
     limits = MonitorConfig(alarm_after=2, windows=3)
 
@@ -140,10 +147,10 @@ def test_a_breach_is_an_alarm_when_it_holds() -> None:
         return {"source": "records", "from": f"{day}{hour:02}:00:00Z", "to": f"{day}{end or hour:02}:59:00Z"}
 
     def run(hour: int, *violations: Violation, outcome: str = "fine", artifact: str = "v", end: int = 0) -> dict:
-        found = [{"check": one.check, "column": one.column} for one in violations]
-        return {"window": window(hour, end), "outcome": outcome, "artifact": artifact, "violations": found}
+        entries = [{"check": item.check, "column": item.column} for item in violations]
+        return {"window": window(hour, end), "outcome": outcome, "artifact": artifact, "violations": entries}
 
-    for past, seen, alarm in (
+    for past, count, alarm in (
         ([], 1, False),
         ([run(8, violation)], 2, True),
         ([run(7, violation), run(8)], 2, True),
@@ -158,8 +165,8 @@ def test_a_breach_is_an_alarm_when_it_holds() -> None:
         ([run(7, violation), {}, {"window": None}], 2, True),  # another release wrote the last two
         (None, 1, True),  # a file has no past
     ):
-        (judged,) = judge([violation], window(9), "v", past, limits)
-        assert (judged["seen"], judged["alarm"]) == (seen, alarm)
+        (verdict,) = judge([violation], window(9), "v", past, limits)
+        assert (verdict["seen"], verdict["alarm"]) == (count, alarm)
     (old,) = judge([replace(violation, severity="warning")], window(9), "v", None, limits)
     assert not old["alarm"]
 
@@ -192,19 +199,21 @@ def test_a_run_ends_with_what_it_means(caplog: pytest.LogCaptureFixture) -> None
     assert caplog.messages[5] == "records: it moved (a warning)."
 
 
-def test_an_alarm_names_the_column_and_ends_with_one(watched: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = (watched / "data" / "fruit.csv").read_text(encoding="utf-8").splitlines()
+def test_an_alarm_names_the_column_and_ends_with_one(
+    monitored_project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (monitored_project / "data" / "fruit.csv").read_text(encoding="utf-8").splitlines()
     half = [lines[0], *(line for line in lines if ",apple," in line)]
-    (watched / "apples.csv").write_text("\n".join(half) + "\n", encoding="utf-8")
-    with pytest.raises(SystemExit) as end:
-        main(None, ["--root", str(watched), "monitor", str(watched / "apples.csv"), "--json"])
-    assert end.value.code == 1
+    (monitored_project / "apples.csv").write_text("\n".join(half) + "\n", encoding="utf-8")
+    with pytest.raises(SystemExit) as excinfo:
+        main(None, ["--root", str(monitored_project), "monitor", str(monitored_project / "apples.csv"), "--json"])
+    assert excinfo.value.code == 1
     document = json.loads(capsys.readouterr().out)
-    assert f"predicted_{TARGET}" in {one["column"] for one in document["violations"] if one["alarm"]}
+    assert f"predicted_{TARGET}" in {item["column"] for item in document["violations"] if item["alarm"]}
 
 
 @pytest.mark.parametrize(
-    ("broken", "store", "said"),
+    ("broken", "store", "reason"),
     [
         ("", STORE, "No answer of"),
         ("", "off", "API_STORE is off"),
@@ -212,31 +221,34 @@ def test_an_alarm_names_the_column_and_ends_with_one(watched: Path, capsys: pyte
         ("artifacts/current", STORE, "no version is current yet"),
     ],
 )
-def test_what_keeps_it_from_running_is_no_alarm(watched: Path, broken: str, store: str, said: str) -> None:
+def test_what_keeps_it_from_running_is_no_alarm(monitored_project: Path, broken: str, store: str, reason: str) -> None:
     if broken:
-        (watched / broken).unlink()
-    found = monitor(watched, WindowQuery(), store)
-    assert found["outcome"] == "could not run"
-    assert said in found["reason"]
+        (monitored_project / broken).unlink()
+    document = monitor(monitored_project, WindowQuery(), store)
+    assert document["outcome"] == "could not run"
+    assert reason in document["reason"]
 
 
-def test_a_mistake_in_params_is_named(watched: Path) -> None:
-    params = watched / "conf" / "params.yaml"
+def test_a_mistake_in_params_is_named(monitored_project: Path) -> None:
+    params = monitored_project / "conf" / "params.yaml"
     params.write_text(params.read_text(encoding="utf-8") + "monitor: {braeches: 2}\n", encoding="utf-8")
-    assert "braeches is not a setting" in monitor(watched, WindowQuery(watched / "data" / "fruit.csv"), "off")["reason"]
+    assert (
+        "braeches is not a setting"
+        in monitor(monitored_project, WindowQuery(monitored_project / "data" / "fruit.csv"), "off")["reason"]
+    )
 
 
-def test_a_limit_in_params_holds_from_the_next_run_on(watched: Path) -> None:
-    params = watched / "conf" / "params.yaml"
+def test_a_limit_in_params_holds_from_the_next_run_on(monitored_project: Path) -> None:
+    params = monitored_project / "conf" / "params.yaml"
     params.write_text(params.read_text(encoding="utf-8") + "monitor: {stale_days: 0.000001}\n", encoding="utf-8")
-    found = monitor(watched, WindowQuery(watched / "data" / "fruit.csv"), "off")
-    assert [one["check"] for one in found["violations"]] == ["staleness"]
-    assert found["outcome"] == "fine"
-    assert read_settings(current(watched / "artifacts") / "params.yaml").monitor.stale_days == 90
+    document = monitor(monitored_project, WindowQuery(monitored_project / "data" / "fruit.csv"), "off")
+    assert [item["check"] for item in document["violations"]] == ["staleness"]
+    assert document["outcome"] == "fine"
+    assert read_settings(current(monitored_project / "artifacts") / "params.yaml").monitor.stale_days == 90
 
 
-def test_it_goes_on_until_it_is_told_to_stop(watched: Path) -> None:
+def test_it_goes_on_until_it_is_told_to_stop(monitored_project: Path) -> None:
     runs = []
     ends = iter([False, False, True])
-    run_forever(lambda: runs.append(1) or monitor(watched, WindowQuery(), "off"), lambda: next(ends))
+    run_forever(lambda: runs.append(1) or monitor(monitored_project, WindowQuery(), "off"), lambda: next(ends))
     assert len(runs) == 3

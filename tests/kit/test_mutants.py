@@ -20,10 +20,10 @@ def test_a_fault_of_the_kit_is_noticed(name: str) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
     command += ["-n", "0", str(file)]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    answer = subprocess.run(
+    completed = subprocess.run(
         command, env=variables | {"MUTANT": name}, cwd=HERE, capture_output=True, text=True, check=False
     )
-    assert answer.returncode == 1, answer.stdout[-2000:]
+    assert completed.returncode == 1, completed.stdout[-2000:]
 
 
 def test_every_fault_that_was_ever_planted_still_is() -> None:

@@ -18,7 +18,7 @@ def table(trained_project: Path, fruit_contract: Contract) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("kind", "case", "said"),
+    ("kind", "case", "message"),
     [
         ("invariance", {"change": {"weight_g": 0.01}, "within": 5, "share": 0.9}, None),
         ("invariance", {**CHANGE, "within": 5, "share": 0.9}, "of the rows that it reaches stay within 5"),
@@ -28,26 +28,26 @@ def table(trained_project: Path, fruit_contract: Contract) -> pd.DataFrame:
         ("minimum_functionality", {**ROW, "expect": 15, "within": 20}, "it estimates"),
     ],
 )
-def test_a_shortcoming_is_said(
-    fruit_predictor: Predictor, table: pd.DataFrame, kind: str, case: dict[str, Any], said: str | None
+def test_a_failure_is_said(
+    fruit_predictor: Predictor, table: pd.DataFrame, kind: str, case: dict[str, Any], message: str | None
 ) -> None:
-    found = failure(kind, case, fruit_predictor, table)
-    assert found is None if said is None else said in str(found)
+    sentence = failure(kind, case, fruit_predictor, table)
+    assert sentence is None if message is None else message in str(sentence)
 
 
-def test_a_change_that_reaches_no_row_is_a_shortcoming(fruit_predictor: Predictor, table: pd.DataFrame) -> None:
+def test_a_change_that_reaches_no_row_is_a_failure(fruit_predictor: Predictor, table: pd.DataFrame) -> None:
     nothing = {"change": {"colour": "red", "weight_g": 0}, "within": 5, "share": 0.5}
-    some = table[table["colour"] == "red"]
-    assert failure("invariance", nothing, fruit_predictor, some) == "no row holds what it changes"
+    rows = table[table["colour"] == "red"]
+    assert failure("invariance", nothing, fruit_predictor, rows) == "no row holds what it changes"
 
 
 def test_drafts_are_met_by_the_model_they_were_made_for(fruit_predictor: Predictor, table: pd.DataFrame) -> None:
     drafted = draft_cases(table, fruit_predictor)
     assert drafted["invariance"]
     assert drafted["minimum_functionality"]
-    said = [failure(kind, one, fruit_predictor, table) for kind, some in drafted.items() for one in some]
-    assert set(said) == {None}
-    assert all(is_answerable(one, fruit_predictor.output_names) for some in drafted.values() for one in some)
+    failures = [failure(kind, case, fruit_predictor, table) for kind, cases in drafted.items() for case in cases]
+    assert set(failures) == {None}
+    assert all(is_answerable(case, fruit_predictor.output_names) for cases in drafted.values() for case in cases)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from mlkeel.tasks.outputs import Outputs, Targets
 from mlkeel.tasks.regression import METRICS, Regression
 from rich.console import Console
 
-TRUTH = np.array([10.0, 20.0, 30.0, 40.0])
-EXACT = np.column_stack([TRUTH, TRUTH - 1, TRUTH + 1])
+Y_TRUE = np.array([10.0, 20.0, 30.0, 40.0])
+EXACT = np.column_stack([Y_TRUE, Y_TRUE - 1, Y_TRUE + 1])
 TASK = Regression()
 
 
@@ -31,44 +31,47 @@ def evaluated(model: Scores, baseline: Scores, slices: dict[str, Scores], skill_
     return Evaluation(TASK, METRICS, model, baseline, slices, skill_se)
 
 
-def evaluate(table: pd.DataFrame, answers: Outputs, truth: Targets, seen: Targets, gate: Gate) -> Evaluation:
-    return evaluation.evaluate(TASK, METRICS, table, answers, truth, seen, gate)
+def evaluate(table: pd.DataFrame, outputs: Outputs, y_true: Targets, y_train: Targets, gate: Gate) -> Evaluation:
+    return evaluation.evaluate(TASK, METRICS, table, outputs, y_true, y_train, gate)
 
 
-def baseline(y_train: Targets, truth: Targets) -> Scores:
-    return score(METRICS, TASK.baseline(y_train, len(truth), 3), truth)
+def baseline(y_train: Targets, y_true: Targets) -> Scores:
+    return score(METRICS, TASK.baseline(y_train, len(y_true), 3), y_true)
 
 
 def test_a_perfect_answer_scores_one() -> None:
-    found = score(METRICS, EXACT, TRUTH)
-    assert [found[name] for name in ("mae", "rmse", "bias", "r2", "coverage")] == [0, 0, 0, 1, 1]
+    result = score(METRICS, EXACT, Y_TRUE)
+    assert [result[name] for name in ("mae", "rmse", "bias", "r2", "coverage")] == [0, 0, 0, 1, 1]
 
 
 def test_a_score_that_cannot_be_told_is_left_out() -> None:
-    assert score(METRICS, EXACT[[0, 0]], TRUTH[[0, 0]]).get("r2") is None
+    assert score(METRICS, EXACT[[0, 0]], Y_TRUE[[0, 0]]).get("r2") is None
 
 
 def test_answers_in_between_score_in_between() -> None:
-    found = score(METRICS, EXACT + np.array([[3.0], [3.0], [3.0], [-1.0]]), TRUTH)
-    assert (found["mae"], found["bias"]) == (2.5, 2)
-    assert found["rmse"] == pytest.approx(np.sqrt(7))
-    assert found["coverage"] == 0.25
+    result = score(METRICS, EXACT + np.array([[3.0], [3.0], [3.0], [-1.0]]), Y_TRUE)
+    assert (result["mae"], result["bias"]) == (2.5, 2)
+    assert result["rmse"] == pytest.approx(np.sqrt(7))
+    assert result["coverage"] == 0.25
 
 
 def test_the_baseline_answers_with_what_was_seen_in_training() -> None:
-    found = baseline(y_train=np.array([0.0, 20.0, 1000.0]), truth=TRUTH)
-    assert found["mae"] == 10
+    result = baseline(y_train=np.array([0.0, 20.0, 1000.0]), y_true=Y_TRUE)
+    assert result["mae"] == 10
 
 
 def test_slices_are_judged_alone_and_missing_values_are_one() -> None:
     table = pd.DataFrame({"side": ["left", "left", None, None]})
-    found = evaluate(table, EXACT + np.array([[0.0], [0.0], [4.0], [4.0]]), TRUTH, TRUTH, gate())
-    assert {name: one["mae"] for name, one in found.slices.items()} == {"side = left": 0, "side is missing": 4}
+    result = evaluate(table, EXACT + np.array([[0.0], [0.0], [4.0], [4.0]]), Y_TRUE, Y_TRUE, gate())
+    assert {name: slice_scores["mae"] for name, slice_scores in result.slices.items()} == {
+        "side = left": 0,
+        "side is missing": 4,
+    }
 
 
 def test_small_slices_are_left_out() -> None:
     table = pd.DataFrame({"side": ["left", "left", "left", "right"]})
-    assert list(evaluate(table, EXACT, TRUTH, TRUTH, gate()).slices) == ["side = left"]
+    assert list(evaluate(table, EXACT, Y_TRUE, Y_TRUE, gate()).slices) == ["side = left"]
 
 
 def test_a_drafted_gate_lets_its_own_evaluation_in_and_not_the_baseline() -> None:
@@ -80,27 +83,27 @@ def test_a_drafted_gate_lets_its_own_evaluation_in_and_not_the_baseline() -> Non
 
 
 @pytest.mark.parametrize(
-    ("mae", "of_slice", "said"),
+    ("mae", "of_slice", "expected"),
     [(2, 1, []), (9.5, 1, ["baseline"]), (2, 6, ["side = left"]), (11, 9, ["baseline", "side = left"])],
 )
-def test_a_shortcoming_is_said(mae: float, of_slice: float, said: list[str]) -> None:
-    found = evaluated(scores(mae), scores(10), {"side = left": scores(of_slice)}).failures(gate())
-    assert len(found) == len(said)
-    assert all(word in sentence for word, sentence in zip(said, found, strict=True))
+def test_a_failure_is_said(mae: float, of_slice: float, expected: list[str]) -> None:
+    failures = evaluated(scores(mae), scores(10), {"side = left": scores(of_slice)}).failures(gate())
+    assert len(failures) == len(expected)
+    assert all(word in sentence for word, sentence in zip(expected, failures, strict=True))
 
 
 def test_the_table_shows_model_baseline_and_slices(capsys: pytest.CaptureFixture[str]) -> None:
     good = scored(80, 123.4, 160, -1.5, 0.912, 0.9)
     poor = scored(80, 612, 790, 40, -0.01, 0.89)
-    one = scored(9, 99, 99, 0, None, 1)
-    Console(width=80).print(evaluation_table(evaluated(good, poor, {"colour = red": one})))
+    slice_scores = scored(9, 99, 99, 0, None, 1)
+    Console(width=80).print(evaluation_table(evaluated(good, poor, {"colour = red": slice_scores})))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["model", "80", "123.4", "160", "-1.5", "0.912", "0.900"] in lines
     assert ["baseline", "80", "612", "790", "40", "-0.010", "0.890"] in lines
     assert ["colour", "=", "red", "9", "99", "99", "0", "-", "1.000"] in lines
 
 
-def test_little_saved_on_few_rows_could_be_chance() -> None:
+def test_little_skill_on_few_rows_could_be_chance() -> None:
     assert evaluated(scores(9), scores(10), {}, skill_se=0.06).could_be_chance
     assert not evaluated(scores(9), scores(10), {}, skill_se=0.02).could_be_chance
     assert evaluated(scores(11), scores(10), {}, skill_se=0.02).could_be_chance
@@ -120,14 +123,14 @@ def test_a_drafted_gate_leaves_room() -> None:
 
 
 def test_the_error_is_that_of_a_mean_over_rows() -> None:
-    truth = np.random.default_rng(7).normal(size=400)
-    rows = np.column_stack([truth / 2, truth - 1, truth + 1])
-    found = evaluate(pd.DataFrame({"side": ["left"] * 400}), rows, truth, truth, gate())
-    gained = np.abs(truth - np.median(truth)) - np.abs(truth / 2)
-    assert found.skill_se == pytest.approx(gained.std() / 20 / found.baseline["mae"])
+    y_true = np.random.default_rng(7).normal(size=400)
+    rows = np.column_stack([y_true / 2, y_true - 1, y_true + 1])
+    result = evaluate(pd.DataFrame({"side": ["left"] * 400}), rows, y_true, y_true, gate())
+    gained = np.abs(y_true - np.median(y_true)) - np.abs(y_true / 2)
+    assert result.skill_se == pytest.approx(gained.std() / 20 / result.baseline["mae"])
 
 
 def test_a_baseline_that_is_never_wrong_leaves_nothing_to_save() -> None:
     table = pd.DataFrame({"side": ["left"] * 20})
-    none = np.zeros(20)
-    assert evaluate(table, np.tile([0.0, -1, 1], (20, 1)), none, np.array([0.0, 0, 5]), gate()).could_be_chance
+    zeros = np.zeros(20)
+    assert evaluate(table, np.tile([0.0, -1, 1], (20, 1)), zeros, np.array([0.0, 0, 5]), gate()).could_be_chance

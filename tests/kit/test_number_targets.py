@@ -21,18 +21,18 @@ from .steps import prepare
 def test_each_row_gets_an_estimate_and_an_interval(fruit_predictor: Predictor, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("weight_g,colour\n160,red\n7,\n", encoding="utf-8")
     predict_file(fruit_predictor, tmp_path / "in.csv", tmp_path / "out.csv")
-    answer = pd.read_csv(tmp_path / "out.csv")
-    assert answer["predicted_price"].tolist() == pytest.approx([90, 13.5], abs=9)
-    assert (answer["low_price"] < answer["predicted_price"]).all()
-    assert (answer["predicted_price"] < answer["high_price"]).all()
+    predictions = pd.read_csv(tmp_path / "out.csv")
+    assert predictions["predicted_price"].tolist() == pytest.approx([90, 13.5], abs=9)
+    assert (predictions["low_price"] < predictions["predicted_price"]).all()
+    assert (predictions["predicted_price"] < predictions["high_price"]).all()
 
 
 def test_an_interval_is_as_wide_as_it_must_be_for_unseen_rows() -> None:
-    draw = np.random.default_rng(7)
-    seen = draw.normal(size=2000)
-    unseen = draw.normal(size=20_000)
-    half = half_width(np.zeros(2000), seen)
-    assert (np.abs(unseen) <= half).mean() == pytest.approx(COVERAGE, abs=0.02)
+    rng = np.random.default_rng(7)
+    residuals = rng.normal(size=2000)
+    new_residuals = rng.normal(size=20_000)
+    half = half_width(np.zeros(2000), residuals)
+    assert (np.abs(new_residuals) <= half).mean() == pytest.approx(COVERAGE, abs=0.02)
 
 
 def test_few_rows_give_the_widest_interval_that_they_know() -> None:
@@ -40,9 +40,9 @@ def test_few_rows_give_the_widest_interval_that_they_know() -> None:
 
 
 def test_the_estimate_is_told_with_the_ends_of_its_interval() -> None:
-    found = with_interval(np.array([5.0, 7.0]), 2)
+    outputs = with_interval(np.array([5.0, 7.0]), 2)
     names = ("estimate", "low", "high")
-    table = to_frame(number_outputs, found, names, "price", pd.Index([5, 9]))
+    table = to_frame(number_outputs, outputs, names, "price", pd.Index([5, 9]))
     assert table.loc[9].to_dict() == {"predicted_price": 7, "low_price": 5, "high_price": 9}
 
 
@@ -52,7 +52,7 @@ def lines(*prices: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("prices", "said"),
+    ("prices", "message"),
     [
         (["5"] * 60, '"price" is 5.0 in all 60 rows'),
         ([*map(str, range(60)), "cheap"], "price: its type must be float64"),
@@ -61,9 +61,9 @@ def lines(*prices: str) -> str:
     ],
     ids=["one number", "no number", "missing", "out of range"],
 )
-def test_a_target_that_cannot_be_learnt_is_refused(project: Path, prices: list[str], said: str) -> None:
+def test_a_target_that_cannot_be_learnt_is_refused(project: Path, prices: list[str], message: str) -> None:
     (project / "data" / "fruit.csv").write_text(lines(*prices), encoding="utf-8")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         prepare(read_settings(project / "conf" / "params.yaml"), read_contract(project / "expectations"), project)
 
 
@@ -76,21 +76,21 @@ NUMBERS = [f"{place * 7919 % 997 / 7:.3f}" for place in range(100)]
 
 
 def test_another_unit_gives_the_target_away_and_noise_does_not() -> None:
-    truth = pd.Series(NUMBERS).astype(float)
-    draw = np.random.default_rng(7)
-    assert leaks_target(truth / 1000 + 273, encode(truth))
-    assert leaks_target(-truth, encode(truth))
-    assert not leaks_target(truth + draw.normal(0, 10, 100), encode(truth))
+    target = pd.Series(NUMBERS).astype(float)
+    rng = np.random.default_rng(7)
+    assert leaks_target(target / 1000 + 273, encode(target))
+    assert leaks_target(-target, encode(target))
+    assert not leaks_target(target + rng.normal(0, 10, 100), encode(target))
 
 
 def test_a_category_gives_the_target_away_if_each_stands_for_one_number() -> None:
-    truth = pd.Series([1.0, 2.0, 3.0, 4.0] * 25)
-    assert leaks_target(np.array([0, 1, 2, 3] * 25), encode(truth))
-    assert not leaks_target(np.array([0, 1, 0, 1] * 25), encode(truth))
-    assert not leaks_target(np.arange(100), encode(truth))
+    target = pd.Series([1.0, 2.0, 3.0, 4.0] * 25)
+    assert leaks_target(np.array([0, 1, 2, 3] * 25), encode(target))
+    assert not leaks_target(np.array([0, 1, 0, 1] * 25), encode(target))
+    assert not leaks_target(np.arange(100), encode(target))
 
 
-REFUSED = {
+UNFIT_TARGETS = {
     "mostly missing": ([*NUMBERS[:40], *[""] * 60], "mostly missing: it has no value in 60 of 100 rows"),
     "words": (["cheap", "dear"] * 50, 'holds 100 values that are no numbers, for example "cheap", "dear"'),
     "some words": ([*NUMBERS[:98], "about 7", "n.n."], "holds 2 values that are no numbers"),
@@ -103,14 +103,14 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", UNFIT_TARGETS)
 def test_a_target_that_does_not_fit_is_refused_in_one_paragraph(name: str) -> None:
-    values, said = REFUSED[name]
+    values, message = UNFIT_TARGETS[name]
     frame = pd.DataFrame({"label": values}, dtype="str")
-    with pytest.raises(DataError, match=said) as refusal:
+    with pytest.raises(DataError, match=message) as excinfo:
         drop_unlabeled(frame.mask(frame == ""), "label", "my.csv")
-    assert str(refusal.value).startswith("my.csv")
-    assert "\n" not in str(refusal.value)
+    assert str(excinfo.value).startswith("my.csv")
+    assert "\n" not in str(excinfo.value)
 
 
 def test_rows_that_cannot_be_learnt_from_are_left_out_and_told() -> None:
@@ -122,15 +122,19 @@ def test_rows_that_cannot_be_learnt_from_are_left_out_and_told() -> None:
 
 @pytest.mark.parametrize("factor", [1, 1000, -1])
 def test_the_rules_let_the_target_through_and_no_other_unit(factor: int) -> None:
-    truth = pd.Series(NUMBERS, name="label").astype(float)
-    suite = {"name": "dataset", "expectations": list(target_expectations(truth))}
-    found = check(pd.DataFrame({"label": truth * factor}), suite)
-    assert all(finding.passed for finding in found) == (factor == 1)
+    target = pd.Series(NUMBERS, name="label").astype(float)
+    suite = {"name": "dataset", "expectations": list(target_expectations(target))}
+    results = check(pd.DataFrame({"label": target * factor}), suite)
+    assert all(result.passed for result in results) == (factor == 1)
 
 
 @pytest.mark.parametrize("fault", ["missing", "far", "stuck"])
 def test_each_rule_of_the_target_guards(fault: str) -> None:
-    truth = pd.Series(NUMBERS, name="label").astype(float)
-    ways = {"missing": truth.mask(truth.index == 3), "far": truth.where(truth.index > 0, 1e6), "stuck": truth * 0 + 142}
-    suite = {"name": "dataset", "expectations": list(target_expectations(truth))}
-    assert not all(finding.passed for finding in check(pd.DataFrame({"label": ways[fault]}), suite))
+    target = pd.Series(NUMBERS, name="label").astype(float)
+    broken = {
+        "missing": target.mask(target.index == 3),
+        "far": target.where(target.index > 0, 1e6),
+        "stuck": target * 0 + 142,
+    }
+    suite = {"name": "dataset", "expectations": list(target_expectations(target))}
+    assert not all(result.passed for result in check(pd.DataFrame({"label": broken[fault]}), suite))

@@ -20,7 +20,7 @@ def _names_the_kind(path: Path) -> bool:
     )
 
 
-ONCE_FOR_ALL = {"http_limits", "layers", "lifecycle", "other_kinds", "tracking"}  # they need any project, not its kind
+ONCE_FOR_ALL = {"http_limits", "layers", "model_manager", "other_kinds", "tracking"}  # they need a project of any kind
 NOT_OF_A_KIND = [
     path
     for path in sorted(HERE.glob("test_*.py"))
@@ -39,8 +39,8 @@ def ignored(kind: str) -> list[Path]:
     """
     if kind.endswith("/scikit-learn"):
         return NOT_OF_A_KIND
-    asked = OF_A_FRAMEWORK if kind.startswith("tabular-regression") else OF_A_NETWORK
-    return [path for path in HERE.glob("test_*.py") if path.stem.removeprefix("test_") not in asked]
+    relevant = OF_A_FRAMEWORK if kind.startswith("tabular-regression") else OF_A_NETWORK
+    return [path for path in HERE.glob("test_*.py") if path.stem.removeprefix("test_") not in relevant]
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -49,8 +49,8 @@ def test_the_same_holds_for_another_kind(kind: str) -> None:
     command += ["-n", "0", str(HERE)]
     command += [f"--ignore={path}" for path in ignored(kind)]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    answer = subprocess.run(
+    completed = subprocess.run(
         command, env=variables | {"KIND": kind}, cwd=HERE, capture_output=True, text=True, check=False
     )
-    assert answer.returncode == 0, answer.stdout[-3000:]
-    assert int(re.findall(r"(\d+) passed", answer.stdout)[-1]) >= 20
+    assert completed.returncode == 0, completed.stdout[-3000:]
+    assert int(re.findall(r"(\d+) passed", completed.stdout)[-1]) >= 20

@@ -18,13 +18,13 @@ VIOLATION = "note: the number of characters" if KIND.text else "weight_g: values
 
 def test_known_columns_that_are_no_features_are_kept(fruit_predictor: Predictor, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text(f"id,fruit,{HEADER}\na,cherry,{ROW}\n", encoding="utf-8")
-    answer = predict_file(fruit_predictor, tmp_path / "in.csv", tmp_path / "out.csv")
-    assert answer[["id", "fruit"]].to_numpy().tolist() == [["a", "cherry"]]
+    predictions = predict_file(fruit_predictor, tmp_path / "in.csv", tmp_path / "out.csv")
+    assert predictions[["id", "fruit"]].to_numpy().tolist() == [["a", "cherry"]]
     assert f"predicted_{fruit_predictor.target}" in pd.read_csv(tmp_path / "out.csv")
 
 
 @pytest.mark.parametrize(
-    ("content", "error", "said"),
+    ("content", "error", "message"),
     [
         (f"{HEADER},color\n{ROW},red\n", DataError, 'the column "color" is not in the contract'),
         ("id\n1\n", ContractError, "missing: "),
@@ -32,11 +32,11 @@ def test_known_columns_that_are_no_features_are_kept(fruit_predictor: Predictor,
     ],
 )
 def test_a_table_that_breaks_the_contract_is_refused_and_nothing_is_overwritten(
-    fruit_predictor: Predictor, tmp_path: Path, content: str, error: type[Exception], said: str
+    fruit_predictor: Predictor, tmp_path: Path, content: str, error: type[Exception], message: str
 ) -> None:
     (tmp_path / "in.csv").write_text(content, encoding="utf-8")
     (tmp_path / "out.csv").write_text("before", encoding="utf-8")
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         predict_file(fruit_predictor, tmp_path / "in.csv", tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text(encoding="utf-8") == "before"
 
@@ -51,7 +51,7 @@ def test_columns_are_kept_as_they_were_written(fruit_predictor: Predictor, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("goal", "said"),
+    ("destination", "message"),
     [
         ("in.csv", "would overwrite"),
         ("link.csv", "would overwrite"),
@@ -60,13 +60,13 @@ def test_columns_are_kept_as_they_were_written(fruit_predictor: Predictor, tmp_p
     ],
 )
 def test_a_place_that_must_not_or_cannot_be_written_is_said(
-    fruit_predictor: Predictor, tmp_path: Path, goal: str, said: str
+    fruit_predictor: Predictor, tmp_path: Path, destination: str, message: str
 ) -> None:
     (tmp_path / "in.csv").write_text(f"{HEADER}\n{ROW}\n", encoding="utf-8")
     (tmp_path / "link.csv").symlink_to(tmp_path / "in.csv")
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=said):
-        predict_file(fruit_predictor, tmp_path / "in.csv", tmp_path / goal)
+    with pytest.raises(DataError, match=message):
+        predict_file(fruit_predictor, tmp_path / "in.csv", tmp_path / destination)
     assert (tmp_path / "in.csv").read_text(encoding="utf-8") == f"{HEADER}\n{ROW}\n"
 
 

@@ -38,16 +38,16 @@ from mlkeel.contract.suites import expectation_name, read_contract
 from mlkeel.contract.validate import check
 
 SUITES = read_contract(Path(__file__).parents[2] / "expectations")
-NAMES = [expectation_name(one) for suite in (SUITES.features, SUITES.dataset) for one in suite["expectations"]]
+NAMES = [expectation_name(item) for suite in (SUITES.features, SUITES.dataset) for item in suite["expectations"]]
 
 
 @pytest.mark.parametrize("name", dict.fromkeys(NAMES))
 def test_the_table_meets(table, contract, name):
-    for one in (*check(table, contract.features), *check(table, contract.dataset)):
-        if expectation_name(one.expectation) == name and not one.passed:
-            if one.critical:
-                pytest.fail(one.sentence)
-            warnings.warn(one.sentence)
+    for result in (*check(table, contract.features), *check(table, contract.dataset)):
+        if expectation_name(result.expectation) == name and not result.passed:
+            if result.critical:
+                pytest.fail(result.sentence)
+            warnings.warn(result.sentence)
 """
 TRAINING = """
 def test_it_beats_the_baseline_by_the_margin(trained, settings):
@@ -74,8 +74,8 @@ SMALL = {
 def tested(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the made-up project that has a few tests."""
     options = '\n[tool.pytest.ini_options]\naddopts = "-p mlkeel.testing.plugin"\n'
-    about = project / "pyproject.toml"
-    about.write_text(about.read_text(encoding="utf-8") + options, encoding="utf-8")
+    pyproject = project / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text(encoding="utf-8") + options, encoding="utf-8")
     for name, content in SMALL.items():
         (project / "tests" / name).parent.mkdir(parents=True, exist_ok=True)
         (project / "tests" / name).write_text(content, encoding="utf-8")
@@ -83,8 +83,8 @@ def tested(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project
 
 
-def attempt(root: Path, part: str, fault: str) -> PlannedFault:
-    return next(one for one in prove.planned_faults(KIND.project, root, (part,)) if one.fault == fault)
+def planned_fault(root: Path, part: str, fault: str) -> PlannedFault:
+    return next(planned for planned in prove.planned_faults(KIND.project, root, (part,)) if planned.fault == fault)
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -100,8 +100,8 @@ class Odd:
     def to_onnx(self) -> bytes:
         return b""
 
-    def step(self, features: object, truth: object) -> object:
-        return features, truth
+    def step(self, features: object, y_true: object) -> object:
+        return features, y_true
 
     def predict(self, features: Any) -> Any:
         return 10 // features
@@ -110,15 +110,15 @@ class Odd:
 def crashes_of(fault: str, call: Callable[[Any], object]) -> list[str]:
     """What is noted as gone wrong in the fault itself, when `call` runs into it."""
     crashes: list[str] = []
-    (one,) = [one for one in CODE_FAULTS if one.name == fault]
-    project = one.plant(replace(KIND.project, build=lambda *_: Odd()), crashes)
+    (code_fault,) = [code_fault for code_fault in CODE_FAULTS if code_fault.name == fault]
+    project = code_fault.plant(replace(KIND.project, build=lambda *_: Odd()), crashes)
     with pytest.raises(Exception):  # noqa: B017, PT011 - whatever a fault does
         call(project.build({"learning_rate": "adaptive"}, Shape((), 2), 7))
     return crashes
 
 
 @pytest.mark.parametrize(
-    ("fault", "call", "said"),
+    ("fault", "call", "message"),
     [
         ("answers halved", lambda model: model.predict(features=2), "unexpected keyword argument 'features'"),
         ("trained on shuffled labels", lambda model: model.fit((1, 2)), "missing 2 required positional arguments"),
@@ -127,9 +127,9 @@ def crashes_of(fault: str, call: Callable[[Any], object]) -> list[str]:
     ],
     ids=["another signature", "another call", "another attribute", "another parameter"],
 )
-def test_a_fault_that_raises_in_itself_has_crashed(fault: str, call: Callable[[Any], object], said: str) -> None:
+def test_a_fault_that_raises_in_itself_has_crashed(fault: str, call: Callable[[Any], object], message: str) -> None:
     (crash,) = crashes_of(fault, call)
-    assert said in crash
+    assert message in crash
 
 
 def test_an_error_of_the_code_that_a_fault_calls_is_no_crash_of_the_fault() -> None:
@@ -137,7 +137,7 @@ def test_an_error_of_the_code_that_a_fault_calls_is_no_crash_of_the_fault() -> N
 
 
 @pytest.mark.parametrize(
-    ("proof", "code", "said"),
+    ("proof", "code", "message"),
     [
         (FaultResult("a fault", "a.b", "test_it", 0.1), 0, "All 1 planted faults were caught."),
         (FaultResult("a fault", "a.b", None, 0.1), 0, "All 0 planted faults were caught."),
@@ -152,21 +152,21 @@ def test_only_a_fault_that_was_caught_or_does_not_apply_is_well(
     capsys: pytest.CaptureFixture[str],
     proof: FaultResult,
     code: int,
-    said: str,
+    message: str,
 ) -> None:
     monkeypatch.setattr(prove, "prove", lambda *_: iter([proof]))
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as excinfo:
         main(KIND.project, ["--root", str(project), "prove"])
-    assert ended.value.code == code
-    printed = capsys.readouterr()
-    assert said in " ".join((printed.out + printed.err).split())
+    assert excinfo.value.code == code
+    captured = capsys.readouterr()
+    assert message in " ".join((captured.out + captured.err).split())
 
 
 def no_such_part(project: Project, _crashes: list[str]) -> Project:
     return replace(project, **{"no_such_part": 1})
 
 
-def colourless(project: Project, _crashes: list[str]) -> Project:
+def colorless(project: Project, _crashes: list[str]) -> Project:
     def load(path: Path, contract: Contract) -> pd.DataFrame:
         table = project.load(path, contract)
         return with_columns(table, {"colour": table["colour"].mask(np.full(len(table), True))})
@@ -179,8 +179,8 @@ def test_what_cannot_be_planted_is_told_from_what_is_caught(tested: Path, monkey
     faults = ("further column", "duplicated rows", "repeated identifiers")
     planned_faults = [
         PlannedFault("another signature", "project", tests, no_such_part),
-        PlannedFault("no colour", "project", tests, colourless),
-        *(attempt(tested, "data", fault) for fault in faults),
+        PlannedFault("no colour", "project", tests, colorless),
+        *(planned_fault(tested, "data", fault) for fault in faults),
     ]
     before = contents(tested)
     monkeypatch.setattr(prove, "planned_faults", lambda *_: iter(planned_faults))
@@ -208,10 +208,10 @@ def test_what_cannot_be_planted_is_told_from_what_is_caught(tested: Path, monkey
 def test_what_the_tests_are_given_does_wrong_as_long_as_a_fault_is_planted(
     tested: Path, part: str, fault: str, caught_by: str
 ) -> None:
-    one = attempt(tested, part, fault)
-    caught = prove.run_tests(KIND.project, tested, one.tests, one.plant)
-    assert caught.failures[0].startswith(caught_by)
-    assert caught.crashes == []
+    planned = planned_fault(tested, part, fault)
+    result = prove.run_tests(KIND.project, tested, planned.tests, planned.plant)
+    assert result.failures[0].startswith(caught_by)
+    assert result.crashes == []
 
 
 def test_the_same_tests_pass_without_a_fault(tested: Path) -> None:
@@ -225,8 +225,8 @@ def test_a_fault_that_cannot_break_this_table_has_crashed(root: Path, monkeypatc
 
     faults = SimpleNamespace(CAUGHT_BY_CONTRACT=(wrong,), NOT_CAUGHT_BY_CONTRACT=())
     monkeypatch.setattr(prove, "faults_of", lambda *_: faults)
-    (one,) = prove.planned_faults(KIND.project, root, ("data",))
-    (crash,) = prove.run_tests(KIND.project, root, (), one.plant).crashes
+    (planned,) = prove.planned_faults(KIND.project, root, ("data",))
+    (crash,) = prove.run_tests(KIND.project, root, (), planned.plant).crashes
     assert "no such column" in crash
 
 
@@ -236,8 +236,8 @@ def test_what_learns_all_at_once_has_no_steps_to_break(root: Path) -> None:
     simple = DummyClassifier if KIND.classification else DummyRegressor
     project = replace(KIND.project, build=lambda *_: simple())
     planned_faults = prove.planned_faults(project, root, ("model",))
-    without = {one.fault for one in planned_faults if one.plant is None}
-    assert without == {"frozen weights", "untrained", "stopped after one step"}
+    inapplicable = {planned.fault for planned in planned_faults if planned.plant is None}
+    assert inapplicable == {"frozen weights", "untrained", "stopped after one step"}
 
 
 def test_tests_that_fail_without_a_fault_prove_nothing(tested: Path) -> None:
@@ -253,5 +253,7 @@ def test_tests_that_are_not_there_are_named(root: Path) -> None:
 
 def test_each_fault_in_the_code_has_tests_that_should_notice_it(root: Path) -> None:
     planned_faults = list(prove.planned_faults(KIND.project, root, PARTS))
-    assert {fault.name for fault in CODE_FAULTS} < {one.fault for one in planned_faults}
-    assert all(one.tests and all((TEMPLATE / test).is_file() for test in one.tests) for one in planned_faults)
+    assert {fault.name for fault in CODE_FAULTS} < {planned.fault for planned in planned_faults}
+    assert all(
+        planned.tests and all((TEMPLATE / test).is_file() for test in planned.tests) for planned in planned_faults
+    )

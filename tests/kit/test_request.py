@@ -57,23 +57,23 @@ def test_the_verdict_on_a_row_is_that_of_great_expectations_on_a_table_of_it(row
     import pandas as pd
 
     table = coerce_dtypes(pd.DataFrame([row], columns=list(VALUES)), contract())
-    broken = [finding for finding in check(table, contract().features) if finding.critical and not finding.passed]
-    refused = {refusal.message for refusal in RowValidator(contract()).violations([row])}
-    assert len(refused) == len(broken), (refused, [finding.sentence for finding in broken])
+    broken = [result for result in check(table, contract().features) if result.critical and not result.passed]
+    messages = {violation.message for violation in RowValidator(contract()).violations([row])}
+    assert len(messages) == len(broken), (messages, [result.sentence for result in broken])
 
 
 @settings(deadline=None)
 @given(st.lists(st.one_of(ROW, st.none(), st.just({"sise": 1})), min_size=1, max_size=6))
 def test_the_verdict_on_a_row_does_not_depend_on_the_rows_beside_it(rows: list) -> None:
-    rules = RowValidator(contract())
-    together = rules.violations(rows)
+    validator = RowValidator(contract())
+    together = validator.violations(rows)
     for number, row in enumerate(rows, start=1):
-        alone = [replace(refusal, row=number) for refusal in rules.violations([row])]
-        assert [refusal for refusal in together if refusal.row == number] == alone
+        alone = [replace(violation, row=number) for violation in validator.violations([row])]
+        assert [violation for violation in together if violation.row == number] == alone
 
 
 @pytest.mark.parametrize(
-    ("change", "refusal"),
+    ("change", "expected"),
     [
         ({"kind": "c"}, (1, "kind", "values_to_be_in_set", "c")),
         ({"size": 99}, (1, "size", "values_to_be_between", 99)),
@@ -89,39 +89,41 @@ def test_the_verdict_on_a_row_does_not_depend_on_the_rows_beside_it(rows: list) 
         ({"sise": 1}, (1, None, "columns_to_match_set", "sise")),
     ],
 )
-def test_a_refusal_names_row_column_rule_and_value(change: dict, refusal: tuple) -> None:
-    found = RowValidator(contract()).violations([FINE | change])[0]
-    assert (found.row, found.column, found.rule, found.value) == refusal
+def test_a_violation_names_row_column_rule_and_value(change: dict, expected: tuple) -> None:
+    violation = RowValidator(contract()).violations([FINE | change])[0]
+    assert (violation.row, violation.column, violation.rule, violation.value) == expected
 
 
 def test_rows_are_counted_from_one_and_none_is_left_out() -> None:
     rows = [FINE, {**FINE, "code": "bad A1"}, FINE, {**FINE, "flag": 2}]
-    assert [found.row for found in RowValidator(contract()).violations(rows)][-1] == 4
-    assert {found.row for found in RowValidator(contract()).violations(rows)} == {2, 4}
+    assert [violation.row for violation in RowValidator(contract()).violations(rows)][-1] == 4
+    assert {violation.row for violation in RowValidator(contract()).violations(rows)} == {2, 4}
 
 
 @pytest.mark.parametrize("row", [None, 3, "text", [1], {}])
 def test_what_is_no_row_is_refused(row: object) -> None:
-    assert all(isinstance(found, Violation) for found in RowValidator(contract()).violations([row]))
+    assert all(isinstance(violation, Violation) for violation in RowValidator(contract()).violations([row]))
     assert RowValidator(contract()).violations([row])
 
 
 def test_too_few_and_too_many_rows_are_refused() -> None:
     most = {"type": "expect_table_row_count_to_be_between", "kwargs": {"max_value": 2}}
     for rows in ([], [FINE] * 3):
-        assert [found.rule for found in RowValidator(contract(most)).violations(rows)] == ["row_count_to_be_between"]
+        assert [violation.rule for violation in RowValidator(contract(most)).violations(rows)] == [
+            "row_count_to_be_between"
+        ]
     assert RowValidator(contract(most)).violations([FINE] * 2) == []
 
 
 def test_a_column_that_is_left_out_is_named_and_null_is_offered() -> None:
-    found = RowValidator(contract()).violations([{name: value for name, value in FINE.items() if name != "flag"}])
-    assert [(refusal.column, "send null" in refusal.message) for refusal in found] == [("flag", True)]
+    violations = RowValidator(contract()).violations([{name: value for name, value in FINE.items() if name != "flag"}])
+    assert [(violation.column, "send null" in violation.message) for violation in violations] == [("flag", True)]
 
 
 def test_a_column_of_the_training_table_that_is_no_feature_is_not_looked_at() -> None:
-    rules = RowValidator(contract())
-    assert rules.violations([FINE | {"id": ["anything"]}]) == []
-    assert rules.by_column([FINE | {"id": "x"}]) == {name: [value] for name, value in FINE.items()}
+    validator = RowValidator(contract())
+    assert validator.violations([FINE | {"id": ["anything"]}]) == []
+    assert validator.by_column([FINE | {"id": "x"}]) == {name: [value] for name, value in FINE.items()}
 
 
 def test_an_answer_does_not_grow_with_what_is_wrong() -> None:
@@ -131,9 +133,9 @@ def test_an_answer_does_not_grow_with_what_is_wrong() -> None:
 def test_rules_that_need_a_whole_table_are_named_and_not_asked() -> None:
     mean = expectation("mean_to_be_between", column="size", min_value=100)
     partly = expectation("values_to_be_between", column="size", min_value=5, row_condition='kind=="a"')
-    rules = RowValidator(contract(mean, partly))
-    assert rules.unchecked == ["size-mean_to_be_between", "size-values_to_be_between"]
-    assert rules.violations([FINE]) == []
+    validator = RowValidator(contract(mean, partly))
+    assert validator.unchecked == ["size-mean_to_be_between", "size-values_to_be_between"]
+    assert validator.violations([FINE]) == []
 
 
 def test_the_schema_says_what_a_row_may_hold() -> None:
@@ -151,15 +153,30 @@ def test_the_schema_keeps_two_rules_of_one_kind() -> None:
     assert {"pattern": "[0-9]$"} in schema["properties"]["code"]["allOf"]
 
 
-def test_an_example_fits_the_contract_in_use(root: Path) -> None:
-    rules = RowValidator(read_contract(root / "expectations"))
-    assert rules.violations([example(rules.schema())]) == []
-    assert rules.unchecked == []
+def test_the_schema_takes_what_two_sets_of_values_have_in_common() -> None:
+    truths = [item for item in EVERY_RULE if item["kwargs"].get("column") != "flag"]
+    truths += [expectation("type_to_be", column="flag", type_="bool")]
+    truths += [expectation("values_to_be_in_set", column="flag", value_set=[True])]
+    validator = RowValidator(Contract({"name": "features", "expectations": truths, "meta": {}}, DATASET))
+    assert validator.schema()["properties"]["flag"] == {"type": ["boolean", "null"], "enum": [True, None]}
+    assert example(validator.schema())["flag"] is True
+
+
+@pytest.mark.parametrize("key", [1, "\ud800"], ids=["number", "lone surrogate"])
+def test_a_key_that_is_no_text_is_an_unknown_column(key: object) -> None:
+    (violation,) = RowValidator(contract()).violations([FINE | {key: 1}])
+    assert (violation.column, violation.rule) == (None, "columns_to_match_set")
+
+
+def test_an_example_fits_the_contract_of_the_project(root: Path) -> None:
+    validator = RowValidator(read_contract(root / "expectations"))
+    assert validator.violations([example(validator.schema())]) == []
+    assert validator.unchecked == []
 
 
 def test_an_example_fits_numbers_and_categories(measured: Suite) -> None:
-    rules = RowValidator(Contract(measured, DATASET))
-    assert example(rules.schema()) == {"weight_g": 200.5, "colour": "green"}
+    validator = RowValidator(Contract(measured, DATASET))
+    assert example(validator.schema()) == {"weight_g": 200.5, "colour": "green"}
 
 
 def test_a_number_that_no_float_holds_is_refused() -> None:
@@ -167,18 +184,18 @@ def test_a_number_that_no_float_holds_is_refused() -> None:
 
 
 def test_values_on_a_bound_fit_and_beyond_do_not() -> None:
-    rules = RowValidator(contract(expectation("values_to_be_between", column="flag", min_value=0, max_value=1)))
-    assert rules.violations([FINE | {"flag": 0}, FINE | {"flag": 1, "size": 9.5}]) == []
-    assert [found.rule for found in rules.violations([FINE | {"size": 1}])] == ["values_to_be_between"]
+    validator = RowValidator(contract(expectation("values_to_be_between", column="flag", min_value=0, max_value=1)))
+    assert validator.violations([FINE | {"flag": 0}, FINE | {"flag": 1, "size": 9.5}]) == []
+    assert [violation.rule for violation in validator.violations([FINE | {"size": 1}])] == ["values_to_be_between"]
 
 
 def test_a_rule_that_lets_some_rows_of_a_table_off_lets_none_of_a_request_off() -> None:
-    assert [found.row for found in RowValidator(contract()).violations([FINE, FINE | {"size": None}])] == [2]
+    assert [violation.row for violation in RowValidator(contract()).violations([FINE, FINE | {"size": None}])] == [2]
 
 
-def test_a_refusal_speaks_of_one_value_and_not_of_a_share() -> None:
-    (refusal,) = RowValidator(contract()).violations([FINE | {"size": 99}])
-    assert "%" not in refusal.message
+def test_a_violation_speaks_of_one_value_and_not_of_a_share() -> None:
+    (violation,) = RowValidator(contract()).violations([FINE | {"size": 99}])
+    assert "%" not in violation.message
 
 
 def test_the_schema_knows_columns_that_are_not_looked_at() -> None:
@@ -194,9 +211,9 @@ def test_the_schema_knows_columns_that_are_not_looked_at() -> None:
     ],
 )
 def test_an_example_keeps_the_tightest_bounds(rule: dict) -> None:
-    rules = RowValidator(contract(rule))
-    shown = example(rules.schema())
-    assert not [found for found in rules.violations([shown]) if found.rule != "values_to_match_regex"]
+    validator = RowValidator(contract(rule))
+    row = example(validator.schema())
+    assert not [violation for violation in validator.violations([row]) if violation.rule != "values_to_match_regex"]
 
 
 @pytest.mark.parametrize(
@@ -208,9 +225,9 @@ def test_an_example_keeps_the_tightest_bounds(rule: dict) -> None:
     ],
 )
 def test_a_rule_about_another_kind_of_values_is_not_asked(rule: dict) -> None:
-    rules = RowValidator(contract(rule))
-    assert len(rules.unchecked) == 1
-    assert rules.violations([FINE]) == []
+    validator = RowValidator(contract(rule))
+    assert len(validator.unchecked) == 1
+    assert validator.violations([FINE]) == []
 
 
 def test_a_rule_that_cannot_be_read_is_named() -> None:
@@ -221,8 +238,8 @@ def test_a_rule_that_cannot_be_read_is_named() -> None:
 def test_whole_numbers_and_truths_are_asked_for_where_the_contract_does() -> None:
     types = [expectation("type_to_be", column=name, type_=kind) for name, kind in (("size", "int64"), ("flag", "bool"))]
     others = [item for item in EVERY_RULE if item["kwargs"].get("column") not in ("size", "flag")]
-    rules = RowValidator(Contract({"name": "features", "expectations": [*others, *types], "meta": {}}, DATASET))
-    assert rules.violations([FINE | {"size": 2, "flag": True}]) == []
-    assert rules.schema()["properties"]["flag"]["enum"] == [False, True, None]
-    found = rules.violations([FINE | {"size": 2.5, "flag": 1}])
-    assert [refusal.column for refusal in found] == ["size", "flag"]
+    validator = RowValidator(Contract({"name": "features", "expectations": [*others, *types], "meta": {}}, DATASET))
+    assert validator.violations([FINE | {"size": 2, "flag": True}]) == []
+    assert validator.schema()["properties"]["flag"]["enum"] == [False, True, None]
+    violations = validator.violations([FINE | {"size": 2.5, "flag": 1}])
+    assert [violation.column for violation in violations] == ["size", "flag"]

@@ -23,49 +23,55 @@ from mlkeel.serve.predictions import Predictions
 from .kinds import KIND
 
 ROW = KIND.row
-OTHER = KIND.other_row
+OTHER_ROW = KIND.other_row
 BROKEN = KIND.broken_row
-ONE = "new"
-TWO = "old, new,"  # keys
+API_KEY = "new"
+API_KEYS = "old, new,"
 EXACT = json.dumps(ROW)
 JSON = {"content-type": "application/json"}
 COLUMN = KIND.feature
 Serve = Callable[..., tuple[TestClient, ModelManager]]
 
 
-def wait_for(truth: Callable[[], bool], client: TestClient) -> None:
-    limit = time.monotonic() + 20
-    while not truth():
-        assert time.monotonic() < limit
+def wait_for(condition: Callable[[], bool], client: TestClient) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
         client.get("/healthz")
 
 
-def numbers(answer: dict) -> list[float]:
-    return list(answer["probabilities"].values() if "probabilities" in answer else answer.values())
+def numbers(prediction: dict) -> list[float]:
+    return list(prediction["probabilities"].values() if "probabilities" in prediction else prediction.values())
 
 
 def test_a_row_is_answered_as_the_predictor_does(client: TestClient, fruit_predictor: Predictor) -> None:
-    answer = client.post("/predict", json=ROW)
-    assert answer.status_code == 200
-    assert numbers(answer.json()) == pytest.approx(list(fruit_predictor.predict_row(ROW).values()), rel=1e-5)
-    assert answer.headers["x-model-version"] == client.get("/version").json()["artifact"]
+    response = client.post("/predict", json=ROW)
+    assert response.status_code == 200
+    assert numbers(response.json()) == pytest.approx(list(fruit_predictor.predict_row(ROW).values()), rel=1e-5)
+    assert response.headers["x-model-version"] == client.get("/version").json()["artifact"]
 
 
 def test_many_rows_are_answered_in_their_order(client: TestClient) -> None:
-    one, other = (numbers(client.post("/predict", json=row).json()) for row in (ROW, OTHER))
-    assert one != other
-    for rows, wanted in (([ROW, OTHER, ROW], [one, other, one]), ([ROW], [one]), ([OTHER] * 900, [other] * 900)):
-        answers = client.post("/predict", json=rows).json()
-        assert [numbers(answer) for answer in answers] == [pytest.approx(numbers_, rel=1e-4) for numbers_ in wanted]
+    first, second = (numbers(client.post("/predict", json=row).json()) for row in (ROW, OTHER_ROW))
+    assert first != second
+    for rows, expected in (
+        ([ROW, OTHER_ROW, ROW], [first, second, first]),
+        ([ROW], [first]),
+        ([OTHER_ROW] * 900, [second] * 900),
+    ):
+        predictions = client.post("/predict", json=rows).json()
+        assert [numbers(prediction) for prediction in predictions] == [
+            pytest.approx(numbers_, rel=1e-4) for numbers_ in expected
+        ]
 
 
 def test_a_value_that_the_contract_refuses_is_named(client: TestClient) -> None:
-    answer = client.post("/predict", json=[ROW, BROKEN])
-    assert answer.status_code == 422
-    (refusal,) = answer.json()["detail"]
-    assert (refusal["row"], refusal["column"]) == (2, COLUMN)
-    assert refusal["message"].startswith(f"{COLUMN}: ")
-    assert f'column="{COLUMN}",rule="{refusal["rule"]}"' in client.get("/metrics").text
+    response = client.post("/predict", json=[ROW, BROKEN])
+    assert response.status_code == 422
+    (violation,) = response.json()["detail"]
+    assert (violation["row"], violation["column"]) == (2, COLUMN)
+    assert violation["message"].startswith(f"{COLUMN}: ")
+    assert f'column="{COLUMN}",rule="{violation["rule"]}"' in client.get("/metrics").text
 
 
 @pytest.mark.parametrize(
@@ -83,25 +89,25 @@ def test_a_value_that_the_contract_refuses_is_named(client: TestClient) -> None:
         ({"API_KEYS": ""}, {"json": ROW}, 200),
         ({"API_MAX_ROWS": "2"}, {"json": [ROW] * 3}, 413),
         ({"API_MAX_ROWS": "2"}, {"json": [ROW] * 2}, 200),
-        ({"API_KEYS": TWO}, {"json": ROW}, 401),
-        ({"API_KEYS": TWO}, {"json": ROW, "headers": {"x-api-key": "ne"}}, 401),
-        ({"API_KEYS": TWO}, {"json": ROW, "headers": {"x-api-key": "old"}}, 200),
-        ({"API_KEYS": TWO}, {"json": ROW, "headers": {"x-api-key": "new"}}, 200),
+        ({"API_KEYS": API_KEYS}, {"json": ROW}, 401),
+        ({"API_KEYS": API_KEYS}, {"json": ROW, "headers": {"x-api-key": "ne"}}, 401),
+        ({"API_KEYS": API_KEYS}, {"json": ROW, "headers": {"x-api-key": "old"}}, 200),
+        ({"API_KEYS": API_KEYS}, {"json": ROW, "headers": {"x-api-key": "new"}}, 200),
     ],
 )
 def test_each_limit_has_its_status(serve: Serve, variables: dict, request_: dict, status: int) -> None:
     client, _ = serve(**variables)
-    answer = client.post("/predict", **request_)
-    assert answer.status_code == status
-    assert status in (200, 422) or isinstance(answer.json()["detail"], str)
-    assert (answer.headers.get("connection") == "close") == ("bytes" in answer.text)
+    response = client.post("/predict", **request_)
+    assert response.status_code == status
+    assert status in (200, 422) or isinstance(response.json()["detail"], str)
+    assert (response.headers.get("connection") == "close") == ("bytes" in response.text)
 
 
 def test_without_keys_it_listens_to_this_machine_alone() -> None:
     assert read_server_config({}).host == "127.0.0.1"
-    assert read_server_config({"API_KEYS": ONE}).host == "0.0.0.0"
+    assert read_server_config({"API_KEYS": API_KEY}).host == "0.0.0.0"
     assert read_server_config({"API_HOST": "::"}).host == "::"
-    assert read_server_config({"API_KEYS": TWO}).api_keys == ("old", "new")
+    assert read_server_config({"API_KEYS": API_KEYS}).api_keys == ("old", "new")
 
 
 @pytest.mark.parametrize(
@@ -114,42 +120,42 @@ def test_a_variable_that_does_not_fit_is_named(name: str, value: str) -> None:
 
 
 def test_it_is_ready_until_it_stops(serve: Serve) -> None:
-    client, lifecycle = serve()
+    client, manager = serve()
     assert client.get("/readyz").json() == {"status": "ready"}
-    lifecycle.stopping = True
+    manager.stopping = True
     assert client.get("/readyz").status_code == 503
     assert client.get("/healthz").status_code == 200
-    answer = client.post("/predict", json=ROW)
-    assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+    response = client.post("/predict", json=ROW)
+    assert (response.status_code, response.headers["connection"]) == (200, "close")
 
 
 def test_without_a_model_it_does_not_start(root: Path, tmp_path: Path) -> None:
     shutil.copy(root / "pyproject.toml", tmp_path)
-    with pytest.raises(ArtifactError, match="no version is current") as raised:
+    with pytest.raises(ArtifactError, match="no version is current") as excinfo:
         build(tmp_path, read_server_config({}))
-    assert raised.value.hint is Hint.TRAIN
+    assert excinfo.value.hint is Hint.TRAIN
 
 
-def test_another_artifact_is_taken_over_while_it_serves(serve: Serve, tmp_path: Path) -> None:
-    client, lifecycle = serve()
+def test_another_artifact_is_loaded_while_it_serves(serve: Serve, tmp_path: Path) -> None:
+    client, manager = serve()
     artifacts = tmp_path / "artifacts"
     shutil.copytree(current(artifacts), artifacts / "v2")
     set_current(artifacts, "v2")
     wait_for(lambda: client.get("/version").json()["artifact"] == "v2", client)
     assert client.post("/predict", json=ROW).headers["x-model-version"] == "v2"
     assert 'version="v2"' in client.get("/metrics").text
-    assert lifecycle.reloads == 1
+    assert manager.reloads == 1
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "features.json", "params.yaml"])
 def test_a_broken_artifact_is_refused_and_the_old_one_stays(serve: Serve, tmp_path: Path, file: str) -> None:
-    client, lifecycle = serve()
+    client, manager = serve()
     before = client.get("/version").json()["artifact"]
     artifacts = tmp_path / "artifacts"
     folder = Path(shutil.copytree(current(artifacts), artifacts / "v2"))
     (folder / file).write_bytes(b"rubbish")
     set_current(artifacts, "v2")
-    wait_for(lambda: lifecycle.rejected_versions > 0, client)
+    wait_for(lambda: manager.rejected_versions > 0, client)
     assert client.post("/predict", json=ROW).headers["x-model-version"] == before
     assert "api_rejected_versions_total 1.0" in client.get("/metrics").text
 
@@ -167,8 +173,8 @@ with TestClient(build(Path({str(tmp_path)!r}), read_server_config(dict()))[0]) a
     assert client.post("/predict", json={ROW!r}).status_code == 200
 print(set("pandas sklearn torch great_expectations scipy onnx".split()) & set(sys.modules))
 """
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "set()"
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "set()"
 
 
 def test_one_request_too_many_is_sent_away_and_the_next_is_answered(
@@ -176,17 +182,17 @@ def test_one_request_too_many_is_sent_away_and_the_next_is_answered(
 ) -> None:
     client, _ = serve(API_MAX_REQUESTS="1")
     predict = Predictor.predict
-    within = []
+    responses = []
 
     def busy(predictor: Predictor, rows: dict) -> object:
         monkeypatch.setattr(Predictor, "predict", predict)
-        within.extend([client.post("/predict", json=ROW), client.get("/metrics")])
+        responses.extend([client.post("/predict", json=ROW), client.get("/metrics")])
         return predict(predictor, rows)
 
     monkeypatch.setattr(Predictor, "predict", busy)
     assert client.post("/predict", json=[ROW] * 900).status_code == 200
-    assert (within[0].status_code, within[0].headers["retry-after"]) == (503, "1")
-    assert "api_requests_in_flight 2.0" in within[1].text
+    assert (responses[0].status_code, responses[0].headers["retry-after"]) == (503, "1")
+    assert "api_requests_in_flight 2.0" in responses[1].text
     assert client.post("/predict", json=ROW).status_code == 200
     assert "api_requests_in_flight 1.0" in client.get("/metrics").text
 
@@ -205,8 +211,8 @@ def test_it_says_of_which_commit_and_template_it_is(
 ) -> None:
     monkeypatch.setattr("mlkeel.serve.app.revision", {tmp_path: "1a2b3c"}.get)
     (tmp_path / ".copier-answers.yml").write_text("_commit: v9\n", encoding="utf-8")
-    said = serve()[0].get("/version").json()
-    assert (said["commit"], said["template"]) == ("1a2b3c", "v9")
+    version = serve()[0].get("/version").json()
+    assert (version["commit"], version["template"]) == ("1a2b3c", "v9")
     monkeypatch.setattr("mlkeel.serve.app.revision", {}.get)
     assert serve()[0].get("/version").json()["commit"] == "unknown"
 
@@ -217,9 +223,9 @@ async def gone() -> dict:
 
 @pytest.mark.parametrize(("receive", "status"), [(lambda: asyncio.sleep(1), 408), (gone, 400)])
 def test_a_body_that_does_not_come_is_not_waited_for(serve: Serve, receive: Callable, status: int) -> None:
-    _, lifecycle = serve()
-    predictions = Predictions(lifecycle, Metrics(lifecycle), read_server_config({"API_MAX_SECONDS": "0.05"}))
+    _, manager = serve()
+    predictions = Predictions(manager, Metrics(manager), read_server_config({"API_MAX_SECONDS": "0.05"}))
     request = Request({"type": "http", "headers": [(b"content-type", b"application/json")]}, receive)
-    with pytest.raises(HTTPException) as refusal:
+    with pytest.raises(HTTPException) as excinfo:
         asyncio.run(predictions.answer(request))
-    assert refusal.value.status_code == status
+    assert excinfo.value.status_code == status

@@ -15,7 +15,7 @@ def test_the_project_s_own_settings_can_be_read(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "named"),
+    ("old", "new", "message"),
     [
         ("seed:", "sead:", "sead is not a setting; seed is missing|seed is missing; sead is not a setting"),
         ("train: 0.6", "train: 0.9", "sum to 1"),
@@ -24,12 +24,12 @@ def test_the_project_s_own_settings_can_be_read(project: Path) -> None:
         ("seed: 7", "seed: [7", "not valid YAML"),
     ],
 )
-def test_a_wrong_setting_is_refused_by_name(project: Path, old: str, new: str, named: str) -> None:
+def test_a_wrong_setting_is_refused_by_name(project: Path, old: str, new: str, message: str) -> None:
     path = project / "conf" / "params.yaml"
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
-    with pytest.raises(InputError, match=named):
+    with pytest.raises(InputError, match=message):
         read_settings(project / "conf" / "params.yaml")
 
 
@@ -38,7 +38,7 @@ def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
         read_settings(tmp_path / "conf" / "params.yaml")
 
 
-def test_shares_that_do_not_cover_the_table_are_refused() -> None:
+def test_fractions_that_do_not_cover_the_table_are_refused() -> None:
     with pytest.raises(InputError, match=r"here: .*sum to 1"):
         checked(SplitFractions, {"train": 0.5, "validation": 0.2, "test": 0.2}, "here")
 
@@ -83,10 +83,10 @@ def test_what_a_person_wrote_beside_what_adopt_decides_stays(original: Path) -> 
 def test_settings_may_be_written_in_any_of_yaml_s_forms(original: Path, gate: str) -> None:
     settings = read_settings(original / "conf" / "params.yaml")
     text = 'data: {path: x.csv, target: "a: b", split: {train: 0.6, validation: 0.2, test: 0.2}}\n' + gate + "seed: 3\n"
-    found = yaml.safe_load(render_params(text, settings, {}, KIND.task.metrics))
-    assert found["data"]["target"] == KIND.target
-    assert found["gate"] | {"slices": ["colour"], "min_skill": 0.1, "of_ours": 7} == found["gate"]
-    assert found["seed"] == 3
+    params = yaml.safe_load(render_params(text, settings, {}, KIND.task.metrics))
+    assert params["data"]["target"] == KIND.target
+    assert params["gate"] | {"slices": ["colour"], "min_skill": 0.1, "of_ours": 7} == params["gate"]
+    assert params["seed"] == 3
 
 
 @pytest.mark.parametrize("text", ["a: [", "- a", "invariance: [null]"])

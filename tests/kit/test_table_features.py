@@ -45,11 +45,11 @@ def test_a_text_without_a_set_of_categories_is_refused(fruit_contract: Contract)
 
 
 def test_texts_alone_are_refused_where_a_model_learns_from_tables(project: Path) -> None:
-    asked = [
+    expectations = [
         {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": ["note"], "exact_match": False}},
         {"type": "expect_column_type_to_be", "kwargs": {"column": "note", "type_": "str"}},
     ]
-    suite = {"name": "features", "expectations": asked}
+    suite = {"name": "features", "expectations": expectations}
     (project / "expectations" / "features.json").write_text(json.dumps(suite), encoding="utf-8")
     with pytest.raises(ContractError, match="note has the type str and no set of values"):
         train(KIND.project, project)

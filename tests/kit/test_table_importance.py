@@ -37,15 +37,15 @@ def test_the_table_stays_as_it_is_and_the_figures_are_the_same_once_more(rows: p
 
 
 def test_a_slow_model_is_asked_for_fewer_rows(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    row_counts = []
     times = iter([0.0, 60.0])
     monkeypatch.setattr(table_importance.time, "perf_counter", lambda: next(times))
 
     def counted(table: pd.DataFrame) -> np.ndarray:
-        asked.append(len(table))
+        row_counts.append(len(table))
         return losses(table)
 
     assert len(table_importance.importances(rows, COLUMNS, counted)) == len(COLUMNS)
-    assert asked[0] == 300
-    assert set(asked[1:]) == {table_importance.MIN_ROWS}
-    assert len(asked[1:]) <= 1 + 2 * len(COLUMNS)
+    assert row_counts[0] == 300
+    assert set(row_counts[1:]) == {table_importance.MIN_ROWS}
+    assert len(row_counts[1:]) <= 1 + 2 * len(COLUMNS)

@@ -62,8 +62,8 @@ def test_spaces_and_case_say_nothing(encoder: TextEncoder) -> None:
 
 
 def test_a_token_counts_once(encoder: TextEncoder) -> None:
-    found = numbers(encoder, "red red red")
-    assert len(found) == len(set(found))
+    token_numbers = numbers(encoder, "red red red")
+    assert len(token_numbers) == len(set(token_numbers))
 
 
 def test_a_typing_error_leaves_some_tokens(encoder: TextEncoder) -> None:

@@ -39,44 +39,46 @@ def new_model(prepared: Prepared, settings: Settings) -> TorchModel:
 def fitted(fruit: tuple[Prepared, Settings], callbacks: Callbacks) -> tuple[Matrix, list[float]]:
     prepared, settings = fruit
     model = new_model(prepared, settings)
-    parts = [(prepared.features[part], prepared.targets[part]) for part in ("train", "validation")]
-    losses = model.fit(parts[0], parts[1], callbacks)
+    splits = [(prepared.features[split], prepared.targets[split]) for split in ("train", "validation")]
+    losses = model.fit(splits[0], splits[1], callbacks)
     return model.predict(prepared.features["test"]), losses
 
 
 def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(
     fruit: tuple[Prepared, Settings], tmp_path: Path
 ) -> None:
-    told: list[int] = []
+    epochs: list[int] = []
 
     def die(done: int, _loss: float | None) -> None:
-        told.append(done)
-        if len(told) == 5:
+        epochs.append(done)
+        if len(epochs) == 5:
             raise KilledError
 
     checkpoint = tmp_path / "artifacts" / "checkpoint"
     with pytest.raises(KilledError):
         fitted(fruit, Callbacks(die, checkpoint, checkpoint_every_s=0))
-    answers, losses = fitted(fruit, Callbacks(lambda done, _: told.append(done), checkpoint, checkpoint_every_s=0))
-    assert told[:6] == [1, 2, 3, 4, 5, 6]
-    expected, others = fitted(fruit, Callbacks(lambda *_: None))
-    assert losses == others
-    np.testing.assert_array_equal(answers, expected)
+    outputs, losses = fitted(fruit, Callbacks(lambda done, _: epochs.append(done), checkpoint, checkpoint_every_s=0))
+    assert epochs[:6] == [1, 2, 3, 4, 5, 6]
+    expected, expected_losses = fitted(fruit, Callbacks(lambda *_: None))
+    assert losses == expected_losses
+    np.testing.assert_array_equal(outputs, expected)
 
 
 def test_a_checkpoint_is_gone_after_training_and_belongs_to_its_settings(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    named: list[Path] = []
+    checkpoints: list[Path] = []
     fit = TorchModel.fit
 
-    def watched(model: TorchModel, seen: Dataset, unseen: Dataset, callbacks: Callbacks) -> list[float]:
+    def fit_from_checkpoint(
+        model: TorchModel, train_set: Dataset, validation_set: Dataset, callbacks: Callbacks
+    ) -> list[float]:
         assert callbacks.checkpoint is not None
-        named.append(callbacks.checkpoint)
+        checkpoints.append(callbacks.checkpoint)
         callbacks.checkpoint.write_bytes(b"left by a kill")
-        return fit(model, seen, unseen, Callbacks(callbacks.advance))
+        return fit(model, train_set, validation_set, Callbacks(callbacks.advance))
 
-    monkeypatch.setattr(TorchModel, "fit", watched)
+    monkeypatch.setattr(TorchModel, "fit", fit_from_checkpoint)
     (project / "artifacts").mkdir()
     path = project / "conf" / "params.yaml"
     values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -84,8 +86,8 @@ def test_a_checkpoint_is_gone_after_training_and_belongs_to_its_settings(
     for seed in (1, 1, 2):
         path.write_text(yaml.safe_dump(values | {"seed": seed, "model": short}), encoding="utf-8")
         train(KIND.project, project)
-    assert named[0] == named[1] != named[2]
-    assert not any(path.exists() for path in named)
+    assert checkpoints[0] == checkpoints[1] != checkpoints[2]
+    assert not any(path.exists() for path in checkpoints)
 
 
 def test_the_seed_decides_and_nothing_else_is_drawn_from(fruit: tuple[Prepared, Settings]) -> None:
@@ -101,33 +103,33 @@ def test_the_seed_decides_and_nothing_else_is_drawn_from(fruit: tuple[Prepared, 
 
 
 def test_the_machine_says_on_which_device(fruit: tuple[Prepared, Settings], monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bool] = []
+    calls: list[bool] = []
 
     def none_here(check_available: bool = False) -> None:
-        asked.append(check_available)
+        calls.append(check_available)
 
     monkeypatch.setattr(torch.accelerator, "current_accelerator", none_here)
     assert new_model(*fruit).device == torch.device("cpu")
-    assert True in asked
+    assert True in calls
 
 
 def test_training_stops_when_it_gets_no_better(fruit: tuple[Prepared, Settings]) -> None:
     prepared, settings = fruit
     patient = settings.model_copy(update={"model": settings.model | {"epochs": 300, "patience": 2, "improvement": 1e9}})
-    told: list[int] = []
-    fitted((prepared, patient), Callbacks(lambda done, _loss: told.append(done)))
-    assert told == [1, 2, 3]
+    epochs: list[int] = []
+    fitted((prepared, patient), Callbacks(lambda done, _loss: epochs.append(done)))
+    assert epochs == [1, 2, 3]
 
 
 def test_the_weights_are_those_of_the_best_epoch(fruit: tuple[Prepared, Settings]) -> None:
     prepared, settings = fruit
     wild = {"epochs": 30, "learning_rate": 0.5, "patience": 30}
     model = new_model(prepared, settings.model_copy(update={"model": settings.model | wild}))
-    told: list[int] = []
-    parts = [(prepared.features[part], prepared.targets[part]) for part in ("train", "validation")]
-    losses = model.fit(parts[0], parts[1], Callbacks(lambda done, _loss: told.append(done)))
-    assert len(losses) < len(told)
-    assert model.loss(*parts[1]) == pytest.approx(losses[-1])
+    epochs: list[int] = []
+    splits = [(prepared.features[split], prepared.targets[split]) for split in ("train", "validation")]
+    losses = model.fit(splits[0], splits[1], Callbacks(lambda done, _loss: epochs.append(done)))
+    assert len(losses) < len(epochs)
+    assert model.loss(*splits[1]) == pytest.approx(losses[-1])
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04"])
@@ -135,9 +137,9 @@ def test_a_checkpoint_that_cannot_be_used_is_told_and_left(
     fruit: tuple[Prepared, Settings], tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
     (tmp_path / "checkpoint").write_bytes(content)
-    answers, _ = fitted(fruit, Callbacks(lambda *_: None, tmp_path / "checkpoint"))
+    outputs, _ = fitted(fruit, Callbacks(lambda *_: None, tmp_path / "checkpoint"))
     assert "this checkpoint cannot be used" in caplog.text
-    np.testing.assert_array_equal(answers, fitted(fruit, Callbacks(lambda *_: None))[0])
+    np.testing.assert_array_equal(outputs, fitted(fruit, Callbacks(lambda *_: None))[0])
 
 
 def test_a_loss_that_is_no_number_ends_in_a_sentence(

@@ -20,12 +20,12 @@ LOSS = "log_loss" if KIND.classification else "mae"
 
 
 class Server:
-    """What a stand-in for MLflow was told."""
+    """What a stand-in for MLflow has logged."""
 
     def __init__(self) -> None:
         self.uri = ""
         self.experiment: tuple[str, str | None] = ("", None)
-        self.told: dict[str, list[tuple[Any, ...]]] = {"metrics": [], "params": [], "tags": []}
+        self.logged: dict[str, list[tuple[Any, ...]]] = {"metrics": [], "params": [], "tags": []}
         self.files: list[str] = []
         self.ended: list[str] = []
         self.largest = 0
@@ -34,32 +34,32 @@ class Server:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     """A module that stands where MLflow would be."""
-    heard = Server()
+    mlflow = Server()
 
     class Client:
         def __init__(self, tracking_uri: str) -> None:
-            heard.uri = tracking_uri
+            mlflow.uri = tracking_uri
 
         def get_experiment_by_name(self, _: str) -> None:
             return None
 
         def create_experiment(self, name: str, artifact_location: str | None) -> str:
-            heard.experiment = (name, artifact_location)
+            mlflow.experiment = (name, artifact_location)
             return "1"
 
         def create_run(self, _: str, run_name: str) -> SimpleNamespace:
             return SimpleNamespace(info=SimpleNamespace(run_id=run_name))
 
         def log_batch(self, _: str, **entries: list[tuple[Any, ...]]) -> None:
-            for kind, some in entries.items():
-                heard.told[kind] += some
-                heard.largest = max(heard.largest, len(some))
+            for kind, batch in entries.items():
+                mlflow.logged[kind] += batch
+                mlflow.largest = max(mlflow.largest, len(batch))
 
         def log_artifact(self, _: str, path: str) -> None:
-            heard.files.append(Path(path).name)
+            mlflow.files.append(Path(path).name)
 
         def set_terminated(self, _: str, status: str = "FINISHED") -> None:
-            heard.ended.append(status)
+            mlflow.ended.append(status)
 
     def entity(*values: object) -> tuple[object, ...]:
         return values
@@ -67,7 +67,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setitem(sys.modules, "mlflow", module("mlflow", MlflowClient=Client))
     entities = module("mlflow.entities", Metric=entity, Param=entity, RunTag=entity)
     monkeypatch.setitem(sys.modules, "mlflow.entities", entities)
-    return heard
+    return mlflow
 
 
 @pytest.fixture
@@ -79,16 +79,16 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def module(name: str, **content: object) -> ModuleType:
-    made = ModuleType(name)
-    vars(made).update(content)
-    return made
+    stand_in = ModuleType(name)
+    vars(stand_in).update(content)
+    return stand_in
 
 
 @pytest.fixture
-def noted(trained_project: Path, tmp_path: Path) -> Callable[..., Path]:
+def log_training(trained_project: Path, tmp_path: Path) -> Callable[..., Path]:
     """Note the training of the made-up project."""
 
-    def note(uri: str = "sqlite:///mlflow.db", **changed: object) -> Path:
+    def log(uri: str = "sqlite:///mlflow.db", **changed: object) -> Path:
         settings = settings_of(trained_project, uri)
         folder = current(trained_project / "artifacts")
         if changed:
@@ -102,7 +102,7 @@ def noted(trained_project: Path, tmp_path: Path) -> Callable[..., Path]:
         tracking.log_run(folder, settings, tmp_path, KIND.project.package)
         return folder
 
-    return note
+    return log
 
 
 def settings_of(project: Path, uri: str) -> Settings:
@@ -110,18 +110,20 @@ def settings_of(project: Path, uri: str) -> Settings:
     return settings.model_copy(update={"tracking": Tracking(mlflow=True, uri=uri)})
 
 
-def test_a_training_is_noted_with_all_that_tells_it_from_another(noted: Callable[..., Path], server: Server) -> None:
-    folder = noted()
+def test_a_training_is_noted_with_all_that_tells_it_from_another(
+    log_training: Callable[..., Path], server: Server
+) -> None:
+    folder = log_training()
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    losses = [(value, step) for name, value, _, step in server.told["metrics"] if name == "validation_loss"]
+    losses = [(value, step) for name, value, _, step in server.logged["metrics"] if name == "validation_loss"]
     assert losses == [(loss, step) for step, loss in enumerate(metrics["losses"], 1)]
-    scores = {name: value for name, value, _, step in server.told["metrics"] if step == 0}
+    scores = {name: value for name, value, _, step in server.logged["metrics"] if step == 0}
     assert scores[LOSS] == metrics["model"][LOSS]
     assert scores[f"baseline_{LOSS}"] == metrics["baseline"][LOSS]
-    params = dict(server.told["params"])
+    params = dict(server.logged["params"])
     assert (params["data.path"], params["gate.max_regression"]) == ("data/fruit.csv", "0.02")
     assert "model.learning_rate" in params
-    tags = dict(server.told["tags"])
+    tags = dict(server.logged["tags"])
     assert (tags["version"], tags["gate"]) == (folder.name, "passed")
     assert tags["data_sha256"] == metrics["data"]["sha256"]
     assert "commit" in tags
@@ -129,24 +131,24 @@ def test_a_training_is_noted_with_all_that_tells_it_from_another(noted: Callable
     assert server.ended == ["FINISHED"]
 
 
-def test_what_kept_a_model_out_of_use_is_noted(noted: Callable[..., Path], server: Server) -> None:
-    noted(failures=["it is too red", "it is late"], commit="0123abc-dirty")
-    tags = dict(server.told["tags"])
+def test_what_kept_a_version_from_becoming_current_is_noted(log_training: Callable[..., Path], server: Server) -> None:
+    log_training(failures=["it is too red", "it is late"], commit="0123abc-dirty")
+    tags = dict(server.logged["tags"])
     assert (tags["gate"], tags["commit"]) == ("it is too red; it is late", "0123abc-dirty")
 
 
-def test_many_losses_are_told_in_parts(noted: Callable[..., Path], server: Server) -> None:
-    noted(losses=[0.5] * 2500)
+def test_many_losses_are_told_in_parts(log_training: Callable[..., Path], server: Server) -> None:
+    log_training(losses=[0.5] * 2500)
     assert server.largest == 1000
-    assert len([name for name, *_ in server.told["metrics"] if name == "validation_loss"]) == 2500
+    assert len([name for name, *_ in server.logged["metrics"] if name == "validation_loss"]) == 2500
 
 
 def test_a_score_that_cannot_be_told_and_a_large_file_are_left_out(
-    noted: Callable[..., Path], server: Server, monkeypatch: pytest.MonkeyPatch
+    log_training: Callable[..., Path], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tracking, "MAX_FILE_BYTES", 100)
-    noted(model={"rows": 3, "one": None, "other": 0.5})
-    assert {"one", "rows", "other"} & {name for name, *_ in server.told["metrics"]} == {"other"}
+    log_training(model={"rows": 3, "one": None, "other": 0.5})
+    assert {"one", "rows", "other"} & {name for name, *_ in server.logged["metrics"]} == {"other"}
     assert "metrics.json" not in server.files
 
 
@@ -159,15 +161,21 @@ def test_a_score_that_cannot_be_told_and_a_large_file_are_left_out(
     ],
 )
 def test_a_file_of_the_store_lies_in_the_project_and_a_server_keeps_its_own(
-    noted: Callable[..., Path], server: Server, port: int, tmp_path: Path, uri: str, place: str, files: str | None
+    log_training: Callable[..., Path],
+    server: Server,
+    port: int,
+    tmp_path: Path,
+    uri: str,
+    place: str,
+    files: str | None,
 ) -> None:
-    noted(uri.format(port=port))
+    log_training(uri.format(port=port))
     assert server.uri == place.format(root=tmp_path, port=port)
     assert server.experiment == ("orchard", files and files.format(root=tmp_path))
 
 
 def test_a_failure_is_one_warning(
-    noted: Callable[..., Path],
+    log_training: Callable[..., Path],
     server: Server,
     port: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -178,25 +186,25 @@ def test_a_failure_is_one_warning(
         raise OSError("the server is\naway: http://token@127.0.0.1:5000/api")
 
     monkeypatch.setattr(sys.modules["mlflow"].MlflowClient, "log_batch", fail)
-    noted(f"http://token@127.0.0.1:{port}")
+    log_training(f"http://token@127.0.0.1:{port}")
     (record,) = [record for record in caplog.records if record.levelname != "INFO"]
     assert record.levelname == "WARNING"
-    said = f"was not noted in MLflow at http://127.0.0.1:{port}: the server is away: http://127.0.0.1:5000/api"
-    assert record.getMessage().endswith(said)
+    message = f"was not noted in MLflow at http://127.0.0.1:{port}: the server is away: http://127.0.0.1:5000/api"
+    assert record.getMessage().endswith(message)
     assert server.ended == ["FAILED"]
 
 
 def test_a_server_that_is_away_is_told_before_mlflow_tries(
-    noted: Callable[..., Path], server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    log_training: Callable[..., Path], server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("no_proxy", "*")
     with socket.socket() as bound, caplog.at_level("INFO"):
         bound.bind(("127.0.0.1", 0))  # and does not listen
-        noted(where := f"http://127.0.0.1:{bound.getsockname()[1]}")
+        log_training(uri := f"http://127.0.0.1:{bound.getsockname()[1]}")
     assert server.uri == ""
-    noting, away = [record.getMessage() for record in caplog.records]
-    assert noting == f"Noting it in MLflow at {where} …"
-    assert f"was not noted in MLflow at {where}: " in away
+    first, second = [record.getMessage() for record in caplog.records]
+    assert first == f"Noting it in MLflow at {uri} …"
+    assert f"was not noted in MLflow at {uri}: " in second
 
 
 def test_without_mlflow_it_is_said_before_the_training_how_to_get_it(

@@ -67,7 +67,7 @@ def test_what_is_in_the_way_is_said_before_anything_is_replaced(staged: Path, tm
     assert (tmp_path / "gone.txt").exists()
 
 
-def test_the_version_in_use_is_named_last(staged: Path) -> None:
+def test_the_current_version_is_named_last(staged: Path) -> None:
     assert [path.name for path in transaction._in_order(staged)] == ["v1", "kept.txt", "current"]  # noqa: SLF001
 
 
@@ -76,12 +76,12 @@ def test_another_file_system_is_reached_by_a_copy(
 ) -> None:
     rename = Path.replace
 
-    def refuse(path: Path, goal: Path) -> Path:
+    def fail(path: Path, destination: Path) -> Path:
         if transaction.DECIDED in path.parts:
             raise OSError(errno.EXDEV, "Invalid cross-device link")
-        return rename(path, goal)
+        return rename(path, destination)
 
-    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(Path, "replace", fail)
     transaction.replace(tmp_path, staged, [Path("gone.txt")])
     assert snapshot(tmp_path) == NEW
 
@@ -89,11 +89,11 @@ def test_another_file_system_is_reached_by_a_copy(
 def test_what_cannot_be_finished_is_said_and_can_be_finished_later(
     staged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Path) -> None:
+    def fail(*_: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(transaction, "_move", refuse)
+        patch.setattr(transaction, "_move", fail)
         with pytest.raises(InputError, match="finishes the adoption"):
             transaction.replace(tmp_path, staged, [Path("gone.txt")])
     transaction.finish(tmp_path)
@@ -104,16 +104,20 @@ def test_git_tells_edited_files_from_unknown_ones(tmp_path: Path) -> None:
     """Also in a folder of a larger repository, and for names that git would quote."""
     project = tmp_path / "larger" / "project"
     project.mkdir(parents=True)
-    names = [Path(name) for name in ("same.txt", "edited ü.txt", "unknown.txt", "ignored.txt", "absent.txt")]
+    names = [
+        Path(name) for name in ("same.txt", "edited ü.txt", "unknown.txt", "ignored.txt", "absent.txt", "added.txt")
+    ]
     for name in names[:2]:
         (project / name).write_text("old", encoding="utf-8")
     (project / ".gitignore").write_text("ignored.txt\n", encoding="utf-8")
-    who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
     for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "begin"]):
-        subprocess.run(["git", *who, *words], cwd=tmp_path / "larger", check=True)
-    for name in names[1:4]:
+        subprocess.run(["git", *identity, *words], cwd=tmp_path / "larger", check=True)
+    (project / "added.txt").write_text("old", encoding="utf-8")
+    subprocess.run(["git", "add", "project/added.txt"], cwd=tmp_path / "larger", check=True)
+    for name in [*names[1:4], names[5]]:
         (project / name).write_text("new", encoding="utf-8")
-    assert transaction.at_risk(project, names) == ([names[1]], [names[2], names[3]])
+    assert transaction.at_risk(project, names) == ([names[1]], [names[2], names[3], names[5]])
 
 
 def test_a_copy_is_kept_of_what_changes_only_in_its_order(tmp_path: Path) -> None:

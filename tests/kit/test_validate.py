@@ -14,7 +14,7 @@ def test_a_good_table_breaks_nothing(measured: Suite) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         (GOOD.drop(columns="colour"), "missing: colour"),
         (GOOD.assign(weight_g=["heavy", "8"]), 'weight_g: its type must be float64; seen: .* "heavy" in row 1'),
@@ -23,27 +23,27 @@ def test_a_good_table_breaks_nothing(measured: Suite) -> None:
     ],
     ids=["missing column", "wrong type", "out of range", "unknown category"],
 )
-def test_a_broken_table_is_refused_with_column_and_value(measured: Suite, table: pd.DataFrame, said: str) -> None:
-    with pytest.raises(ContractError, match=f"^fruit.csv breaks the contract: .*{said}") as error:
+def test_a_broken_table_is_refused_with_column_and_value(measured: Suite, table: pd.DataFrame, message: str) -> None:
+    with pytest.raises(ContractError, match=f"^fruit.csv breaks the contract: .*{message}") as excinfo:
         enforce(table, measured, Path("fruit.csv"))
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(excinfo.value)
 
 
 def test_a_column_of_the_wrong_type_is_named_once(measured: Suite) -> None:
-    with pytest.raises(ContractError) as error:
+    with pytest.raises(ContractError) as excinfo:
         enforce(GOOD.assign(weight_g=["heavy", "8"]), measured, Path("fruit.csv"))
-    assert str(error.value).count("weight_g") == 1
+    assert str(excinfo.value).count("weight_g") == 1
 
 
-def test_a_breach_of_lower_severity_only_warns(measured: Suite, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_violation_of_lower_severity_only_warns(measured: Suite, caplog: pytest.LogCaptureFixture) -> None:
     table = GOOD.assign(colour=pd.Series([None, None], dtype="str"))
     assert len(enforce(table, measured, Path("fruit.csv"))) == 1
     assert "colour: a value must be there in at least 50.0% of rows" in caplog.text
 
 
-def test_findings_stand_in_the_order_of_the_suite(measured: Suite) -> None:
-    findings = check(GOOD, measured)
-    assert [finding.expectation for finding in findings] == measured["expectations"]
+def test_results_stand_in_the_order_of_the_suite(measured: Suite) -> None:
+    results = check(GOOD, measured)
+    assert [result.expectation for result in results] == measured["expectations"]
 
 
 def test_checking_is_silent_and_leaves_no_files(
@@ -65,8 +65,8 @@ def test_a_rule_for_some_rows_may_speak_of_other_columns() -> None:
             "row_condition": {"type": "comparison", "column": {"name": "colour"}, "operator": "==", "parameter": "red"},
         },
     }
-    (finding,) = check(GOOD, {"name": "features", "expectations": [rule]})
-    assert not finding.passed
+    (result,) = check(GOOD, {"name": "features", "expectations": [rule]})
+    assert not result.passed
 
 
 def test_no_table_is_fingerprinted(measured: Suite, monkeypatch: pytest.MonkeyPatch) -> None:

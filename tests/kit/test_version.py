@@ -36,27 +36,27 @@ def outcome(
 
 
 def test_it_answers_a_table_as_the_model_does(outcome: TrainingResult, prepared: Prepared, trained: Trained) -> None:
-    size = output_type_of(prepared.contract, KIND.target).target_scale(prepared.targets["train"])
-    answers = Predictor.load(outcome.folder).predict(prepared.table.test)
-    assert np.abs(answers - trained.model.predict(prepared.features["test"])).max() <= 1e-4 * size
+    scale = output_type_of(prepared.contract, KIND.target).target_scale(prepared.targets["train"])
+    outputs = Predictor.load(outcome.folder).predict(prepared.table.test)
+    assert np.abs(outputs - trained.model.predict(prepared.features["test"])).max() <= 1e-4 * scale
 
 
 def test_its_answers_stand_under_their_names(outcome: TrainingResult, prepared: Prepared, trained: Trained) -> None:
     predictor = Predictor.load(outcome.folder)
     row = prepared.table.test.iloc[0].to_dict()
     expected = trained.model.predict(prepared.features["test"])[0]
-    answer = predictor.predict_row({column.name: row[column.name] for column in prepared.contract.columns})
-    assert [answer[name] for name in prepared.output_names] == pytest.approx(expected.tolist(), rel=1e-3, abs=1e-3)
+    output = predictor.predict_row({column.name: row[column.name] for column in prepared.contract.columns})
+    assert [output[name] for name in prepared.output_names] == pytest.approx(expected.tolist(), rel=1e-3, abs=1e-3)
 
 
 def test_what_is_predicted_is_what_the_table_holds(outcome: TrainingResult, prepared: Prepared) -> None:
     test = prepared.table.test
-    told = predict_table(Predictor.load(outcome.folder), test)[f"predicted_{KIND.target}"]
+    predicted = predict_table(Predictor.load(outcome.folder), test)[f"predicted_{KIND.target}"]
     if KIND.classification:
-        assert (told == test[KIND.target]).mean() > 0.8
+        assert (predicted == test[KIND.target]).mean() > 0.8
     else:
-        assert np.corrcoef(told, test[KIND.target])[0, 1] > 0.8
+        assert np.corrcoef(predicted, test[KIND.target])[0, 1] > 0.8
 
 
-def test_it_is_the_one_in_use(outcome: TrainingResult) -> None:
+def test_it_is_the_current_one(outcome: TrainingResult) -> None:
     assert current(outcome.folder.parent) == outcome.folder

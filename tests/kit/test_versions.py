@@ -12,7 +12,7 @@ import pytest
 from mlkeel.errors import ArtifactError, Hint
 from mlkeel.registry.artifact import current, set_current
 from mlkeel.registry.revision import revision
-from mlkeel.registry.versions import LOG, current_name, history, promote, rollback, use, versions
+from mlkeel.registry.versions import LOG, current_name, history, make_current, promote, rollback, versions
 from mlkeel.report.tables import versions_table
 from rich.console import Console
 
@@ -28,20 +28,20 @@ def project(trained_project: Path, tmp_path: Path) -> Path:
     (tmp_path / "artifacts").mkdir()
     for name in NAMES:
         shutil.copytree(current(trained_project / "artifacts"), tmp_path / "artifacts" / name)
-        use(tmp_path / "artifacts", name, "train")
+        make_current(tmp_path / "artifacts", name, "train")
     return tmp_path
 
 
-def used(project: Path) -> str:
+def current_version(project: Path) -> str:
     return current(project / "artifacts").name
 
 
 def test_each_rollback_goes_one_version_further_back(project: Path) -> None:
     assert [rollback(project), rollback(project)] == ["v2", "v1"]
-    assert used(project) == "v1"
+    assert current_version(project) == "v1"
     with pytest.raises(ArtifactError, match="no version that was current before v1"):
         rollback(project)
-    assert used(project) == "v1"
+    assert current_version(project) == "v1"
 
 
 def test_a_rollback_takes_back_what_came_after_another_rollback(project: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_version_that_was_written_by_hand_is_taken_back_too(project: Path) -> 
     assert rollback(project) == "v1"
 
 
-def test_a_rollback_from_nothing_leads_to_what_was_in_use_last(project: Path) -> None:
+def test_a_rollback_from_nothing_leads_to_what_was_current_last(project: Path) -> None:
     (project / "artifacts" / "current").unlink()
     assert rollback(project) == "v3"
 
@@ -71,9 +71,9 @@ def test_a_version_that_is_gone_is_passed_over(project: Path, caplog: pytest.Log
 
 def test_without_the_log_a_rollback_says_what_to_do(project: Path) -> None:
     (project / "artifacts" / LOG).unlink()
-    with pytest.raises(ArtifactError, match="no version that was current before") as raised:
+    with pytest.raises(ArtifactError, match="no version that was current before") as excinfo:
         rollback(project)
-    assert raised.value.hint is Hint.CHOOSE_VERSION
+    assert excinfo.value.hint is Hint.CHOOSE_VERSION
     promote(project, "v1")
     assert rollback(project) == "v3"
 
@@ -117,25 +117,25 @@ def test_a_version_that_does_not_work_is_refused_before_anything_changes(
     before = (project / "artifacts" / LOG).read_bytes()
     with pytest.raises(ArtifactError, match=r"What was current still is\.$"):
         change(project)
-    assert used(project) == "v3"
+    assert current_version(project) == "v3"
     assert (project / "artifacts" / LOG).read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("name", "message"),
     [("v", "3 versions begin so"), ("v4", "no such version"), ("", "no such version"), ("../conf", "no such version")],
 )
-def test_a_version_must_be_named_so_that_it_is_one(project: Path, asked: str, said: str) -> None:
-    with pytest.raises(ArtifactError, match=said):
-        promote(project, asked)
-    assert used(project) == "v3"
+def test_a_version_must_be_named_so_that_it_is_one(project: Path, name: str, message: str) -> None:
+    with pytest.raises(ArtifactError, match=message):
+        promote(project, name)
+    assert current_version(project) == "v3"
 
 
 def test_the_beginning_of_one_name_is_enough(project: Path) -> None:
     shutil.copytree(project / "artifacts" / "v1", project / "artifacts" / "mine")
     shutil.copytree(project / "artifacts" / "v1", project / "artifacts" / "v11")
-    assert promote(project, "m") == used(project) == "mine"
-    assert promote(project, "v1") == used(project) == "v1"
+    assert promote(project, "m") == current_version(project) == "mine"
+    assert promote(project, "v1") == current_version(project) == "v1"
 
 
 def test_a_person_may_choose_what_the_gate_refused_and_is_told_why_it_did(
@@ -145,7 +145,7 @@ def test_a_person_may_choose_what_the_gate_refused_and_is_told_why_it_did(
     metrics = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(metrics | {"failures": ["it is too red"]}), encoding="utf-8")
     promote(project, "v1")
-    assert used(project) == "v1"
+    assert current_version(project) == "v1"
     assert "v1 did not pass the gate. It is too red." in caplog.text
 
 
@@ -156,10 +156,10 @@ def test_a_version_that_predicts_something_else_is_told_of(project: Path, caplog
     assert f"predicts {KIND.target}, and conf/params.yaml is about note" in caplog.text
 
 
-def test_changes_at_once_leave_one_in_use_and_a_log_that_says_which(project: Path) -> None:
+def test_changes_at_once_leave_one_current_and_a_log_that_says_which(project: Path) -> None:
     artifacts = project / "artifacts"
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda name: use(artifacts, name, "promote"), NAMES * 8))
+        list(threads.map(lambda name: make_current(artifacts, name, "promote"), NAMES * 8))
     changes = history(artifacts)
     assert len(changes) == 27
     assert changes[-1].version == current_name(artifacts)
@@ -173,10 +173,10 @@ def test_versions_are_listed_newest_first_with_what_is_wrong_in_the_end(project:
     (artifacts / "v2" / "metrics.json").write_text("{}", encoding="utf-8")
     path = artifacts / "v1" / "metrics.json"
     path.write_text(path.read_text("utf-8").replace('"created": "20', '"created": "21'), encoding="utf-8")
-    found = versions(artifacts)
-    assert [(one.version, one.is_current) for one in found[:2]] == [("v1", False), ("v3", True)]
-    assert (found[0].until is None, found[1].until) == (False, None)
-    faults = {one.version: one.error for one in found[2:]}
+    listed = versions(artifacts)
+    assert [(version.version, version.is_current) for version in listed[:2]] == [("v1", False), ("v3", True)]
+    assert (listed[0].until is None, listed[1].until) == (False, None)
+    faults = {version.version: version.error for version in listed[2:]}
     assert faults == {
         "v2": "damaged: metrics.json cannot be read",
         "notes": "no artifact: there is no metrics.json",
@@ -187,17 +187,17 @@ def test_an_artifact_of_before_there_was_a_history_is_listed(project: Path) -> N
     path = project / "artifacts" / "v1" / "metrics.json"
     metrics = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({key: metrics[key] for key in metrics if key not in ("commit", "champion")}))
-    (found,) = (one for one in versions(project / "artifacts") if one.version == "v1")
-    assert (found.error, found.commit, found.champion) == (None, None, None)
+    (version,) = (item for item in versions(project / "artifacts") if item.version == "v1")
+    assert (version.error, version.commit, version.champion) == (None, None, None)
 
 
 def test_where_nothing_was_trained_there_are_no_versions(tmp_path: Path) -> None:
     assert versions(tmp_path / "artifacts") == []
     with pytest.raises(ArtifactError, match="no such version"):
         promote(tmp_path, "v1")
-    with pytest.raises(ArtifactError, match="no versions yet") as raised:
+    with pytest.raises(ArtifactError, match="no versions yet") as excinfo:
         rollback(tmp_path)
-    assert raised.value.hint is Hint.TRAIN
+    assert excinfo.value.hint is Hint.TRAIN
 
 
 @pytest.fixture
@@ -235,15 +235,15 @@ def test_without_a_repository_the_environment_tells_the_commit(tmp_path: Path, m
     assert revision(tmp_path) is None
 
 
-@pytest.mark.parametrize(("width", "left_out"), [(60, ["made", "commit"]), (80, ["data", "commit"]), (240, [])])
-def test_columns_without_room_are_left_out_whole_and_named(project: Path, width: int, left_out: list[str]) -> None:
+@pytest.mark.parametrize(("width", "omitted"), [(60, ["made", "commit"]), (80, ["data", "commit"]), (240, [])])
+def test_columns_without_room_are_left_out_whole_and_named(project: Path, width: int, omitted: list[str]) -> None:
     name = "20261122T160012345678-0123abcd"
-    one = dataclasses.replace(versions(project / "artifacts")[0], version=name, commit="0123abc-dirty")
+    version = dataclasses.replace(versions(project / "artifacts")[0], version=name, commit="0123abc-dirty")
     console = Console(width=width, file=(file := io.StringIO()))
-    both = [one, dataclasses.replace(one, error="damaged: it is gone")]
+    both = [version, dataclasses.replace(version, error="damaged: it is gone")]
     console.print(versions_table(both, KIND.project.metrics, console))
     table, _, below = file.getvalue().partition(f"{name}:")
     assert table.count(name) == 2
     assert "…" not in table
-    assert all(heading in below and heading not in table for heading in left_out)
-    assert ("--json" in below) == bool(left_out)
+    assert all(heading in below and heading not in table for heading in omitted)
+    assert ("--json" in below) == bool(omitted)

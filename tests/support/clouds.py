@@ -14,7 +14,7 @@ from .environments import lend
 PACKAGES = ["a", "customer_churn", "a" * 30, "a2345678901234567890123456_89"]
 TAG = "0.1.0-3f2a9c1b0d4e-20261122T160054182736-63de8fce"
 BEFORE = "0.1.0-aaaaaaaaaaaa-20261121T160054182736-63de8fce"
-REFUSED = [
+BAD_TAGS = [
     "",
     "latest",
     "1",
@@ -43,14 +43,14 @@ def module(path: Path) -> ModuleType:
 class Fake:
     """A program of a cloud that keeps its state in a file and writes down how it was called."""
 
-    def __init__(self, folder: Path, name: str, behaviour: str) -> None:
+    def __init__(self, folder: Path, name: str, behavior: str) -> None:
         folder.mkdir()
         self.folder = folder
         self._state = folder / "state.json"
         self._calls = folder / "calls.jsonl"
         program = folder / name
         program.write_text(
-            f"#!{sys.executable}\n{HEAD.format(folder=str(folder))}{behaviour}\nkeep()\n", encoding="utf-8"
+            f"#!{sys.executable}\n{HEAD.format(folder=str(folder))}{behavior}\nkeep()\n", encoding="utf-8"
         )
         program.chmod(0o755)
 
@@ -83,9 +83,9 @@ file = folder / "state.json"
 state = json.loads(file.read_text()) if file.exists() else {{}}
 after = lambda name: words[words.index(name) + 1]
 keep = lambda: file.write_text(json.dumps(state))
-def stop(said):
+def stop(message):
     keep()
-    sys.exit(said)
+    sys.exit(message)
 """
 
 

@@ -22,12 +22,12 @@ import pytest
 
 from .environments import locked
 
-Answer = subprocess.CompletedProcess[str]
+Completed = subprocess.CompletedProcess[str]
 WITHOUT = "MLTEMPLATE_WITHOUT_DEBIAN"
-LEAVE_OUT = f"set {WITHOUT}=1 to leave these tests out"
+SKIP_HINT = f"set {WITHOUT}=1 to leave these tests out"
 NEEDS_DEBIAN = pytest.mark.skipif(bool(os.environ.get(WITHOUT)), reason=f"{WITHOUT} is set")
-SUITE = "bookworm"
-PATIENCE = 60  # Debian's release; seconds
+SUITE = "bookworm"  # Debian's release
+TIMEOUT_S = 60
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 # Debian's packages in the first line, then what makes them look like the public image.
@@ -89,21 +89,21 @@ class Engine:
 
     environment: dict[str, str]
 
-    def docker(self, *words: str | Path, cwd: Path | None = None, check: bool = True) -> Answer:
+    def docker(self, *words: str | Path, cwd: Path | None = None, check: bool = True) -> Completed:
         """Run the client; an EngineError has its outputs if it fails and `check` is set."""
         return _run("docker", *words, cwd=cwd, env=self.environment, check=check)
 
     def within(self, person: Mapping[str, str]) -> dict[str, str]:
         """The variables of `person`, in which `docker` is this engine."""
-        ours = {name: value for name, value in self.environment.items() if name.startswith("DOCKER_")}
+        docker_variables = {name: value for name, value in self.environment.items() if name.startswith("DOCKER_")}
         tools = self.environment["PATH"].split(os.pathsep)[0]
-        return _without_docker(person) | ours | {"PATH": f"{tools}{os.pathsep}{person['PATH']}"}
+        return _without_docker(person) | docker_variables | {"PATH": f"{tools}{os.pathsep}{person['PATH']}"}
 
 
 def install(*packages: str) -> None:
     """Install those of Debian's packages that are missing."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise EngineError(f"{' '.join(packages)}: only root on Debian can install this; be root, or {LEAVE_OUT}.")
+        raise EngineError(f"{' '.join(packages)}: only root on Debian can install this; be root, or {SKIP_HINT}.")
     with locked(Path(tempfile.gettempdir()) / "mltemplate-install.lock"):
         query = ("dpkg-query", "--show", "--showformat=${db:Status-Status}")
         missing = [name for name in packages if _run(*query, name, check=False).stdout != "installed"]
@@ -111,7 +111,7 @@ def install(*packages: str) -> None:
         env["DEBIAN_FRONTEND"] = "noninteractive"
         command = ("apt-get", "-qq", "-y", "-o", "DPkg::Lock::Timeout=120", "--no-install-recommends")
         for step in (["update"], ["install", *missing]) if missing else ():
-            _run(*command, *step, env=env, remedy=f"Install {' '.join(missing)} yourself, or {LEAVE_OUT}.")
+            _run(*command, *step, env=env, remedy=f"Install {' '.join(missing)} yourself, or {SKIP_HINT}.")
 
 
 @contextmanager
@@ -133,8 +133,14 @@ def engine(folder: Path, cache: Path) -> Iterator[Engine]:
         (tools / "docker").write_text(CLIENT, encoding="utf-8")
         (tools / "docker").chmod(0o755)
         (config / "cli-plugins" / "docker-compose").symlink_to(compose)
-        ours = {"DOCKER_HOST": f"unix://{short}/socket", "DOCKER_CONFIG": str(config), "DOCKER_BUILDKIT": "1"}
-        client = Engine(_without_docker(os.environ) | ours | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"})
+        docker_variables = {
+            "DOCKER_HOST": f"unix://{short}/socket",
+            "DOCKER_CONFIG": str(config),
+            "DOCKER_BUILDKIT": "1",
+        }
+        client = Engine(
+            _without_docker(os.environ) | docker_variables | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+        )
         with _daemon(client, data, short, folder / "dockerd.log"):
             _fill(client, context, cache)
             client.docker("network", "create", "engine")
@@ -158,11 +164,11 @@ def _daemon(client: Engine, data: Path, short: Path, log: Path) -> Iterator[None
         streams = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out}
         process = subprocess.Popen(words, env=env, start_new_session=True, **streams)
     try:
-        limit = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT_S
         while client.docker("version", check=False).returncode != 0:
-            if process.poll() is not None or time.monotonic() > limit:
+            if process.poll() is not None or time.monotonic() > deadline:
                 tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
-                raise EngineError(f"dockerd ended, or took over {PATIENCE} s; {LEAVE_OUT}. See {log}:\n{tail}")
+                raise EngineError(f"dockerd ended, or took over {TIMEOUT_S} s; {SKIP_HINT}. See {log}:\n{tail}")
             time.sleep(0.1)
         yield
     finally:
@@ -171,7 +177,7 @@ def _daemon(client: Engine, data: Path, short: Path, log: Path) -> Iterator[None
         client.docker("network", "prune", "--force", check=False)
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT_S)
         process.kill()
         process.wait()
 
@@ -212,7 +218,7 @@ def _debian(client: Engine, tar: Path) -> None:
     release = platform.freedesktop_os_release().get("VERSION_CODENAME")
     sources = [path for path in Path("/etc/apt").rglob("*") if path.name in {"debian.sources", "sources.list"}]
     if release != SUITE or not sources:
-        raise EngineError(f"the stand-ins need Debian {SUITE} and its sources, this is {release}; {LEAVE_OUT}.")
+        raise EngineError(f"the stand-ins need Debian {SUITE} and its sources, this is {release}; {SKIP_HINT}.")
     install("mmdebstrap")
     settings = _run("apt-config", "dump", "Acquire").stdout.splitlines()
     kept = [f"--aptopt={line}" for line in settings if any(word in line for word in ("::Proxy", "::Verify", "::Check"))]
@@ -225,12 +231,14 @@ def _build(client: Engine, context: Path, name: str, recipe: str) -> None:
     client.docker("build", "--tag", name, context)
 
 
-def _run(*words: str | Path, check: bool = True, remedy: str = "", **options: Any) -> Answer:  # noqa: ANN401
-    answer = subprocess.run(words, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options)
-    if check and answer.returncode != 0:
-        said = "\n".join((answer.stdout + answer.stderr).splitlines()[-30:])
-        raise EngineError(f"{' '.join(map(str, words))}\nended with exit code {answer.returncode}. {remedy}\n{said}")
-    return answer
+def _run(*words: str | Path, check: bool = True, remedy: str = "", **options: Any) -> Completed:  # noqa: ANN401
+    completed = subprocess.run(words, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options)
+    if check and completed.returncode != 0:
+        output = "\n".join((completed.stdout + completed.stderr).splitlines()[-30:])
+        raise EngineError(
+            f"{' '.join(map(str, words))}\nended with exit code {completed.returncode}. {remedy}\n{output}"
+        )
+    return completed
 
 
 def _without_docker(person: Mapping[str, str]) -> dict[str, str]:

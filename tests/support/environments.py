@@ -31,17 +31,17 @@ def lend(lender: Path, project: Path) -> Path:
     return project
 
 
-def _lend_program(program: Path, goal: Path, paths: dict[str, str]) -> None:
+def _lend_program(program: Path, destination: Path, paths: dict[str, str]) -> None:
     if program.is_symlink():
-        goal.symlink_to(program.readlink())
+        destination.symlink_to(program.readlink())
     elif program.read_bytes()[:2] == b"#!":
         text = program.read_text(encoding="utf-8")
         for old, new in paths.items():
             text = text.replace(old, new)
-        goal.write_text(text, encoding="utf-8")
-        shutil.copymode(program, goal)
+        destination.write_text(text, encoding="utf-8")
+        shutil.copymode(program, destination)
     else:
-        goal.symlink_to(program)
+        destination.symlink_to(program)
 
 
 def once(folder: Path, make: Callable[[Path], None]) -> Path:
@@ -64,6 +64,6 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def of_this_run(base: Path) -> Path:
+def run_folder(base: Path) -> Path:
     """A folder that all workers of a run share, from a worker's `tmp_path_factory.getbasetemp()`."""
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 NUMBER = "deployment.kubernetes.io/revision"
-BORN = "2026-01-01T00:00:00Z"
+CREATED_AT = "2026-01-01T00:00:00Z"
 Object = dict[str, Any]
 
 
@@ -33,7 +33,7 @@ class Fake:
         self.path.write_text(json.dumps(self.all), encoding="utf-8")
 
     def of(self, kind: str) -> list[Object]:
-        return [one for name, one in self.objects.items() if name.startswith(f"{kind.lower()}/")]
+        return [thing for name, thing in self.objects.items() if name.startswith(f"{kind.lower()}/")]
 
     def put(self, thing: Object) -> str:
         name = f"{thing['kind'].lower()}/{thing['metadata']['name']}"
@@ -45,8 +45,8 @@ class Fake:
         for api in self.of("Deployment"):
             meta = api["metadata"]
             sets = self.of("ReplicaSet")
-            own = next((one for one in sets if one["spec"]["template"] == api["spec"]["template"]), None)
-            newest = max((int(one["metadata"]["annotations"][NUMBER]) for one in sets), default=0)
+            own = next((item for item in sets if item["spec"]["template"] == api["spec"]["template"]), None)
+            newest = max((int(item["metadata"]["annotations"][NUMBER]) for item in sets), default=0)
             if own is None:
                 own = {"kind": "ReplicaSet", "metadata": {"name": f"{meta['name']}-{newest + 1}", "annotations": {}}}
                 own["metadata"]["labels"] = meta["labels"]
@@ -56,19 +56,23 @@ class Fake:
                 own["metadata"]["annotations"][NUMBER] = str(newest + 1)
             meta.setdefault("annotations", {})[NUMBER] = own["metadata"]["annotations"][NUMBER]
             meta["generation"] = meta.get("generation", 0) + 1
-            wanted = next((one["spec"]["minReplicas"] for one in self.of("HorizontalPodAutoscaler")), 1)
-            api["spec"]["replicas"] = wanted
+            replicas = next((item["spec"]["minReplicas"] for item in self.of("HorizontalPodAutoscaler")), 1)
+            api["spec"]["replicas"] = replicas
             if self.mode == "pull":
                 new = 1
                 self.put(pod(own, 9, waiting=True))
             else:
-                new = wanted
+                new = replicas
                 for name in [name for name in self.objects if name.startswith("pod/")]:
                     del self.objects[name]
-                for number in range(wanted):
+                for number in range(replicas):
                     self.put(pod(own, number))
-            api["status"] = {"observedGeneration": meta["generation"], "updatedReplicas": new, "readyReplicas": wanted}
-            api["status"]["replicas"] = wanted + (self.mode == "pull")
+            api["status"] = {
+                "observedGeneration": meta["generation"],
+                "updatedReplicas": new,
+                "readyReplicas": replicas,
+            }
+            api["status"]["replicas"] = replicas + (self.mode == "pull")
 
 
 def pod(owner: Object, number: int, waiting: bool = False) -> Object:
@@ -76,13 +80,13 @@ def pod(owner: Object, number: int, waiting: bool = False) -> Object:
     template = copy.deepcopy(owner["spec"]["template"])
     name = f"{owner['metadata']['name']}-{number}"
     image = template["spec"]["containers"][0]["image"]
-    said: Object = {"name": "api", "image": image, "ready": not waiting, "restartCount": 0}
-    said["imageID"] = "" if waiting else f"{image.rpartition(':')[0]}@sha256:{image.encode().hex():0<64.64}"
+    status: Object = {"name": "api", "image": image, "ready": not waiting, "restartCount": 0}
+    status["imageID"] = "" if waiting else f"{image.rpartition(':')[0]}@sha256:{image.encode().hex():0<64.64}"
     why = {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}
-    said["state"] = {"waiting": why} if waiting else {"running": {}}
-    meta = {"name": name, "labels": template["metadata"]["labels"], "creationTimestamp": BORN}
+    status["state"] = {"waiting": why} if waiting else {"running": {}}
+    meta = {"name": name, "labels": template["metadata"]["labels"], "creationTimestamp": CREATED_AT}
     meta["ownerReferences"] = [{"name": owner["metadata"]["name"]}]
-    return {"kind": "Pod", "metadata": meta, "spec": template["spec"], "status": {"containerStatuses": [said]}}
+    return {"kind": "Pod", "metadata": meta, "spec": template["spec"], "status": {"containerStatuses": [status]}}
 
 
 def main(words: list[str]) -> int:
@@ -108,14 +112,14 @@ def main(words: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
-    code = answer(fake, words[4:])
+    code = run(fake, words[4:])
     fake.save()
     return code
 
 
-def answer(fake: Fake, words: list[str]) -> int:  # noqa: PLR0912, PLR0915 - one case each
+def run(fake: Fake, words: list[str]) -> int:  # noqa: PLR0912, PLR0915 - one case each
     options = dict(word.lstrip("-").partition("=")[::2] for word in words if word.startswith("--"))
-    given = sys.stdin.read()
+    stdin = sys.stdin.read()
     match words:
         case ["auth", "can-i", *_]:
             return int(fake.mode == "deny")
@@ -126,7 +130,7 @@ def answer(fake: Fake, words: list[str]) -> int:  # noqa: PLR0912, PLR0915 - one
                 print('Error from server (NotFound): namespaces "myproj-prod" not found', file=sys.stderr)
             return int(fake.mode == "refuse" or not fake.of("Namespace"))
         case ["apply", *_]:
-            for thing in yaml.safe_load_all(given):
+            for thing in yaml.safe_load_all(stdin):
                 print(f"{fake.put(thing)} configured")
                 if fake.mode == "part":
                     print("Error from server (Forbidden): services is forbidden", file=sys.stderr)
@@ -137,43 +141,45 @@ def answer(fake: Fake, words: list[str]) -> int:  # noqa: PLR0912, PLR0915 - one
             return int(fake.mode == "pull")
         case ["rollout", "undo", name, *_]:
             sets = [
-                one for one in fake.of("ReplicaSet") if one["metadata"]["annotations"][NUMBER] == options["to-revision"]
+                item
+                for item in fake.of("ReplicaSet")
+                if item["metadata"]["annotations"][NUMBER] == options["to-revision"]
             ]
             fake.objects[name]["spec"]["template"] = copy.deepcopy(sets[0]["spec"]["template"])
             fake.roll()
             print(f"{name} rolled back")
         case ["set", "image", name, change]:
             containers = fake.objects[name]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
-            for one in containers:
-                assert one["name"] == change.partition("=")[0]
-                one["image"] = change.partition("=")[2]
+            for container in containers:
+                assert container["name"] == change.partition("=")[0]
+                container["image"] = change.partition("=")[2]
         case ["create", "job", name, *_]:
             pattern = fake.objects[options["from"].replace("cronjob/", "cronjob/")]
             print(
                 json.dumps({"kind": "Job", "metadata": {"name": name}, "spec": pattern["spec"]["jobTemplate"]["spec"]})
             )
-        case ["create", *_] if json.loads(given)["kind"] == "Pod":
-            one = json.loads(given)
-            one["metadata"]["name"] = one["metadata"].pop("generateName") + "q4w8e"
+        case ["create", *_] if json.loads(stdin)["kind"] == "Pod":
+            manifest = json.loads(stdin)
+            manifest["metadata"]["name"] = manifest["metadata"].pop("generateName") + "q4w8e"
             why = {"reason": "ErrImagePull"}
-            one["status"] = {"containerStatuses": [{"name": "predict", "state": {"waiting": why}}]}
-            print(fake.put(one))
+            manifest["status"] = {"containerStatuses": [{"name": "predict", "state": {"waiting": why}}]}
+            print(fake.put(manifest))
         case ["wait", *_]:
             return int(fake.mode == "failing")
         case ["delete", name, *_]:
             del fake.objects[name]
-        case ["cp", source, goal]:
-            fake.all["copied"] = [source, goal]
+        case ["cp", source, destination]:
+            fake.all["copied"] = [source, destination]
             if ":" in source:
-                Path(goal).write_text("answers", encoding="utf-8")
+                Path(destination).write_text("answers", encoding="utf-8")
             return int(fake.mode == "cut")
         case ["exec", _, "--", "mv", *names]:
             fake.all["moved"] = names
         case ["create", *_]:
-            job = json.loads(given)
+            job = json.loads(stdin)
             job["metadata"]["name"] = job["metadata"].pop("generateName") + "x7k2p"
-            ended = "Failed" if fake.mode == "failing" else "Complete"
-            job["status"] = {"conditions": [{"type": ended, "status": "True"}]}
+            outcome = "Failed" if fake.mode == "failing" else "Complete"
+            job["status"] = {"conditions": [{"type": outcome, "status": "True"}]}
             print(fake.put(job).replace("job/", "job.batch/"))
         case ["get", "events", *_]:
             item = {"involvedObject": {"name": "a-pod"}, "reason": "Failed", "message": "manifest unknown"}
@@ -181,10 +187,10 @@ def answer(fake: Fake, words: list[str]) -> int:  # noqa: PLR0912, PLR0915 - one
         case ["get", kinds, *_] if kinds.startswith("job.batch/"):
             print(json.dumps(fake.objects[kinds.replace("job.batch/", "job/")]))
         case ["get", kinds, *_]:
-            wanted = [kind.removesuffix("s") for kind in kinds.split(",")]
+            wanted_kinds = [kind.removesuffix("s") for kind in kinds.split(",")]
             key, _, value = options.get("selector", "").partition("=")
-            found = [one for kind in wanted for one in fake.of(kind)]
-            chosen = [one for one in found if not key or one["metadata"].get("labels", {}).get(key) == value]
+            things = [item for kind in wanted_kinds for item in fake.of(kind)]
+            chosen = [item for item in things if not key or item["metadata"].get("labels", {}).get(key) == value]
             print(json.dumps({"items": chosen}))
         case ["logs", *_]:
             print("344 rows predicted")

@@ -55,8 +55,8 @@ def chart_of(project: Path) -> Path:
 
 
 def manifests(helm: Path, project: Path, *values: str, release: str = "churn") -> list[dict[str, Any]]:
-    said = succeed(helm, "template", release, chart_of(project), *values, cwd=project)
-    return [one for one in yaml.safe_load_all(said) if one]
+    output = succeed(helm, "template", release, chart_of(project), *values, cwd=project)
+    return [manifest for manifest in yaml.safe_load_all(output) if manifest]
 
 
 def steps(project: Path, pipeline: str) -> dict[str, dict[str, Any]]:
@@ -72,28 +72,28 @@ def faults(helm: Path, project: Path) -> list[str]:
         *(lambda name=name: _pipeline(project, name) for name in ("pullrequest", "release")),
         lambda: _chart(helm, project),
     ]
-    found: list[str] = []
+    problems: list[str] = []
     for check in checks:
         try:
-            found += check()
+            problems += check()
         except (AssertionError, LookupError, ValueError, yaml.YAMLError, kubernetes_validate.ValidationError) as error:
-            found.append(f"{type(error).__name__}: {error}")
-    return found
+            problems.append(f"{type(error).__name__}: {error}")
+    return problems
 
 
 def _triggers(project: Path) -> Iterator[str]:
     folder = project / ".lighthouse" / "jenkins-x"
-    read = yaml.safe_load((folder / "triggers.yaml").read_text(encoding="utf-8"))
-    if (read["apiVersion"], read["kind"]) != ("config.lighthouse.jenkins-x.io/v1alpha1", "TriggerConfig"):
+    triggers = yaml.safe_load((folder / "triggers.yaml").read_text(encoding="utf-8"))
+    if (triggers["apiVersion"], triggers["kind"]) != ("config.lighthouse.jenkins-x.io/v1alpha1", "TriggerConfig"):
         yield "triggers.yaml is of another kind"
-    for kind, jobs in read["spec"].items():
+    for kind, jobs in triggers["spec"].items():
         for job in jobs:
             yield from (f"{kind}: unknown field {name}" for name in set(job) - FIELDS.get(kind, set()))
             if not (folder / job["source"]).is_file():
                 yield f"{kind}: there is no {job['source']}"
             if kind == "presubmits" and not isinstance(job.get("always_run"), bool):
                 yield f"{job['name']}: always_run is missing"
-            if kind == "postsubmits" and [re.match(one, "main") for one in job["branches"]].count(None) != 1:
+            if kind == "postsubmits" and [re.match(pattern, "main") for pattern in job["branches"]].count(None) != 1:
                 yield f"{job['name']}: it must run for the main branch, and not for every one"
 
 
@@ -106,10 +106,10 @@ def _pipeline(project: Path, name: str) -> Iterator[str]:
     yield from _tags(path)
     rules = (project / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", rules, flags=re.MULTILINE))
-    listed = run["spec"]["pipelineSpec"]["tasks"][0]["taskSpec"]["steps"]
-    if len(steps(project, name)) != len(listed):
+    task_steps = run["spec"]["pipelineSpec"]["tasks"][0]["taskSpec"]["steps"]
+    if len(steps(project, name)) != len(task_steps):
         yield f"{name}: two steps have one name"
-    for step in listed:
+    for step in task_steps:
         where = f"{name}: {step['name']}"
         script = step["script"]
         if not LABEL.fullmatch(step["name"]) or step["image"].startswith("uses:"):
@@ -127,20 +127,20 @@ def _pipeline(project: Path, name: str) -> Iterator[str]:
 
 def _unknown(data: object, kind: str, where: str) -> Iterator[str]:
     """Each field that the models do not have, and each value of another type."""
-    if several := re.fullmatch(r"[Ll]ist\[(.*)\]", kind):
+    if list_type := re.fullmatch(r"[Ll]ist\[(.*)\]", kind):
         if not isinstance(data, list):
             yield f"{where} is no list"
             return
         for place, item in enumerate(data):
-            yield from _unknown(item, several[1], f"{where}[{place}]")
+            yield from _unknown(item, list_type[1], f"{where}[{place}]")
     elif kind in PLAIN:
         if type(data) is not PLAIN[kind]:
             yield f"{where} is not of type {kind}: {data!r}"
-    elif known := getattr(tekton_pipeline.models, kind, None) or getattr(kubernetes.client.models, kind, None):
+    elif model := getattr(tekton_pipeline.models, kind, None) or getattr(kubernetes.client.models, kind, None):
         if not isinstance(data, dict):
             yield f"{where} is no mapping"
             return
-        types = {known.attribute_map[name]: of for name, of in known.openapi_types.items()}
+        types = {model.attribute_map[name]: type_name for name, type_name in model.openapi_types.items()}
         for name, value in data.items():
             if name not in types:
                 yield f"{where}: unknown field {name}"
@@ -164,31 +164,33 @@ def _chart(helm: Path, project: Path) -> Iterator[str]:
     if not LABEL.fullmatch(chart.name):
         yield f"{chart.name} is no name for a chart"
     for values in ((), CLUSTER):
-        every = manifests(helm, project, *values)
-        for one in every:
-            kubernetes_validate.validate(one, "1.37", strict=True)
-            yield from [] if LABEL.fullmatch(one["metadata"]["name"]) else [f"{one['metadata']['name']} is no name"]
-        of = {one["kind"]: one for one in every}
-        yield from _ties(of)
-        yield from _ingress(of, wanted=bool(values))
+        rendered = manifests(helm, project, *values)
+        for manifest in rendered:
+            kubernetes_validate.validate(manifest, "1.37", strict=True)
+            yield from (
+                [] if LABEL.fullmatch(manifest["metadata"]["name"]) else [f"{manifest['metadata']['name']} is no name"]
+            )
+        by_kind = {manifest["kind"]: manifest for manifest in rendered}
+        yield from _inconsistencies(by_kind)
+        yield from _ingress(by_kind, wanted=bool(values))
 
 
-def _ties(of: dict[str, Any]) -> Iterator[str]:
+def _inconsistencies(by_kind: dict[str, Any]) -> Iterator[str]:
     """What schemas do not see: who selects whom, which port leads where, and what a pod may do."""
-    deployment = of["Deployment"]["spec"]
-    service = of["Service"]
+    deployment = by_kind["Deployment"]["spec"]
+    service = by_kind["Service"]
     pod = deployment["template"]["spec"]
     labels = deployment["template"]["metadata"]["labels"].items()
     (container,) = pod["containers"]
-    budget = of["PodDisruptionBudget"]["spec"]
+    budget = by_kind["PodDisruptionBudget"]["spec"]
     selectors = (deployment["selector"]["matchLabels"], service["spec"]["selector"], budget["selector"]["matchLabels"])
     if not all(selector and selector.items() <= labels for selector in selectors):
         yield "a selector finds other pods, or none"
     ports = {port["name"] for port in container["ports"]} | {port["containerPort"] for port in container["ports"]}
     probes = {name: container[name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
-    led = [port["targetPort"] for port in service["spec"]["ports"]] + [probe["port"] for probe in probes.values()]
-    if not set(led) <= ports or 8000 not in ports:
-        yield f"a port leads nowhere: {led}"
+    targets = [port["targetPort"] for port in service["spec"]["ports"]] + [probe["port"] for probe in probes.values()]
+    if not set(targets) <= ports or 8000 not in ports:
+        yield f"a port leads nowhere: {targets}"
     if [probe["path"] for probe in probes.values()] != ["/healthz", "/healthz", "/readyz"]:
         yield f"a probe asks the wrong path: {probes}"
     if deployment["strategy"]["rollingUpdate"] != {"maxUnavailable": 0, "maxSurge": 1}:
@@ -209,21 +211,24 @@ def _ties(of: dict[str, Any]) -> Iterator[str]:
         yield "it asks for more than it may have, or may have all memory"
 
 
-def _ingress(of: dict[str, Any], *, wanted: bool) -> Iterator[str]:
-    if ("Ingress" in of) != wanted:
+def _ingress(by_kind: dict[str, Any], *, wanted: bool) -> Iterator[str]:
+    if ("Ingress" in by_kind) != wanted:
         yield "there must be an Ingress exactly where the cluster has a domain"
     if wanted:
-        (rule,) = of["Ingress"]["spec"]["rules"]
-        (tls,) = of["Ingress"]["spec"]["tls"]
-        to = rule["http"]["paths"][0]["backend"]["service"]
-        if to["name"] != of["Service"]["metadata"]["name"] or to["port"] not in [{"name": "http"}, {"number": 80}]:
-            yield f"the Ingress leads nowhere: {to}"
+        (rule,) = by_kind["Ingress"]["spec"]["rules"]
+        (tls,) = by_kind["Ingress"]["spec"]["tls"]
+        backend = rule["http"]["paths"][0]["backend"]["service"]
+        if backend["name"] != by_kind["Service"]["metadata"]["name"] or backend["port"] not in [
+            {"name": "http"},
+            {"number": 80},
+        ]:
+            yield f"the Ingress leads nowhere: {backend}"
         if rule["host"] != "churn-jx.example.com" or tls != {
             "hosts": [rule["host"]],
             "secretName": "tls-example-com-s",
         }:
             yield f"the Ingress answers to the wrong host: {rule['host']}, {tls}"
-        if of["Deployment"]["spec"]["template"]["spec"]["imagePullSecrets"] != [{"name": "registry"}]:
+        if by_kind["Deployment"]["spec"]["template"]["spec"]["imagePullSecrets"] != [{"name": "registry"}]:
             yield "the secret of the registry is not used"
 
 

@@ -70,12 +70,12 @@ class Runner:
     """Runs scripts as GitHub and GitLab do, with stand-ins for what reaches outside."""
 
     def __init__(self, folder: Path, generated: Path, environment: dict[str, str], names: tuple[str, ...]) -> None:
-        stood = stand_ins(folder, *names)
+        stand_in_variables = stand_ins(folder, *names)
         self.folder = folder
         self.generated = generated
         self.record = folder / "record"
         self.environment = environment | {
-            **stood,
+            **stand_in_variables,
             "PATH": f"{folder / 'bin'}:{environment['PATH']}",
             **{"GITHUB_STEP_SUMMARY": str(folder / "page"), "GITHUB_OUTPUT": str(folder / "output")},
             **{"GITHUB_REF_NAME": "v0.1.0", "GITHUB_ACTOR": "ada", "GITHUB_REPOSITORY_OWNER": "Ada"},
@@ -92,9 +92,9 @@ class Runner:
 
     def github(self, job: dict[str, Any], folder: Path) -> None:
         """Run a job of GitHub; what it uploads lies in `model`, where the next finds it."""
-        known = dict(SECRETS)
+        secrets = dict(SECRETS)
         if (self.folder / "output").exists():
-            known["needs.publish.outputs.tag"] = (
+            secrets["needs.publish.outputs.tag"] = (
                 (self.folder / "output").read_text("utf-8").removeprefix("tag=").strip()
             )
         for step in job["steps"]:
@@ -103,11 +103,11 @@ class Runner:
                     carry(folder / name, self.folder / "model" / name)
             elif "download-artifact" in step.get("uses", ""):
                 shutil.copytree(self.folder / "model", folder, dirs_exist_ok=True)
-            given = {
-                name: re.sub(r"\${{ (.*) }}", lambda m: known.get(m[1], ""), v)
+            variables = {
+                name: re.sub(r"\${{ (.*) }}", lambda m: secrets.get(m[1], ""), v)
                 for name, v in step.get("env", {}).items()
             }
-            self.bash(step.get("run", ""), folder, **given)
+            self.bash(step.get("run", ""), folder, **variables)
 
 
 def calls(runner: Runner) -> list[str]:
@@ -117,6 +117,6 @@ def calls(runner: Runner) -> list[str]:
     return [" ".join(line.split()[:2]) for line in lines if not line.startswith("docker image inspect")]
 
 
-def carry(source: Path, goal: Path) -> None:
-    goal.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(source, goal) if source.is_dir() else shutil.copy(source, goal)
+def carry(source: Path, destination: Path) -> None:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, destination) if source.is_dir() else shutil.copy(source, destination)

@@ -14,8 +14,8 @@ from load import free_port
 
 from .engine import install
 
-USER = "postgres"
-PATIENCE = 60  # PostgreSQL refuses to run as root; seconds
+USER = "postgres"  # PostgreSQL refuses to run as root
+TIMEOUT_S = 60
 
 
 class Postgres:
@@ -27,21 +27,21 @@ class Postgres:
         self._binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"postgresql+psycopg://{USER}@127.0.0.1:{self._port}/postgres"
-        self._run("initdb", "--pgdata", folder / "data", "--auth=trust", "--no-sync").wait(PATIENCE)
+        self._run("initdb", "--pgdata", folder / "data", "--auth=trust", "--no-sync").wait(TIMEOUT_S)
 
     def start(self) -> None:
         settings = [f"--port={self._port}", "--listen_addresses=127.0.0.1", f"--unix_socket_directories={self._folder}"]
         self._process = self._run("postgres", "-D", self._folder / "data", *settings)
-        limit = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT_S
         while self._run("pg_isready", "--quiet", "--host=127.0.0.1", f"--port={self._port}").wait():
-            assert time.monotonic() < limit, "PostgreSQL does not start"
+            assert time.monotonic() < deadline, "PostgreSQL does not start"
             time.sleep(0.05)
 
     def stop(self) -> None:
         """End it and every connection to it."""
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(PATIENCE)
+        self._process.wait(TIMEOUT_S)
 
     def hang(self) -> None:
         """Let it keep its connections and answer none."""
@@ -58,16 +58,16 @@ class Postgres:
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         session = ["pgrep", "--session", str(self._process.pid)]
-        listed = subprocess.run(session, check=True, capture_output=True, text=True).stdout.split()
+        pids = subprocess.run(session, check=True, capture_output=True, text=True).stdout.split()
         backends = ["pgrep", "--parent", str(self._process.pid)]  # each of which leads a session of its own
-        listed += subprocess.run(backends, check=True, capture_output=True, text=True).stdout.split()
-        for pid in {int(pid) for pid in listed}:
+        pids += subprocess.run(backends, check=True, capture_output=True, text=True).stdout.split()
+        for pid in {int(pid) for pid in pids}:
             os.kill(pid, number)
 
     def _run(self, name: str, *words: str | Path) -> subprocess.Popen[bytes]:
         command = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--pdeathsig=INT"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-        return subprocess.Popen([*command, self._binaries / name, *words], cwd=self._folder, **quiet)
+        options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+        return subprocess.Popen([*command, self._binaries / name, *words], cwd=self._folder, **options)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from ..conftest import ROOT, succeed
-from .variants import VARIANTS, Variant, born
+from .variants import VARIANTS, Variant, generate
 
 BLOCK = re.compile(r"<!-- make adopt writes (\w+) -->\n\n(.*?)\n<!-- to here -->", re.DOTALL)
 FILES = ("conf/params.yaml", "expectations/features.json", "expectations/dataset.json", "tests/model/behavior.yaml")
@@ -16,14 +16,14 @@ FILES = ("conf/params.yaml", "expectations/features.json", "expectations/dataset
 
 def redraft(variant: Variant, folder: Path, environment: dict[str, str]) -> None:
     """Adopt the example of `variant` in a generated project in `folder`, and copy the drafts from there."""
-    project = born(variant, ROOT, folder, environment)
+    project = generate(variant, ROOT, folder, environment)
     adopt = ("adopt", "--yes", "--force", "--", variant.table, variant.target)
     print(succeed(".venv/bin/python", "-m", "myproj", *adopt, cwd=project, env=environment))
-    goal = ROOT / "examples" / variant.task / variant.framework
+    destination = ROOT / "examples" / variant.task / variant.framework
     for name in FILES:
-        shutil.copy(project / name, goal)
+        shutil.copy(project / name, destination)
     for name, text in BLOCK.findall((project / "README.md").read_text(encoding="utf-8")):
-        (goal / f"{name}.md").write_text(text, encoding="utf-8")
+        (destination / f"{name}.md").write_text(text, encoding="utf-8")
 
 
 def main() -> None:

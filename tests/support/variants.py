@@ -50,7 +50,7 @@ VARIANTS = [
 FEW = [VARIANTS[0], VARIANTS[3], VARIANTS[4]]
 
 
-def born(variant: Variant, snapshot: Path, folder: Path, environment: dict[str, str]) -> Path:
+def generate(variant: Variant, snapshot: Path, folder: Path, environment: dict[str, str]) -> Path:
     """A project of this variant with its environment and hooks, committed."""
     project = folder / "myproj"
     answers = variant.answers | ({"python_version": PYTHON} if variant.framework == "pytorch" else {})

@@ -8,15 +8,15 @@ import pytest
 import yaml
 from allpairspy import AllPairs
 
-from ..conftest import ROOT, Render, left_over, succeed
+from ..conftest import ROOT, Render, succeed, unrendered_files
 
 QUESTIONS = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
 
 
 def values(name: str) -> list[str | list[str]]:
     choices = QUESTIONS[name]["choices"]
-    found = list(choices.values() if isinstance(choices, dict) else choices)
-    return [[], found] if QUESTIONS[name].get("multiselect") else found
+    options = list(choices.values() if isinstance(choices, dict) else choices)
+    return [[], options] if QUESTIONS[name].get("multiselect") else options
 
 
 TYPED = {
@@ -24,10 +24,10 @@ TYPED = {
     "package": ["a", "customer_churn"],
     "author_email": ["", "ada@example.org"],
 }
-ASKED = {
+ANSWERS = {
     name: values(name) for name, question in QUESTIONS.items() if "choices" in question and not name.startswith("_")
 } | TYPED
-ROWS = [dict(zip(ASKED, row, strict=True)) for row in AllPairs(list(ASKED.values()))]
+ROWS = [dict(zip(ANSWERS, row, strict=True)) for row in AllPairs(list(ANSWERS.values()))]
 
 
 @pytest.mark.parametrize("answers", ROWS, ids=map(str, range(len(ROWS))))
@@ -39,12 +39,12 @@ def test_a_project_of_these_answers_is_whole(
 ) -> None:
     project = render(**answers)
     programs = lender(str(answers["framework"])) / ".venv" / "bin"
-    assert left_over(project) == []
+    assert unrendered_files(project) == []
     succeed(programs / "ruff", "format", "--check", cwd=project)
     succeed(programs / "ruff", "check", cwd=project)
-    found = succeed(
+    output = succeed(
         *(programs / "python", "-m", "pytest", "--collect-only", "-p", "no:cacheprovider"),
         cwd=project,
         env=offline,
     )
-    assert int(re.findall(r"(\d+) tests? collected", found)[-1]) > 100
+    assert int(re.findall(r"(\d+) tests? collected", output)[-1]) > 100

@@ -35,16 +35,16 @@ def suite(*items: object) -> str:
     return json.dumps({"name": "features", "expectations": list(items)}, indent=2)
 
 
-def about(kind: str, **kwargs: object) -> dict[str, object]:
+def expectation(kind: str, **kwargs: object) -> dict[str, object]:
     return {"type": f"expect_column_{kind}", "kwargs": {"column": "age", **kwargs}}
 
 
 @pytest.mark.parametrize(
     "item",
     [
-        about("to_exist"),
-        about("values_to_be_between", min_value=0, max_value=None),
-        about("values_to_be_in_set", value_set=["a"]),
+        expectation("to_exist"),
+        expectation("values_to_be_between", min_value=0, max_value=None),
+        expectation("values_to_be_in_set", value_set=["a"]),
     ],
 )
 def test_a_useful_expectation_passes(tmp_path: Path, item: dict[str, object]) -> None:
@@ -54,29 +54,33 @@ def test_a_useful_expectation_passes(tmp_path: Path, item: dict[str, object]) ->
 
 
 @pytest.mark.parametrize(
-    ("content", "line", "said"),
+    ("content", "line", "message"),
     [
         ("{,", 1, "not JSON"),
         ("[]", 1, "no expectations"),
         (suite(), 1, "no expectations"),
         (suite("text"), 1, "no type or kwargs"),
-        (suite(about("to_exist"), about("to_exist", column="wage")), 11, 'no table in data/ has the column "wage"'),
-        (suite(about("values_to_be_between", min_value=None, max_value=None)), 5, "no max_value or min_value"),
-        (suite(about("values_to_be_between")), 5, "has no arguments"),
-        (suite(about("values_to_be_in_set", value_set=[])), 5, "no value_set"),
-        (suite(about("values_to_be_in_set", value_set=["a"], mostly=0)), 5, "mostly 0"),
-        (suite(about("values_to_be_in_set", value_set=["a"], mostly=2)), 5, "mostly 2"),
-        (suite(about("values_to_be_in_set", value_set="a")), 5, "value_set that is no list"),
-        (suite(about("to_exist") | {"severity": "grave"}), 5, 'severity "grave"'),
-        (suite(about("to_exits")), 5, "is not an expectation of Great Expectations"),
+        (
+            suite(expectation("to_exist"), expectation("to_exist", column="wage")),
+            11,
+            'no table in data/ has the column "wage"',
+        ),
+        (suite(expectation("values_to_be_between", min_value=None, max_value=None)), 5, "no max_value or min_value"),
+        (suite(expectation("values_to_be_between")), 5, "has no arguments"),
+        (suite(expectation("values_to_be_in_set", value_set=[])), 5, "no value_set"),
+        (suite(expectation("values_to_be_in_set", value_set=["a"], mostly=0)), 5, "mostly 0"),
+        (suite(expectation("values_to_be_in_set", value_set=["a"], mostly=2)), 5, "mostly 2"),
+        (suite(expectation("values_to_be_in_set", value_set="a")), 5, "value_set that is no list"),
+        (suite(expectation("to_exist") | {"severity": "grave"}), 5, 'severity "grave"'),
+        (suite(expectation("to_exits")), 5, "is not an expectation of Great Expectations"),
     ],
 )
-def test_an_expectation_that_guards_nothing_is_refused(tmp_path: Path, content: str, line: int, said: str) -> None:
+def test_an_expectation_that_guards_nothing_is_refused(tmp_path: Path, content: str, line: int, message: str) -> None:
     path = tmp_path / "features.json"
     path.write_text(content, encoding="utf-8")
     (fault,) = expectations.faults(path, {"age"}, KINDS)
     assert fault.startswith(f"{path}:{line}: ")
-    assert said in fault
+    assert message in fault
 
 
 def test_columns_are_read_from_all_tables(tmp_path: Path) -> None:
@@ -113,7 +117,7 @@ def test_versions_that_agree_pass(pinned: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "message"),
     [
         (".python-version", "", ".python-version:1: it must hold one version"),
         (".python-version", "3.12\n3.11\n", ".python-version:1: it must hold one version"),
@@ -137,10 +141,10 @@ def test_versions_that_agree_pass(pinned: Path) -> None:
         ),
     ],
 )
-def test_versions_that_disagree_are_refused(pinned: Path, file: str, content: str, said: str) -> None:
+def test_versions_that_disagree_are_refused(pinned: Path, file: str, content: str, message: str) -> None:
     (pinned / file).parent.mkdir(parents=True, exist_ok=True)
     (pinned / file).write_text(content, encoding="utf-8")
-    assert any(re.match(said, fault) for fault in python_pin.faults(pinned))
+    assert any(re.match(message, fault) for fault in python_pin.faults(pinned))
 
 
 TABLE = "a;b;c\n" * 30
@@ -213,8 +217,8 @@ def test_a_hook_passes_on_the_generated_project_without_a_word_and_quickly(gener
 
     def seconds(*arguments: str) -> float:
         started = time.perf_counter()
-        answer = subprocess.run(arguments, cwd=generated, capture_output=True, text=True, check=False)
-        assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
+        completed = subprocess.run(arguments, cwd=generated, capture_output=True, text=True, check=False)
+        assert (completed.returncode, completed.stdout, completed.stderr) == (0, "", "")
         return time.perf_counter() - started
 
     tracked = subprocess.run(

@@ -8,17 +8,19 @@ from ..conftest import Render
 from .test_hooks import hook
 
 image_tags = hook("image_tags")
-OURS = "0.1.0-3f2a9c1b0d4e-20261122T160054182736-63de8fce"
+PROJECT_TAG = "0.1.0-3f2a9c1b0d4e-20261122T160054182736-63de8fce"
 
 
-@pytest.mark.parametrize("tag", [OURS, OURS.replace("0.1.0", "2026.1"), "1.2.3", "v2.0.1", "1.28.0-alpine"])
+@pytest.mark.parametrize(
+    "tag", [PROJECT_TAG, PROJECT_TAG.replace("0.1.0", "2026.1"), "1.2.3", "v2.0.1", "1.28.0-alpine"]
+)
 def test_a_tag_that_stays_passes(tag: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert image_tags.main(["--tag", tag]) == 0
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
-    ("tag", "said"),
+    ("tag", "message"),
     [
         ("", "no tag is named"),
         ("latest", "may mean another image"),
@@ -27,7 +29,7 @@ def test_a_tag_that_stays_passes(tag: str, capsys: pytest.CaptureFixture[str]) -
         ("1", "may mean another image"),
         ("1.2", "may mean another image"),
         ("v1", "may mean another image"),
-        (f"{OURS}-latest", "may mean another image"),
+        (f"{PROJECT_TAG}-latest", "may mean another image"),
         ("0.1.0-3f2a9c1b0d4e-dirty-20261122T160054182736-63de8fce", "no commit holds"),
         ("0.1.0-uncommitted-20261122T160054182736-63de8fce", "no commit holds"),
         ("0.1.0-3f2a9c1b0d4e-", "names no model"),
@@ -40,10 +42,10 @@ def test_a_tag_that_stays_passes(tag: str, capsys: pytest.CaptureFixture[str]) -
         ("1.2.3\n", "is no tag"),
     ],
 )
-def test_a_tag_that_may_move_is_refused_in_one_line(tag: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tag_that_may_move_is_refused_in_one_line(tag: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert image_tags.main([f"--tag={tag}"]) == 1
     line = capsys.readouterr().out
-    assert said in line
+    assert message in line
     assert line.endswith("as make tag prints it\n")
 
 
@@ -74,7 +76,7 @@ FILES = {
         "nginx:1.2.3-dev",
         "localhost:5000/team/nginx:1.28.0",
         f"nginx@sha256:{'0' * 64}",
-        f"r.example.com/a:{OURS}",
+        f"r.example.com/a:{PROJECT_TAG}",
     ],
 )
 def test_an_image_that_stays_passes(tmp_path: Path, name: str, image: str) -> None:
@@ -87,10 +89,10 @@ def test_an_image_that_stays_passes(tmp_path: Path, name: str, image: str) -> No
 def test_an_image_that_may_move_is_refused(tmp_path: Path, name: str, image: str) -> None:
     text = FILES[name].format(image)
     (tmp_path / name).write_text(text, encoding="utf-8")
-    (found,) = image_tags.faults(tmp_path / name)
+    (fault,) = image_tags.faults(tmp_path / name)
     line = next(number for number, content in enumerate(text.splitlines(), start=1) if image in content)
-    shown = int(found.removeprefix(f"{tmp_path.as_posix()}/{name}:").partition(":")[0])
-    assert abs(shown - line) <= 1  # a command of two lines is told by its first, and a default where it is used
+    reported_line = int(fault.removeprefix(f"{tmp_path.as_posix()}/{name}:").partition(":")[0])
+    assert abs(reported_line - line) <= 1  # a command of two lines is told by its first, and a default where it is used
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,9 @@ def check_files(project: Path) -> None:
 def test_any_name_gives_a_valid_project(render: Render, name: str) -> None:
     project = render(project_name=name, description=name, author_name=name)
     check_files(project)
-    about = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert about["description"] == name
-    assert about["authors"] == [{"name": name}]
+    metadata = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert metadata["description"] == name
+    assert metadata["authors"] == [{"name": name}]
     package = yaml.safe_load((project / ".copier-answers.yml").read_text(encoding="utf-8"))["package"]
     assert package.isidentifier()
     assert (project / "src" / package / "project.py").is_file()
@@ -60,7 +60,7 @@ def test_any_name_gives_a_valid_project(render: Render, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "answer", "said"),
+    ("question", "answer", "message"),
     [
         ("project_name", "", "Give it a name"),
         ("project_name", "   ", "Give it a name"),
@@ -98,13 +98,13 @@ def test_any_name_gives_a_valid_project(render: Render, name: str) -> None:
         ("ci", "bamboo", "Invalid choice"),
     ],
 )
-def test_a_wrong_answer_is_refused_in_a_sentence(render: Render, question: str, answer: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_a_wrong_answer_is_refused_in_a_sentence(render: Render, question: str, answer: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         render(**{question: answer})
 
 
 @pytest.mark.parametrize(
-    ("licence", "phrase"),
+    ("license_name", "phrase"),
     [
         ("MIT", "Permission is hereby granted"),
         ("Apache-2.0", "Apache License"),
@@ -112,12 +112,12 @@ def test_a_wrong_answer_is_refused_in_a_sentence(render: Render, question: str, 
         ("Proprietary", "proprietary and confidential"),
     ],
 )
-def test_each_licence_comes_with_its_text(render: Render, licence: str, phrase: str) -> None:
-    project = render(license=licence, author_email="ada@example.org")
+def test_each_license_comes_with_its_text(render: Render, license_name: str, phrase: str) -> None:
+    project = render(license=license_name, author_email="ada@example.org")
     assert phrase in (project / "LICENSE").read_text(encoding="utf-8")
-    about = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert licence in about["license"]
-    assert about["authors"][0]["email"] == "ada@example.org"
+    metadata = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert license_name in metadata["license"]
+    assert metadata["authors"][0]["email"] == "ada@example.org"
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
@@ -135,9 +135,9 @@ def test_no_name_of_python_s_or_of_a_dependency_is_a_package(generated: Path) ->
         "print(*sys.stdlib_module_names, *keyword.kwlist, *m.packages_distributions())"
     )
     names = succeed(generated / ".venv" / "bin" / "python", "-c", program, cwd=generated).lower().split()
-    taken = (ROOT / "includes" / "reserved_names.jinja").read_text(encoding="utf-8").split('"')[1].split()
+    reserved = (ROOT / "includes" / "reserved_names.jinja").read_text(encoding="utf-8").split('"')[1].split()
     importable = {name for name in names if name.isidentifier() and not name.startswith("_") and "__" not in name}
-    assert importable - {"myproj"} <= set(taken)
+    assert importable - {"myproj"} <= set(reserved)
 
 
 def test_every_question_has_a_help_text_and_a_default() -> None:
@@ -154,7 +154,7 @@ def test_a_package_called_like_a_folder_that_git_ignores_is_committed_whole(rend
     for name in re.findall(r"^/?([a-z]+)/$", ignored, flags=re.MULTILINE):
         (project / "src" / name).mkdir(exist_ok=True)
         (project / "src" / name / "model.py").touch()
-    there = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
+    paths = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
     succeed("git", "init", "--quiet", cwd=project)
     commit(project, "feat: begin")
-    assert set(succeed("git", "ls-files", cwd=project).split()) == there
+    assert set(succeed("git", "ls-files", cwd=project).split()) == paths

@@ -1,7 +1,8 @@
-"""The README's two commands, typed as they stand there by somebody who has only Python, make and git."""
+"""The README's three commands, typed as they stand there by somebody who has only Python, make and git."""
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import pexpect
@@ -31,36 +32,51 @@ def person(tmp_path: Path, snapshot: Path, environment: dict[str, str]) -> dict[
     }
 
 
-@pytest.mark.project
-def test_the_two_commands_lead_to_green_tests(person: dict[str, str], tmp_path: Path) -> None:
-    first, second = commands()
-    shell = pexpect.spawn("bash", ["-c", first], cwd=tmp_path, env=person, encoding="utf-8", timeout=120)
+QUESTIONS = (
+    "called",
+    "Python package",
+    "one line",
+    "Who writes it",
+    "which address",
+    "which licence",
+    "should the model predict",
+    "Which framework",
+    "Which Python",
+    "Where will it run",
+    "Where do its checks run",
+)
+
+
+def copy_with_defaults(line: str, folder: Path, person: dict[str, str]) -> None:
+    """Type a command that copies the template, and Enter at each of its questions."""
+    shell = pexpect.spawn("bash", ["-c", line], cwd=folder, env=person, encoding="utf-8", timeout=120)
     shell.setwinsize(40, 200)
-    for question in (
-        "called",
-        "Python package",
-        "one line",
-        "Who writes it",
-        "which address",
-        "which licence",
-        "should the model predict",
-        "Which framework",
-        "Which Python",
-        "Where will it run",
-        "Where do its checks run",
-    ):
+    for question in QUESTIONS:
         shell.expect(question)
         shell.send("\r")
     shell.expect("git init -b main && make test")
     shell.expect(pexpect.EOF)
     shell.close()
     assert shell.exitstatus == 0
-    said = succeed("bash", "-c", second, cwd=tmp_path, env=person)
-    assert " passed" in said
+
+
+@pytest.mark.project
+def test_the_three_commands_lead_to_green_tests(person: dict[str, str], tmp_path: Path) -> None:
+    install, copy, test = commands()
+    assert test.endswith("make test")
+    succeed("bash", "-c", install, cwd=tmp_path, env=person)
+    copy_with_defaults(copy, tmp_path, person)
+    output = succeed("bash", "-c", test, cwd=tmp_path, env=person)
+    assert " passed" in output
     assert (tmp_path / "myproj" / ".venv").is_dir()
 
 
-def test_the_readme_has_exactly_two_set_up_commands() -> None:
-    first, second = commands()
-    assert "copier copy gh:org/mltemplate myproj" in first
-    assert second.endswith("make test")
+@pytest.mark.project
+def test_who_has_uv_needs_one_command_to_copy(person: dict[str, str], tmp_path: Path) -> None:
+    (line,) = re.findall(r"`(uvx [^`]+)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    (tmp_path / "bin").mkdir()
+    for name in ("uv", "uvx"):
+        (tmp_path / "bin" / name).symlink_to(Path(sys.executable).with_name(name))
+    path = f"{tmp_path / 'bin'}{os.pathsep}{person['PATH']}"
+    copy_with_defaults(line, tmp_path, person | {"PATH": path})
+    assert (tmp_path / "myproj" / "Makefile").is_file()

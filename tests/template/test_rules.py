@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import ROOT, Render, left_over, succeed
+from ..conftest import ROOT, Render, succeed, unrendered_files
 from ..support.variants import VARIANTS, Variant
 
 
@@ -79,12 +79,12 @@ def test_no_file_of_the_kit_is_a_template() -> None:
 
 
 def test_nothing_of_jinja_is_left_over(render: Render) -> None:
-    assert left_over(render()) == []
+    assert unrendered_files(render()) == []
 
 
 def test_few_lines_of_the_template_are_conditional() -> None:
-    every = [line for path in TEMPLATE for line in lines(path)]
-    assert sum("{%" in line for line in every) <= 0.03 * len(every)
+    all_lines = [line for path in TEMPLATE for line in lines(path)]
+    assert sum("{%" in line for line in all_lines) <= 0.03 * len(all_lines)
 
 
 def test_no_python_file_is_conditional() -> None:
@@ -103,18 +103,19 @@ def test_a_hook_reaches_a_project_byte_by_byte(render: Render, name: str) -> Non
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 @pytest.mark.parametrize("package", ["a", "a" * 30])
-def test_a_project_is_born_formatted_whatever_its_name(
+def test_a_project_is_generated_formatted_whatever_its_name(
     render: Render, generated: Path, package: str, variant: Variant
 ) -> None:
-    project, ruff = render(package=package, **variant.answers), generated / ".venv" / "bin" / "ruff"
+    project = render(package=package, **variant.answers)
+    ruff = generated / ".venv" / "bin" / "ruff"
     succeed(ruff, "format", "--check", cwd=project)
     succeed(ruff, "check", cwd=project)
 
 
 def test_the_version_that_ci_tests_is_the_version_that_projects_start_with(render: Render) -> None:
-    about = tomllib.loads((render() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    metadata = tomllib.loads((render() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     template = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert about["requires-python"] == template["requires-python"]
+    assert metadata["requires-python"] == template["requires-python"]
 
 
 PAGES = [ROOT / "README.md", *(ROOT / "template").rglob("README.md*"), *(ROOT / "template" / "docs").glob("*.md")]
@@ -149,18 +150,18 @@ def test_no_lock_and_no_registry_is_committed() -> None:
     assert not [name for name in tracked if name.endswith("uv.lock")]
     registries = ["pypi" + r"\.org", "python" + "hosted"]
     paths = [re.escape(f"{path}/") for path in (ROOT, Path.home()) if path != Path("/")]
-    ours = "|".join([*registries, *paths])
+    forbidden = "|".join([*registries, *paths])
     for name in filter(None, tracked):
         if (ROOT / name).is_file():
-            assert not re.search(ours, (ROOT / name).read_text(encoding="utf-8", errors="ignore")), name
+            assert not re.search(forbidden, (ROOT / name).read_text(encoding="utf-8", errors="ignore")), name
 
 
 def test_copier_settings_keep_updates_out_of_what_is_the_user_s() -> None:
     text = (ROOT / "copier.yml").read_text("utf-8")
-    never = (ROOT / "template" / "docs" / "updates.md").read_text("utf-8").split("An update never changes")[1]
+    protected = (ROOT / "template" / "docs" / "updates.md").read_text("utf-8").split("An update never changes")[1]
     for name in ("README.md", "conf", "data", "expectations", "notebooks", "scripts", "src", "tests"):
         assert f"/{name}{{% endif %}}" in text
-        assert f"`{name}" in never
+        assert f"`{name}" in protected
 
 
 def unrelated(node: ast.AST) -> bool:
@@ -180,6 +181,5 @@ def unrelated(node: ast.AST) -> bool:
 
 def test_a_statement_assigns_one_thing() -> None:
     for name in filter(None, succeed("git", "ls-files", "*.py", cwd=ROOT).split("\n")):
-        text = (ROOT / name).read_text(encoding="utf-8")
-        if "{%" not in text:
-            assert [node.lineno for node in ast.walk(ast.parse(text)) if unrelated(node)] == [], name
+        tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+        assert [node.lineno for node in ast.walk(tree) if unrelated(node)] == [], name

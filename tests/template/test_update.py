@@ -9,10 +9,10 @@ import pytest
 import yaml
 from copier import run_copy, run_update
 
-from ..conftest import command, commit, succeed
+from ..conftest import ROOT, command, commit, succeed
 from ..support.environments import lend
 
-THEIRS = (
+USER_FILES = (
     "README.md",
     "conf/params.yaml",
     "data/README.md",
@@ -75,15 +75,15 @@ def read(project: Path, name: str) -> str:
 
 
 def test_what_is_theirs_is_untouched_and_edits_of_ours_are_merged(template: Path, project: Path) -> None:
-    for name in THEIRS:
+    for name in USER_FILES:
         append(project / name, "# an edit of the user's")
     (project / "src" / "myproj" / "features.py").unlink()
     prepend(project / "Makefile", "# an edit of the user's")
     commit(project, "feat: edit")
-    before = {name: read(project, name) for name in THEIRS}
+    before = {name: read(project, name) for name in USER_FILES}
     release(template)
     update(project)
-    assert {name: read(project, name) for name in THEIRS} == before
+    assert {name: read(project, name) for name in USER_FILES} == before
     assert not (project / "src" / "myproj" / "features.py").exists()
     assert not (project / "src" / "myproj" / "further.py").exists()
     assert not (project / "expectations" / "further.json").exists()
@@ -120,17 +120,17 @@ def test_make_update_names_what_changed_and_what_conflicts(
     append(updatable / "hooks" / "artifacts.py", "# an edit of the user's")
     commit(updatable, "feat: edit")
     release(template)
-    answer = command("make", "update", cwd=updatable, env=environment)
-    assert answer.returncode != 0
-    said = dict(re.findall(r"^  (\w+) +(\S+)$", answer.stdout, flags=re.MULTILINE)[::-1])
-    assert said == {"changed": ".copier-answers.yml", "CONFLICT": "hooks/artifacts.py"}
-    assert "Makefile" in answer.stdout
-    assert "v0.1.0 → v0.2.0" in answer.stdout
-    assert "<<<<<<<" in answer.stderr
+    completed = command("make", "update", cwd=updatable, env=environment)
+    assert completed.returncode != 0
+    changes = dict(re.findall(r"^  (\w+) +(\S+)$", completed.stdout, flags=re.MULTILINE)[::-1])
+    assert changes == {"changed": ".copier-answers.yml", "CONFLICT": "hooks/artifacts.py"}
+    assert "Makefile" in completed.stdout
+    assert "v0.1.0 → v0.2.0" in completed.stdout
+    assert "<<<<<<<" in completed.stderr
     succeed("git", "add", "--all", cwd=updatable)
-    refused = command(".venv/bin/pre-commit", "run", "merge-conflict", cwd=updatable)
-    assert refused.returncode != 0
-    assert "hooks/artifacts.py" in refused.stdout
+    hook_run = command(".venv/bin/pre-commit", "run", "merge-conflict", cwd=updatable)
+    assert hook_run.returncode != 0
+    assert "hooks/artifacts.py" in hook_run.stdout
 
 
 def test_make_update_without_a_conflict_ends_well(template: Path, updatable: Path, environment: dict[str, str]) -> None:
@@ -144,9 +144,9 @@ def test_make_update_wants_a_clean_folder_of_the_project_alone(
     updatable: Path, environment: dict[str, str], name: str
 ) -> None:
     append(updatable / name, "# not committed")
-    answer = command("make", "update", cwd=updatable, env=environment)
-    assert answer.returncode != 0
-    assert f"not committed, {name} for one" in answer.stderr
+    completed = command("make", "update", cwd=updatable, env=environment)
+    assert completed.returncode != 0
+    assert f"not committed, {name} for one" in completed.stderr
     succeed("git", "stash", "--include-untracked", cwd=updatable)
     (updatable.parent / "beside").touch()
     assert "Nothing is new." in succeed("make", "update", cwd=updatable, env=environment)
@@ -156,11 +156,11 @@ def test_a_template_that_moved_is_said_in_a_sentence(
     template: Path, updatable: Path, environment: dict[str, str]
 ) -> None:
     template.rename(template.with_name("moved"))
-    answer = command("make", "update", cwd=updatable, env=environment)
-    assert answer.returncode != 0
-    assert len([line for line in answer.stderr.splitlines() if not line.startswith("make")]) == 1
-    assert str(template) in answer.stderr
-    assert "_src_path in .copier-answers.yml" in answer.stderr
+    completed = command("make", "update", cwd=updatable, env=environment)
+    assert completed.returncode != 0
+    assert len([line for line in completed.stderr.splitlines() if not line.startswith("make")]) == 1
+    assert str(template) in completed.stderr
+    assert "_src_path in .copier-answers.yml" in completed.stderr
 
 
 def test_every_file_is_looked_at_for_marks_of_a_conflict(updatable: Path) -> None:
@@ -196,20 +196,20 @@ def test_the_newest_template_is_shown_beside_the_project(
     append(project / "conf" / "params.yaml", "# an edit of the user's")
     commit(project, "feat: edit")
     succeed("make", "setup", cwd=project, env=environment)
-    said = succeed("make", "template-diff", cwd=project, env=environment)
-    assert "+# a line of the new release" in said
-    assert "an edit of the user's" not in said
-    assert "further.py" in said
-    assert "mine.csv" not in said
+    output = succeed("make", "template-diff", cwd=project, env=environment)
+    assert "+# a line of the new release" in output
+    assert "an edit of the user's" not in output
+    assert "further.py" in output
+    assert "mine.csv" not in output
     assert succeed("git", "status", "--porcelain", "src", "conf", "tests", cwd=project) == ""
     commit(project, "feat: keep the lock", "--no-verify")
     succeed("make", "update", cwd=project, env=environment)
     assert "A target of the new release" in read(project, "Makefile")
     succeed("git", "checkout", "--quiet", ".", cwd=project)
     template.rename(template.parent / "gone")
-    answer = command("make", "template-diff", cwd=project, env=environment)
-    assert answer.returncode != 0
-    assert "The template could not be had" in answer.stdout
+    completed = command("make", "template-diff", cwd=project, env=environment)
+    assert completed.returncode != 0
+    assert "The template could not be had" in completed.stdout
 
 
 DEPLOYMENTS = {
@@ -221,21 +221,22 @@ DEPLOYMENTS = {
 
 
 def files(project: Path) -> set[str]:
-    listed = succeed("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=project).split("\n")
-    return {name for name in listed if (project / name).is_file() and name != ".copier-answers.yml"}
+    names = succeed("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=project).split("\n")
+    return {name for name in names if (project / name).is_file() and name != ".copier-answers.yml"}
 
 
 def test_deployments_and_pipelines_come_and_go_with_an_answer(project: Path) -> None:
     before = files(project)
-    for asked in (["kubernetes", "cloud-run"], ["app-runner", "jenkins-x"]):
-        update(project, data={"deploy": asked, "ci": "gitlab"})
+    for deployments in (["kubernetes", "cloud-run"], ["app-runner", "jenkins-x"]):
+        update(project, data={"deploy": deployments, "ci": "gitlab"})
         commit(project, "feat: deploy elsewhere")
-        found, targets = files(project), succeed("make", cwd=project)
+        rendered = files(project)
+        targets = succeed("make", cwd=project)
         for name, (file, target) in DEPLOYMENTS.items():
-            assert (file in found) == (name in asked), name
-            assert (f"\n{target} " in targets) == (name in asked), name
-        assert ".gitlab-ci.yml" in found
-        assert not any(name.startswith(".github/") for name in found)
+            assert (file in rendered) == (name in deployments), name
+            assert (f"\n{target} " in targets) == (name in deployments), name
+        assert ".gitlab-ci.yml" in rendered
+        assert not any(name.startswith(".github/") for name in rendered)
     update(project, data={"deploy": [], "ci": "github"})
     assert files(project) == before
 
@@ -267,9 +268,9 @@ def test_a_patch_of_the_kit_where_the_release_changes_the_same_is_a_conflict(
     commit(updatable, "fix: patch the kit")
     append(template / "template" / KIT / "data" / "split.py", "# a fix of the new release")
     release_of_the_kit(template, "v0.2.0")
-    answer = command("make", "update", cwd=updatable, env=environment)
-    assert answer.returncode != 0
-    assert re.search(rf"CONFLICT +{KIT}/data/split.py", answer.stdout)
+    completed = command("make", "update", cwd=updatable, env=environment)
+    assert completed.returncode != 0
+    assert re.search(rf"CONFLICT +{KIT}/data/split.py", completed.stdout)
 
 
 def test_files_of_the_kit_come_move_and_go(template: Path, project: Path) -> None:
@@ -289,8 +290,29 @@ def test_another_dependency_of_the_kit_makes_the_environment_anew(
     template: Path, updatable: Path, environment: dict[str, str]
 ) -> None:
     assert command("make", "--question", ".venv/ready", cwd=updatable, env=environment).returncode == 0
-    about = template / "template" / "packages" / "mlkeel" / "pyproject.toml"
-    about.write_text(about.read_text("utf-8").replace('"rich~=15.0"', '"rich~=15.0",\n  "six"'), encoding="utf-8")
+    pyproject = template / "template" / "packages" / "mlkeel" / "pyproject.toml"
+    pyproject.write_text(
+        pyproject.read_text("utf-8").replace('"rich~=15.0"', '"rich~=15.0",\n  "six"'), encoding="utf-8"
+    )
     release_of_the_kit(template, "v0.2.0")
     succeed("make", "update", cwd=updatable, env=environment)
     assert command("make", "--question", ".venv/ready", cwd=updatable, env=environment).returncode == 1
+
+
+def update_options() -> list[str]:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"`(make update OPTIONS=[^`]+)`", readme)
+
+
+def test_deployments_and_pipelines_come_and_go_by_the_commands_of_the_readme(
+    updatable: Path, environment: dict[str, str]
+) -> None:
+    """In the order in which they stand there: the first adds, the second removes."""
+    add, remove = update_options()
+    succeed("bash", "-c", add, cwd=updatable, env=environment)
+    assert (updatable / "deploy" / "kubernetes" / "README.md").is_file()
+    assert (updatable / ".gitlab-ci.yml").is_file()
+    commit(updatable, "feat: deploy", "--no-verify")
+    succeed("bash", "-c", remove, cwd=updatable, env=environment)
+    assert not (updatable / "deploy" / "kubernetes").exists()
+    assert not (updatable / ".gitlab-ci.yml").exists()

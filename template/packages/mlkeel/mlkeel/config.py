@@ -132,7 +132,7 @@ class ServerConfig(ConfigModel):
     api_store: str = "sqlite:///records/predictions.db"  # for predictions; "off" to record none
     api_store_days: Annotated[float, Field(gt=0)] = 90  # older records are deleted
     api_store_rows: Annotated[int, Field(ge=1)] = 2_000_000  # further records are deleted, oldest first
-    api_spill: Path = Path("records")  # a folder for records while the store is unavailable
+    api_outbox: Path = Path("records")  # a folder for records while the store is unavailable
     api_hash_key: str = ""  # for private columns; random at each start if empty
 
     @property

@@ -27,6 +27,7 @@ DECIDED = ".adopted"  # the committed stage
 STAGE_PREFIX = ".adopting-"
 GONE = ".gone.json"  # the files to remove
 COPIES_FOLDER = ".replaced"
+NEVER_COMMITTED = ("??", "!!", " A", "A ", "AM", "AD")  # states of git status --porcelain
 
 
 @contextlib.contextmanager
@@ -154,7 +155,7 @@ def at_risk(root: Path, paths: list[Path]) -> tuple[list[Path], list[Path]]:
         check=True,
     ).stdout.strip()
     states = {entry[3:].removeprefix(prefix): entry[:2] for entry in status.split("\0") if entry}
-    untracked = [path for path in existing if states.get(path.as_posix()) in ("??", "!!", "A ")]
+    untracked = [path for path in existing if states.get(path.as_posix()) in NEVER_COMMITTED]
     return [path for path in existing if path.as_posix() in states and path not in untracked], untracked
 
 

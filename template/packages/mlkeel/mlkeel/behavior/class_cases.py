@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mlkeel.behavior.cases import Case, complete_row
 from mlkeel.behavior.perturbation import MAX_DRAFTED_CASES, Perturbation, to_yaml_value
-from mlkeel.behavior.perturbations import perturbations_of
+from mlkeel.behavior.perturbations import outputs_before_and_after, perturbations_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,15 +66,11 @@ def draft_cases(table: "pd.DataFrame", predictor: "Predictor") -> dict[str, list
 
 def _stable_share(predictor: "Predictor", table: "pd.DataFrame", change: Case) -> float | None:
     """Return the share of the rows affected by `change` whose predicted class stays; None if it affects none."""
-    perturbed = perturbations_of(predictor.contract).apply(table, change)
-    original_values = table[list(change)]
-    new_values = perturbed[list(change)]
-    both_missing = original_values.isna() & new_values.isna()
-    affected = ((original_values != new_values) & ~both_missing).any(axis=1).to_numpy()
-    if not affected.any():
+    outputs = outputs_before_and_after(predictor, table, change)
+    if outputs is None:
         return None
-    stable = predictor.predict(table[affected]).argmax(axis=1) == predictor.predict(perturbed[affected]).argmax(axis=1)
-    return float(stable.mean())
+    before, after = outputs
+    return float((before.argmax(axis=1) == after.argmax(axis=1)).mean())
 
 
 def _probability_pairs(predictor: "Predictor", row: Case, change: Case) -> dict[str, tuple[float, float]]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from mlkeel.behavior.cases import Case, complete_row
 from mlkeel.behavior.perturbation import MAX_DRAFTED_CASES
-from mlkeel.behavior.perturbations import perturbations_of
+from mlkeel.behavior.perturbations import outputs_before_and_after, perturbations_of
 from mlkeel.behavior.table_perturbations import round_to_two_digits
 from mlkeel.contract.messages import number
 
@@ -67,15 +67,11 @@ def draft_cases(table: "pd.DataFrame", predictor: "Predictor") -> dict[str, list
 
 def _stable_share(predictor: "Predictor", table: "pd.DataFrame", change: Case, within: float) -> float | None:
     """Return the share of the rows affected by `change` whose estimate stays `within`; None if it affects none."""
-    perturbed = perturbations_of(predictor.contract).apply(table, change)
-    original_values = table[list(change)]
-    new_values = perturbed[list(change)]
-    both_missing = original_values.isna() & new_values.isna()
-    affected = ((original_values != new_values) & ~both_missing).any(axis=1).to_numpy()
-    if not affected.any():
+    outputs = outputs_before_and_after(predictor, table, change)
+    if outputs is None:
         return None
-    differences = predictor.predict(perturbed[affected])[:, 0] - predictor.predict(table[affected])[:, 0]
-    return float((np.abs(differences) <= within).mean())
+    before, after = outputs
+    return float((np.abs(after[:, 0] - before[:, 0]) <= within).mean())
 
 
 def _estimate_pair(predictor: "Predictor", row: Case, change: Case) -> tuple[float, float]:

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mlkeel.behavior import table_perturbations, text_perturbations
 from mlkeel.behavior.perturbation import Perturbation
 from mlkeel.contract.suites import Contract
+from mlkeel.tasks.outputs import Outputs
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mlkeel.inference.predictor import Predictor
 
 
 class Perturbations(Protocol):
@@ -30,3 +33,17 @@ class Perturbations(Protocol):
 def perturbations_of(contract: Contract) -> Perturbations:
     """Return the perturbations of texts if a feature is a text, else those of numbers and categories."""
     return text_perturbations if any(column.text for column in contract.columns) else table_perturbations
+
+
+def outputs_before_and_after(
+    predictor: "Predictor", table: "pd.DataFrame", change: dict[str, Any]
+) -> tuple[Outputs, Outputs] | None:
+    """Return the outputs, shape (n, outputs), for the n rows that `change` affects; None if it affects none."""
+    perturbed = perturbations_of(predictor.contract).apply(table, change)
+    original_values = table[list(change)]
+    new_values = perturbed[list(change)]
+    both_missing = original_values.isna() & new_values.isna()
+    affected = ((original_values != new_values) & ~both_missing).any(axis=1).to_numpy()
+    if not affected.any():
+        return None
+    return predictor.predict(table[affected]), predictor.predict(perturbed[affected])

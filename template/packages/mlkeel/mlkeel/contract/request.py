@@ -73,7 +73,8 @@ class RowValidator:
             if item.get("severity", "critical") == "critical":
                 self._add_rule(item)
         self._is_row_count_valid = between({"min_value": 1} | self._row_count_rule["kwargs"])
-        row_type: Any = self._row_type(frozenset(contract.all_columns) - set(self._names))
+        self._known_columns = frozenset(contract.all_columns)
+        row_type: Any = self._row_type()
         self._row = TypeAdapter(row_type)
         self._rows: TypeAdapter[list[Row]] = TypeAdapter(Annotated[list[row_type], FailFast()])
 
@@ -93,13 +94,17 @@ class RowValidator:
         else:
             self.unchecked.append(expectation_name(item))
 
-    def _row_type(self, other_columns: frozenset[str]) -> object:
-        """Return the type of a row; columns of the training table that are no features may be in it."""
+    def _row_type(self) -> object:
+        """Return the type of a row; columns of the training table that are no features may be in it.
+
+        It ignores unknown columns, since pydantic would describe each of thousands; `violations` finds them.
+        """
         ignored = NotRequired[Annotated[Any, WithJsonSchema({"description": "Not looked at."})]]
-        columns = {name: self._value_type(name) for name in self._names} | dict.fromkeys(sorted(other_columns), ignored)
+        other_columns = sorted(self._known_columns - set(self._names))
+        columns = {name: self._value_type(name) for name in self._names} | dict.fromkeys(other_columns, ignored)
         new_type: Any = TypedDict  # of columns that are known at run time alone
         row_type = new_type("Row", columns)
-        row_type.__pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+        row_type.__pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False)
         return row_type
 
     def _value_type(self, name: str) -> object:
@@ -114,7 +119,9 @@ class RowValidator:
     def violations(self, rows: Sequence[object]) -> list[Violation]:
         """Return the violations in `rows`, n mappings of columns to values; none if a model can take them."""
         if self._is_row_count_valid(len(rows)) and self._rows.validator.isinstance_python(rows):
-            return []
+            has_known_columns: Callable[[Any], bool] = self._known_columns.issuperset
+            if all(map(has_known_columns, rows)):
+                return []
         return list(islice(self._violations(rows), MAX_VIOLATIONS))
 
     def by_column(self, rows: Sequence[Row]) -> dict[str, list[Any]]:
@@ -126,36 +133,31 @@ class RowValidator:
             message = f"{describe_rule(self._row_count_rule)}; there are {len(rows)}"
             yield Violation(None, None, _rule_name(self._row_count_rule), len(rows), message)
         for number, row in enumerate(rows, start=1):
-            try:
-                self._row.validator.validate_python(row)
-            except ValidationError as error:
-                yield from self._row_violations(number, row, error.errors(include_url=False))
-
-    def _row_violations(self, number: int, row: object, errors: list[ErrorDetails]) -> Iterator[Violation]:
-        """Describe the columns that a row lacks or has too many, else the values that violate a rule."""
-        if not isinstance(row, dict):
-            yield Violation(number, None, "row", _printable(row), "a row is an object of columns and their values")
-            return
-        misses_columns = False
-        for error in errors:
-            name = error["loc"][-1]
-            if error["type"] == "missing":
-                message = f"{name}: the column is missing; where its value is not known, send null"
-                yield Violation(number, str(name), "columns_to_match_set", None, message)
-            elif error["type"] == "extra_forbidden":
-                message = f"{_printable(name)}: the contract knows no such column; known are {', '.join(self._names)}"
-                yield Violation(number, None, "columns_to_match_set", _printable(name), message)
+            if not isinstance(row, dict):
+                yield Violation(number, None, "row", _printable(row), "a row is an object of columns and their values")
+            elif violations := list(islice(self._column_violations(number, row), MAX_VIOLATIONS)):
+                yield from violations
             else:
-                continue
-            misses_columns = True
-        if not misses_columns:
-            for error in errors:
-                yield from self._value_violations(number, str(error["loc"][0]), error)
+                try:
+                    self._row.validator.validate_python(row)
+                except ValidationError as error:
+                    for value_error in error.errors(include_url=False):
+                        yield from self._value_violations(number, str(value_error["loc"][0]), value_error)
+
+    def _column_violations(self, number: int, row: Row) -> Iterator[Violation]:
+        """Check that a row has the columns of the contract and no others."""
+        for name in self._names:
+            if name not in row:
+                message = f"{name}: the column is missing; where its value is not known, send null"
+                yield Violation(number, name, "columns_to_match_set", None, message)
+        for name in (name for name in row if name not in self._known_columns):
+            message = f"{_printable(name)}: the contract knows no such column; known are {', '.join(self._names)}"
+            yield Violation(number, None, "columns_to_match_set", _printable(name), message)
 
     def _value_violations(self, number: int, name: str, error: ErrorDetails) -> Iterator[Violation]:
         value = error["input"]
         if error["type"] == VIOLATED:
-            violated = error["ctx"]["rules"]
+            violated = [self._value_rules[name][place][0] for place in error["ctx"]["rules"]]
         elif value is None:
             violated = self._required[name]
         else:
@@ -165,7 +167,7 @@ class RowValidator:
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of a row (JSON Schema 2020-12), for the API documentation and for the page."""
-        return self._row.json_schema(schema_generator=_WithoutTitles)
+        return self._row.json_schema(schema_generator=_WithoutTitles) | {"additionalProperties": False}
 
     def _property_schema(self, name: str) -> dict[str, Any]:
         schema = dict(JSON_TYPES.get(self._type_rules[name]["kwargs"]["type_"], {"type": "number"}))
@@ -173,6 +175,8 @@ class RowValidator:
             for key, value in _rule_schema(item).items():
                 if key in schema and key in TIGHTER_BOUND:
                     schema[key] = TIGHTER_BOUND[key](schema[key], value)
+                elif key in schema and key == "enum":
+                    schema[key] = [member for member in schema[key] if member in value]
                 elif key in schema:
                     schema.setdefault("allOf", []).append({key: value})
                 else:
@@ -209,7 +213,7 @@ def _rules_validator(rules: Sequence[ValueRule]) -> Callable[[object], object]:
     def validate(value: object) -> object:
         for predicate in predicates:
             if not predicate(value):
-                violated = [item for item, is_kept in rules if not is_kept(value)]
+                violated = [place for place, (_, is_kept) in enumerate(rules) if not is_kept(value)]
                 raise PydanticCustomError(VIOLATED, "a rule is violated", {"rules": violated})
         return value
 

@@ -32,7 +32,7 @@ class DraftCheck:
 
     Attributes:
         samples: the number of held-out samples.
-        refused: for each rejected sample, the name of the first critical expectation that failed.
+        rejected: for each rejected sample, the name of the first critical expectation that failed.
         planted: the number of planted faults.
         missed: the names of the faults that no expectation detected.
     """
@@ -96,5 +96,5 @@ def failed_expectations(table: "pd.DataFrame", contract: Contract) -> list[Expec
 
 
 def _limit_features(roles: Mapping[str, Role], features: Features) -> dict[str, Role]:
-    left_out = set([name for name, role in roles.items() if role in features.roles][MAX_FEATURES:])
-    return {name: role for name, role in roles.items() if name not in left_out}
+    excluded = set([name for name, role in roles.items() if role in features.roles][MAX_FEATURES:])
+    return {name: role for name, role in roles.items() if name not in excluded}

@@ -54,7 +54,7 @@ class LinearText:
 
     def step(self, features: Matrix, y_true: Targets) -> float:
         """Take one step of the optimizer on a batch and return the loss after it."""
-        self._learn(features, y_true, len(features))
+        self._train_epoch(features, y_true, len(features))
         return self.loss(features, y_true)
 
     def fit(self, train: Dataset, validation: Dataset, callbacks: Callbacks) -> list[float]:
@@ -72,7 +72,7 @@ class LinearText:
         best: tuple[list[Any], list[Any]] = ([], [])
         min_improvement = self.parameters.improvement * loss_without_features(train[1])
         while improves(losses, self.parameters.patience, min_improvement) and len(losses) < self.max_rounds:
-            self._learn(*train, self.parameters.batch_rows)
+            self._train_epoch(*train, self.parameters.batch_rows)
             losses.append(self.loss(*validation))
             if np.argmin(losses) == len(losses) - 1:
                 best = (
@@ -129,7 +129,7 @@ class LinearText:
         opset = helper.make_opsetid("", 18)
         return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=10).SerializeToString())
 
-    def _learn(self, features: Matrix, y_true: Targets, batch_rows: int) -> None:
+    def _train_epoch(self, features: Matrix, y_true: Targets, batch_rows: int) -> None:
         self._linear.set_params(batch_size=min(batch_rows, len(features)))
         self._linear.partial_fit(_bags_of_tokens(features), y_true, classes=np.arange(self.n_outputs))
 

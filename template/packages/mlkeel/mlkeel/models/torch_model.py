@@ -132,7 +132,7 @@ class TorchModel:
         """Take one step of the optimizer on a batch and return the loss after it."""
         self._fit_scale(features, y_true)
         with _threads(features):
-            self._learn(self._tensor(features), self._tensor(y_true))
+            self._train_step(self._tensor(features), self._tensor(y_true))
         return self.loss(features, y_true)
 
     def fit(self, train: Dataset, validation: Dataset, callbacks: Callbacks) -> list[float]:
@@ -154,7 +154,7 @@ class TorchModel:
             order = torch.randperm(len(features), generator=generator).to(self.device)
             with _threads(train[0][: self.parameters.batch_rows]):
                 for rows in torch.split(order, self.parameters.batch_rows):
-                    self._learn(features[rows], y_true[rows])
+                    self._train_step(features[rows], y_true[rows])
             losses.append(self.loss(*validation))
             if np.argmin(losses) == len(losses) - 1:
                 best = copy.deepcopy(self._module.state_dict())
@@ -202,7 +202,7 @@ class TorchModel:
             self._module.head.fit_scale(self._tensor(y_true))
             self._adjusted = True
 
-    def _learn(self, features: Tensor, y_true: Tensor) -> None:
+    def _train_step(self, features: Tensor, y_true: Tensor) -> None:
         self._module.train()
         self._optimizer.zero_grad()
         self._module.head.loss(self._module.network(features), y_true).backward()  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -44,11 +44,14 @@ QUALITY_TOLERANCE = 0.1  # of the error of the baseline; a model may be worse th
 DAY_S = 86_400
 
 
+Check = Literal["contract", "drift", "latency", "missing", "quality", "rejected", "skew", "staleness"]
+
+
 @dataclass(frozen=True)
 class Violation:
     """A check that failed, in a sentence; `value` exceeds `limit` if both are numbers."""
 
-    check: str
+    check: Check
     column: str | None
     sentence: str
     value: float | None = None
@@ -142,7 +145,7 @@ def _drift_violation(name: str, is_missing: bool, figures: dict[str, Any]) -> Vi
     return Violation("drift", name, sentence, figures["divergence"], figures["threshold"])
 
 
-def refused(window: Window, max_rejected_share: float, false_alarm_rate: float) -> list[Violation]:
+def rejected(window: Window, max_rejected_share: float, false_alarm_rate: float) -> list[Violation]:
     """Return the columns for which the API rejected too large a share of the rows."""
     if window.rejected is None:
         return []
@@ -153,7 +156,7 @@ def refused(window: Window, max_rejected_share: float, false_alarm_rate: float) 
         counts_by_column.setdefault(column, {})[rule] = count
     return [
         Violation(
-            "refused",
+            "rejected",
             column or None,
             f"{column or 'rows'}: of {rows:,} rows, {worst / rows:.1%} were refused under the rule "
             f"{max(counts, key=lambda rule: counts[rule])}; {max_rejected_share:.1%} may be, and by chance {limit:.1%}",

@@ -112,14 +112,14 @@ def _recorded_window(
     batches = store.iter_batches(since=since, until=now, last=query.last, version=version)
     window = of_records(batches, predictor, set(settings.monitor.private))
     since = since if since is not None else window.since or now
-    refused = store.refused(since, now)
-    if window.table.empty and not refused.rows:
+    rejected = store.rejected_rows(since, now)
+    if window.table.empty and not rejected.rows:
         raise InputError(
             f"No answer of {version} was recorded in this window. See whether the API records at all: "
             "api_records_written_total at its /metrics.",
             Hint.LONGER_WINDOW,
         )
-    return replace(window, rejected=refused, since=since, until=now)
+    return replace(window, rejected=rejected, since=since, until=now)
 
 
 def watch(
@@ -138,7 +138,7 @@ def watch(
     violations = [
         *contract_violations,
         *drift_violations,
-        *checks.refused(window, limits.max_rejected_share, eighth),
+        *checks.rejected(window, limits.max_rejected_share, eighth),
         *quality_violations,
         *checks.skew(window, predictor, set(limits.private)),
         *checks.latency(window, limits.p99_budget_ms, eighth),
@@ -149,7 +149,7 @@ def watch(
         "quality": quality,
         "error": _task_error(quality, predictor),
         "latency_ms": _latency(window),
-        "refused": _refused(window),
+        "rejected": _rejected(window),
     }
 
 
@@ -240,7 +240,7 @@ def _document(version: str | None, outcome: str, window: Document, **fields: Any
         "quality": None,
         "error": None,
         "latency_ms": None,
-        "refused": None,
+        "rejected": None,
     }
     return {"artifact": version, "outcome": outcome, "window": window} | defaults | fields
 
@@ -252,7 +252,7 @@ def _latency(window: Window) -> dict[str, float] | None:
     return {"median": float(median), "p99": float(p99)}
 
 
-def _refused(window: Window) -> Document | None:
+def _rejected(window: Window) -> Document | None:
     if window.rejected is None:
         return None
     counts = [{"column": column, "rule": rule, "count": count} for (column, rule), count in window.rejected.by.items()]

@@ -21,15 +21,15 @@ from mlkeel.tasks.outputs import Outputs
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlkeel.store.store import Recorded, Refused
+    from mlkeel.store.store import Recorded, RejectedRows
 
 
 @dataclass(frozen=True)
 class Window:
     """Rows to check: `table`, shape (n, columns), holds their features, the predictions and, if known, the target.
 
-    `answers`, shape (n, outputs), are the outputs of the current version, or None if the table violates the contract.
-    `milliseconds`, shape (n,), `since` and `until`, in seconds since 1970, and `refused` are known of records only.
+    `outputs`, shape (n, outputs), are the outputs of the current version, or None if the table violates the contract.
+    `milliseconds`, shape (n,), `since` and `until`, in seconds since 1970, and `rejected` are known of records only.
     """
 
     source: str
@@ -39,7 +39,7 @@ class Window:
     milliseconds: npt.NDArray[np.float64] | None = None
     since: float | None = None
     until: float | None = None
-    rejected: "Refused | None" = None
+    rejected: "RejectedRows | None" = None
 
 
 def of_file(path: Path, predictor: Predictor) -> Window:

@@ -42,7 +42,7 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Version:
-    """A folder of `artifacts/`; `fault` says why it is no usable version, and then the other fields are empty."""
+    """A folder of `artifacts/`; `error` says why it is no usable version, and then the other fields are empty."""
 
     version: str
     is_current: bool
@@ -57,7 +57,7 @@ class Version:
     error: str | None = None
 
 
-def use(artifacts: Path, version: str, by: By) -> None:
+def make_current(artifacts: Path, version: str, by: By) -> None:
     """Make `version` current, and log the change."""
     with _locked_log(artifacts) as log:
         _set_current_and_log(artifacts, version, by, log)

@@ -186,7 +186,7 @@ class Curve:
 
 def compute_curve(name: str, scores: Outputs, is_class: npt.NDArray[np.bool_]) -> Curve:
     """Compute how well `scores` of shape (n,) separate the rows of a class from the others."""
-    from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+    from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
     nan = float("nan")
     nothing: Numbers = np.empty(0)
@@ -198,7 +198,7 @@ def compute_curve(name: str, scores: Outputs, is_class: npt.NDArray[np.bool_]) -
     if is_class.all():
         return Curve(name, nothing, nothing, recall[::-1], precision[::-1], nan, average_precision)
     false_positive_rate, true_positive_rate, _ = roc_curve(is_class, scores, drop_intermediate=False)
-    roc_auc = float(roc_auc_score(is_class, scores))
+    roc_auc = float(auc(false_positive_rate, true_positive_rate))
     rates = (false_positive_rate, true_positive_rate)
     return Curve(name, *rates, recall[::-1], precision[::-1], roc_auc, average_precision)
 
@@ -209,8 +209,8 @@ def _roc_curves(curves: list[Curve]) -> Chart:
         "How well classes are told apart",
         "area under the ROC curve",
         lambda curve: curve.roc_auc,
-        draw_curves=lambda drawn: _draw_lines(
-            [(curve.false_positive_rate, curve.true_positive_rate) for curve in drawn],
+        draw_curves=lambda plotted: _draw_lines(
+            [(curve.false_positive_rate, curve.true_positive_rate) for curve in plotted],
             "rows of other classes taken for it",
             "rows of it that are found",
             1,
@@ -225,8 +225,8 @@ def _precision_recall_curves(curves: list[Curve]) -> Chart:
         "How pure is what it finds",
         "average precision",
         lambda curve: curve.average_precision,
-        draw_curves=lambda drawn: _draw_lines(
-            [(curve.recall, curve.precision) for curve in drawn],
+        draw_curves=lambda plotted: _draw_lines(
+            [(curve.recall, curve.precision) for curve in plotted],
             "rows of it that are found",
             "of what is found, rows of it",
             0,
@@ -245,19 +245,19 @@ def _curve_chart(
 ) -> Chart:
     """Draw a line for each class or, of many, for those with the lowest scores, as many as there are line colors."""
     lowest_first = sorted((curve for curve in curves if not np.isnan(score(curve))), key=score)
-    drawn = lowest_first[: len(LINE_COLORS)]
-    worst = f"the least is {score(drawn[0]):.3f}, of {drawn[0].name}" if drawn else "no class has one"
+    plotted = lowest_first[: len(LINE_COLORS)]
+    worst = f"the least is {score(plotted[0]):.3f}, of {plotted[0].name}" if plotted else "no class has one"
     return Chart(
         title,
         f"{title}: a curve for each class; of the {score_name}, {worst}.",
-        draw_curves(drawn),
+        draw_curves(plotted),
         ("class", score_name),
         [(curve.name, "-" if np.isnan(score(curve)) else f"{score(curve):.3f}") for curve in curves],
         tuple(
             LegendEntry(color, f"{shorten(curve.name, 30)} {score(curve):.3f}", dash)
-            for curve, color, dash in zip(drawn, LINE_COLORS, LINE_DASHES, strict=False)
+            for curve, color, dash in zip(plotted, LINE_COLORS, LINE_DASHES, strict=False)
         ),
-        note if len(drawn) == len(curves) else f"Of {len(curves)} classes the {len(drawn)} least well told. {note}",
+        note if len(plotted) == len(curves) else f"Of {len(curves)} classes the {len(plotted)} least well told. {note}",
     )
 
 

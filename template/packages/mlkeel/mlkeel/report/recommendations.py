@@ -12,7 +12,7 @@ REMEDIES = {
     "contract": "Rows of late break the contract: correct their source or, if they are right, change expectations/.",
     "drift": "Look at where it comes from. If the world has changed, train on recent rows; if not, mend the source.",
     "missing": "More of it is missing than before: find out what no longer fills it.",
-    "refused": "Too many rows are refused: ask those who send them what they changed.",
+    "rejected": "Too many rows are refused: ask those who send them what they changed.",
     "quality": "Its answers are worse than promised: add recent rows with their truth to the table, and train.",
     "skew": "What is served is not what was evaluated: hold serving against the artifact, and start it anew.",
     "staleness": "The model is old: add recent rows to the table, and train.",

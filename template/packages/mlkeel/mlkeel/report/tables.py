@@ -89,15 +89,15 @@ def versions_table(versions: "list[Version]", metrics: Sequence[Metric], console
     """
     score_names = headings(metrics)
     names = ["version", "made", *score_names, "data", "commit", "gate", "current"]
-    left_out: list[str] = []
+    omitted: list[str] = []
     for name in (None, "commit", "data", "made", *score_names[:1:-1], score_names[0], "gate", *score_names[1:2]):
-        left_out += [name] if name else []
-        table = _versions_table(versions, metrics, [heading for heading in names if heading not in left_out])
+        omitted += [name] if name else []
+        table = _versions_table(versions, metrics, [heading for heading in names if heading not in omitted])
         if console.measure(table, options=console.options.update(width=UNLIMITED_WIDTH)).maximum <= console.width:
             break
     notes = [f"{version.version}: {version.error}" for version in versions if version.error]
-    if left_out:
-        notes.append(f"No room for: {', '.join(left_out)}. A wider window, or --json, shows all.")
+    if omitted:
+        notes.append(f"No room for: {', '.join(omitted)}. A wider window, or --json, shows all.")
     table.caption = escape("\n".join(notes)) or None
     table.caption_justify = "left"
     return table

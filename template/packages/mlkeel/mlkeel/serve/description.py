@@ -32,7 +32,7 @@ VIOLATION_SCHEMA = {
     "required": ["row", "column", "rule", "value", "message"],
 }
 VIOLATIONS_SCHEMA = {
-    "title": "Refusals",
+    "title": "Violations",
     "type": "object",
     "properties": {"detail": {"type": "array", "items": VIOLATION_SCHEMA, "maxItems": MAX_VIOLATIONS}},
     "required": ["detail"],

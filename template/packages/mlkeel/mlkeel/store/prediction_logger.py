@@ -47,7 +47,7 @@ class PredictionLogger:
         self._server_config = server_config
         self._root = root
         self._store: Store | None = None
-        self._outbox = Outbox(root / server_config.api_spill, f"{self.records.writer:016x}")
+        self._outbox = Outbox(root / server_config.api_outbox, f"{self.records.writer:016x}")
         self._queue: deque[Entry] = deque()
         self._pending: deque[Batch] = deque()
         self._lock = threading.Lock()  # for `_pending`, `_rows_out` and `_bytes_out`
@@ -180,7 +180,7 @@ class PredictionLogger:
                 logger.warning("%s; recording goes on in a new one.", error)
                 self._close_store()
             except Exception as error:  # whatever is wrong with the store, requests go on
-                self._log_fault("store", f"{error} Until then, records wait in {self._server_config.api_spill}/.")
+                self._log_fault("store", f"{error} Until then, records wait in {self._server_config.api_outbox}/.")
                 self._close_store()
                 if self._stop.is_set():
                     break

@@ -87,10 +87,11 @@ def create_missing(engine: Engine) -> None:
             try:
                 item.create(engine, checkfirst=True)
             except SQLAlchemyError as error:
-                failure = error
+                if isinstance(item, Table):
+                    failure = error
         still_missing = _missing(engine)
         if still_missing.keys() == missing.keys():
-            if failure and any(isinstance(item, Table) for item in still_missing.values()):
+            if failure:
                 raise failure
             return  # without an index the store is slower; the owner of the tables may forbid one
         missing = still_missing

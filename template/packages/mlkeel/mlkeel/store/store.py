@@ -57,7 +57,7 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RejectedRows:
     """How many rows were rejected, and how many values by column and rule."""
 
     rows: int
@@ -145,7 +145,7 @@ class Store:
             for rows in connection.execution_options(stream_results=True).execute(query).partitions(AT_ONCE):
                 yield Recorded(*map(list, zip(*rows, strict=True)))
 
-    def refused(self, since: float, until: float) -> Refused:
+    def rejected_rows(self, since: float, until: float) -> RejectedRows:
         """Count the rows that were rejected from `since` to before `until`.
 
         Raises:
@@ -158,7 +158,7 @@ class Store:
         with translate_errors(self._engine), self._engine.connect() as connection:
             number = connection.scalar(select(func.count()).select_from(rows.subquery()))
             counts = connection.execute(by_rule).all()
-        return Refused(number or 0, {(column or "", rule): count for column, rule, count in counts})
+        return RejectedRows(number or 0, {(column or "", rule): count for column, rule, count in counts})
 
     def add_run(self, document: dict[str, Any]) -> None:
         """Add the document of a run of the monitor.
@@ -212,18 +212,18 @@ def engine_for(url: str, root: Path) -> Engine:
     Raises:
         StoreError: `url` is no address of a store.
     """
-    advice = "Write sqlite:///records/predictions.db, postgresql+psycopg://user@host/database, or off."
+    remedy = "Write sqlite:///records/predictions.db, postgresql+psycopg://user@host/database, or off."
     try:
         parsed = make_url(url)
         if DRIVERS.get(parsed.get_backend_name()) != parsed.get_driver_name():
-            raise StoreError(f"API_STORE: {parsed.drivername} is no kind of store that is known here. {advice}")
+            raise StoreError(f"API_STORE: {parsed.drivername} is no kind of store that is known here. {remedy}")
         if parsed.get_backend_name() == "postgresql":
             timeouts = {name: value for name, value in POSTGRESQL_TIMEOUTS.items() if name not in parsed.query}
             return create_engine(parsed, connect_args=timeouts)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise StoreError(f"API_STORE: this is no address of a store that is known here. {advice}") from error
+        raise StoreError(f"API_STORE: this is no address of a store that is known here. {remedy}") from error
     if parsed.database in (None, "", ":memory:"):
-        raise StoreError(f"API_STORE: SQLite needs a file that stays, and this names none. {advice}")
+        raise StoreError(f"API_STORE: SQLite needs a file that stays, and this names none. {remedy}")
     engine = create_engine(
         parsed.set(database=str(root / str(parsed.database))), connect_args={"timeout": LOCK_TIMEOUT_S}
     )

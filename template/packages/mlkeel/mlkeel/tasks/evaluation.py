@@ -125,11 +125,11 @@ def draft_gate(evaluation: Evaluation, gate: Gate) -> Gate:
     values = [value for scores in evaluation.slices.values() if (value := scores.get(metric.name)) is not None]
     if metric.greater_is_better:
         lowest = min(values, default=0.5)
-        slice_limit = {"min_slice_score": round(float(max(np.floor((lowest - 0.1) * 20) / 20, 0.0)), 2)}
+        limit = {"min_slice_score": round(float(max(np.floor((lowest - 0.1) * 20) / 20, 0.0)), 2)}
     else:
         highest = max(values, default=evaluation.model[metric.name])
-        slice_limit = {"max_slice_error": max(float(f"{1.5 * highest:.2g}"), highest)}
-    return gate.model_copy(update={"min_skill": min(float(f"{min_skill:.1g}"), skill, 0.9)} | slice_limit)
+        limit = {"max_slice_error": max(float(f"{1.5 * highest:.2g}"), highest)}
+    return gate.model_copy(update={"min_skill": min(float(f"{min_skill:.1g}"), skill, 0.9)} | limit)
 
 
 def evaluate(

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from mlkeel.data.column_types import codes_of, invalid_numbers, numbers, shorten, times
 from mlkeel.errors import DataError, Hint
+from mlkeel.tasks.task import present_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,13 +27,7 @@ def drop_unlabeled(table: "pd.DataFrame", target: str, origin: str) -> "tuple[pd
     """
     values = table[target]
     where = f'{origin}: the target column "{target}"'
-    present = values.dropna()
-    if 2 * len(present) < len(values):
-        raise DataError(
-            f"{where} is mostly missing: it has no value in {len(values) - len(present):,} of {len(values):,} rows. "
-            "Fill more rows, or take those out.",
-            Hint.OTHER_TARGET,
-        )
+    present = present_values(values, where, "Fill more rows, or take those out.")
     _check_numbers(present, where)
     if len(present) < MIN_ROWS:
         raise DataError(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy.typing as npt
 
 from mlkeel.contract.suites import Contract
+from mlkeel.errors import DataError, Hint
 from mlkeel.tasks.metrics import Metric, Scores
 from mlkeel.tasks.outputs import Outputs, OutputType, Targets
 
@@ -35,6 +36,19 @@ class TargetChecks(Protocol):
 
     def leaks_target(self, values: "npt.NDArray[Any] | pd.Series[float]", y_true: npt.NDArray[Any], /) -> bool:
         """Return whether a column, n codes or n numbers, determines the target of each row."""
+
+
+def present_values(values: "pd.Series[Any]", where: str, remedy: str) -> "pd.Series[Any]":
+    """Return the values of a target, shape (n,), that are not missing.
+
+    Raises:
+        DataError: most are; the message begins with `where`, and ends with the `remedy`.
+    """
+    present = values.dropna()
+    if 2 * len(present) < len(values):
+        missing = f"it has no value in {len(values) - len(present):,} of {len(values):,} rows"
+        raise DataError(f"{where} is mostly missing: {missing}. {remedy}", Hint.OTHER_TARGET)
+    return present
 
 
 class Task(Protocol):

@@ -148,15 +148,15 @@ def prove(project: Project, root: Path, parts: tuple[str, ...] = PARTS) -> Itera
     if reference.failures:
         failing = ", ".join(reference.failures[:3])
         raise InputError(f"tests/: {failing} fails without a fault, so nothing can be proved. Mend it first.")
-    for attempt in planned_faults(project, root, parts):
+    for planned in planned_faults(project, root, parts):
         start = time.perf_counter()
         caught_by = None
         crash = None
-        if attempt.plant is not None:
-            recorder = run_tests(project, root, attempt.tests, attempt.plant)
+        if planned.plant is not None:
+            recorder = run_tests(project, root, planned.tests, planned.plant)
             crash = recorder.crashes[0] if recorder.crashes else None
             caught_by = None if crash else _caught_by(recorder, reference)
-        yield FaultResult(attempt.fault, attempt.place, caught_by, time.perf_counter() - start, crash)
+        yield FaultResult(planned.fault, planned.place, caught_by, time.perf_counter() - start, crash)
 
 
 def _caught_by(recorder: PytestRecorder, reference: PytestRecorder) -> str:

@@ -23,7 +23,7 @@ from mlkeel.project import Prepared, Trained, TrainingResult
 from mlkeel.registry import artifact
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import revision
-from mlkeel.registry.versions import use
+from mlkeel.registry.versions import make_current
 from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training import gate
 from mlkeel.training.model_card import model_card
@@ -76,13 +76,13 @@ def export(prepared: Prepared, trained: Trained, target: str) -> bytes:
 class PublishVersion:
     """Publishes a model as a version under `root`, and makes it current if it passes the gate and all `cases`.
 
-    The champion is the current version under `beside`, by default under `root`.
+    The champion is the current version under `champion_root`, by default under `root`.
     """
 
     root: Path
     settings: Settings
     cases: Mapping[str, list[Case]]
-    beside: Path | None = None
+    champion_root: Path | None = None
 
     def __call__(self, prepared: Prepared, trained: Trained) -> TrainingResult:
         """Write the artifact, and make it current if there are no failures.
@@ -95,7 +95,8 @@ class PublishVersion:
         target = settings.data.target
         graph = export(prepared, trained, target)
         predictor = Predictor(Graph(graph, "the new graph"), prepared.contract, target)
-        comparison = gate.compare_with_champion(predictor, evaluation, prepared, settings, self.beside or self.root)
+        champion_root = self.champion_root or self.root
+        comparison = gate.compare_with_champion(predictor, evaluation, prepared, settings, champion_root)
         created = datetime.now(UTC)
         version = f"{created:%Y%m%dT%H%M%S%f}-{hashlib.sha256(graph).hexdigest()[:8]}"
         failures = [
@@ -131,7 +132,7 @@ class PublishVersion:
             },
         )
         if not failures:
-            use(self.root / "artifacts", version, "train")
+            make_current(self.root / "artifacts", version, "train")
         return TrainingResult(folder, evaluation, failures, comparison.sentence if comparison else None)
 
 

@@ -10,7 +10,7 @@ from mlkeel.errors import DataError
 ROWS = [("Zoë", "3.5", "red"), ("Jürgen", "4.25", "blue"), ("Ana", "", "red")]
 
 
-def written(path: Path, separator: str = ",", encoding: str = "utf-8") -> Path:
+def write_table(path: Path, separator: str = ",", encoding: str = "utf-8") -> Path:
     lines = [("name", "size", "colour"), *ROWS]
     path.write_bytes("\n".join(separator.join(line) for line in lines).encode(encoding))
     return path
@@ -22,17 +22,17 @@ def values(table: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_any_common_separator_is_found(tmp_path: Path, separator: str) -> None:
-    assert values(read(str(written(tmp_path / "a.csv", separator))).table) == ROWS
+    assert values(read(str(write_table(tmp_path / "a.csv", separator))).table) == ROWS
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_any_common_encoding_is_found(tmp_path: Path, encoding: str) -> None:
-    assert values(read(str(written(tmp_path / "a.csv", encoding=encoding))).table) == ROWS
+    assert values(read(str(write_table(tmp_path / "a.csv", encoding=encoding))).table) == ROWS
 
 
 def test_a_compressed_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.csv.gz"
-    path.write_bytes(gzip.compress(written(tmp_path / "a.csv").read_bytes()))
+    path.write_bytes(gzip.compress(write_table(tmp_path / "a.csv").read_bytes()))
     source = read(str(path))
     assert (source.name, values(source.table)) == ("a", ROWS)
 
@@ -81,9 +81,9 @@ def test_older_encodings_are_told_apart(tmp_path: Path, word: str, encoding: str
 def test_a_password_is_not_shown(tmp_path: Path) -> None:
     word = "hush"
     url = sqlalchemy.URL.create("sqlite", username="me", password=word, host="here", database=str(tmp_path / "none.db"))
-    with pytest.raises(DataError) as refusal:
+    with pytest.raises(DataError) as excinfo:
         read(url.render_as_string(hide_password=False))
-    assert word not in str(refusal.value)
+    assert word not in str(excinfo.value)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_points_are_decimals_even_between_semicolons(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "columns", "said"),
+    ("text", "columns", "message"),
     [
         (",x\n0,a\n1,b\n", ["x"], "counts the rows"),
         ("x,\na,\nb,\n", ["x"], "no value"),
@@ -130,16 +130,16 @@ def test_points_are_decimals_even_between_semicolons(tmp_path: Path) -> None:
         (",x\nq,a\nw,b\n", ["column_1", "x"], None),
     ],
 )
-def test_each_column_gets_a_name_of_its_own(tmp_path: Path, text: str, columns: list[str], said: str | None) -> None:
+def test_each_column_gets_a_name_of_its_own(tmp_path: Path, text: str, columns: list[str], message: str | None) -> None:
     path = tmp_path / "a.csv"
     path.write_text(text, encoding="utf-8")
     source = read(str(path))
     assert list(source.table) == columns
-    assert said is None or said in " ".join(source.notes)
+    assert message is None or message in " ".join(source.notes)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("absent.csv", None, "there is no such file"),
         ("empty.csv", b"", "the file is empty"),
@@ -152,9 +152,9 @@ def test_each_column_gets_a_name_of_its_own(tmp_path: Path, text: str, columns: 
         ("broken.csv.gz", b"\x1f\x8bnothing", "cannot be read"),
     ],
 )
-def test_what_is_no_table_is_refused_by_name(tmp_path: Path, name: str, content: bytes | None, said: str) -> None:
+def test_what_is_no_table_is_refused_by_name(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=said) as refusal:
+    with pytest.raises(DataError, match=message) as excinfo:
         read(str(tmp_path / name))
-    assert name in str(refusal.value)
+    assert name in str(excinfo.value)

@@ -34,7 +34,7 @@ def artifacts(trained_project: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "found",
+    "outputs",
     [
         [[np.nan] * (2 if KIND.classification else 3)] * 2,
         ([[0.9, 0.9]] * 2 if KIND.classification else [[2, 3, 4]] * 2),
@@ -43,48 +43,48 @@ def artifacts(trained_project: Path, tmp_path: Path) -> Path:
     ],
 )
 def test_an_artifact_whose_answers_are_none_is_refused(
-    artifacts: Path, monkeypatch: pytest.MonkeyPatch, found: list
+    artifacts: Path, monkeypatch: pytest.MonkeyPatch, outputs: list
 ) -> None:
-    monkeypatch.setattr(Predictor, "predict", lambda *_: np.array(found))
-    with pytest.raises(ArtifactError, match="it answers a row with") as raised:
+    monkeypatch.setattr(Predictor, "predict", lambda *_: np.array(outputs))
+    with pytest.raises(ArtifactError, match="it answers a row with") as excinfo:
         LoadedModel.open(current(artifacts))
-    assert raised.value.hint is Hint.TRAIN
+    assert excinfo.value.hint is Hint.TRAIN
 
 
 def test_a_broken_artifact_is_said_once_and_its_successor_is_taken(
     artifacts: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lifecycle = ModelManager(artifacts)
+    manager = ModelManager(artifacts)
     good = current(artifacts)
     (artifacts / "current").write_text("nowhere\n", encoding="utf-8")
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
-            lifecycle.reload()
+            manager.reload()
     assert len(caplog.records) == 1
     assert good.name in caplog.records[0].getMessage()
     shutil.copytree(good, artifacts / "v3")
     set_current(artifacts, "v3")
-    lifecycle.reload()
-    assert (lifecycle.model.version, lifecycle.rejected_versions, lifecycle.reloads) == ("v3", 1, 1)
+    manager.reload()
+    assert (manager.model.version, manager.rejected_versions, manager.reloads) == ("v3", 1, 1)
 
 
 def test_an_artifact_that_was_mended_is_taken_after_all(artifacts: Path) -> None:
-    lifecycle = ModelManager(artifacts)
+    manager = ModelManager(artifacts)
     good = current(artifacts)
     broken = Path(shutil.copytree(good, artifacts / "v2"))
     (broken / "model.onnx").write_bytes(b"rubbish")
     shutil.copytree(good, artifacts / "v3")
     for version in ("v2", "v3"):
         set_current(artifacts, version)
-        lifecycle.reload()
+        manager.reload()
     shutil.copy(good / "model.onnx", broken)
     set_current(artifacts, "v2")
-    lifecycle.reload()
-    assert lifecycle.model.version == "v2"
+    manager.reload()
+    assert manager.model.version == "v2"
 
 
 def test_an_artifact_that_comes_during_a_look_is_refused_once(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lifecycle = ModelManager(artifacts)
+    manager = ModelManager(artifacts)
     broken = Path(shutil.copytree(current(artifacts), artifacts / "v2"))
     (broken / "model.onnx").write_bytes(b"rubbish")
 
@@ -94,15 +94,15 @@ def test_an_artifact_that_comes_during_a_look_is_refused_once(artifacts: Path, m
 
     monkeypatch.setattr("mlkeel.serve.model_manager.current", come_late)
     for _ in range(3):
-        lifecycle.reload()
-    assert lifecycle.rejected_versions == 1
+        manager.reload()
+    assert manager.rejected_versions == 1
 
 
 def test_rules_that_are_not_asked_are_said(artifacts: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = current(artifacts) / "features.json"
     suite = json.loads(path.read_text(encoding="utf-8"))
-    asked = {"column": next(iter(ROW)), "min_value": 1}
-    suite["expectations"].append({"type": "expect_column_unique_value_count_to_be_between", "kwargs": asked})
+    kwargs = {"column": next(iter(ROW)), "min_value": 1}
+    suite["expectations"].append({"type": "expect_column_unique_value_count_to_be_between", "kwargs": kwargs})
     path.write_text(json.dumps(suite), encoding="utf-8")
     with caplog.at_level(logging.WARNING):
         ModelManager(artifacts)
@@ -111,22 +111,22 @@ def test_rules_that_are_not_asked_are_said(artifacts: Path, caplog: pytest.LogCa
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_asked_twice_it_stops_at_once(artifacts: Path, number: signal.Signals) -> None:
-    lifecycle = ModelManager(artifacts)
-    server = Server(uvicorn.Config(lambda: None), lifecycle, 60)
+    manager = ModelManager(artifacts)
+    server = Server(uvicorn.Config(lambda: None), manager, 60)
 
-    async def asked() -> list[tuple[bool, bool]]:
-        seen = []
+    async def send_signals() -> list[tuple[bool, bool]]:
+        states = []
         with server.capture_signals():
             for _ in range(2):
-                before = (lifecycle.stopping, server.should_exit)
+                before = (manager.stopping, server.should_exit)
                 os.kill(os.getpid(), number)
                 async with asyncio.timeout(30):
-                    while (lifecycle.stopping, server.should_exit) == before:
+                    while (manager.stopping, server.should_exit) == before:
                         await asyncio.sleep(0.001)
-                seen.append((lifecycle.stopping, server.should_exit))
-        return seen
+                states.append((manager.stopping, server.should_exit))
+        return states
 
-    assert asyncio.run(asked()) == [(True, False), (True, True)]
+    assert asyncio.run(send_signals()) == [(True, False), (True, True)]
 
 
 def test_it_ends_before_docker_kills_it(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,8 +139,8 @@ def test_it_ends_before_docker_kills_it(artifacts: Path, monkeypatch: pytest.Mon
 
 
 def test_a_port_that_is_taken_is_named(trained_project: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match="PORT"):
-        serving = read_server_config({"PORT": str(taken.getsockname()[1])})
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(InputError, match="PORT"):
+        serving = read_server_config({"PORT": str(listener.getsockname()[1])})
         run(FastAPI(), ModelManager(trained_project / "artifacts"), serving)
 
 
@@ -189,10 +189,10 @@ def test_when_asked_to_stop_it_answers_what_is_in_flight_and_exits_with_zero(
     in_flight.endheaders(body[:5])
     assert status(port) == 200
     process.send_signal(signal.SIGTERM)
-    seen = []
+    statuses = []
     while (now := status(port)) != 0:
-        seen.append(now)
-    assert 503 in seen  # not ready is said before the door is shut
+        statuses.append(now)
+    assert 503 in statuses  # not ready is said before the door is shut
     in_flight.send(body[5:])
     assert in_flight.getresponse().status == 200
     assert process.wait(timeout=10) == 0
