@@ -196,7 +196,7 @@ def state(project: Path) -> dict[str, bytes]:
     return {path.relative_to(project).as_posix(): path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_kill_at_any_moment_leaves_the_project_old_or_new(
     twin: Path, offline: dict[str, str], tmp_path: Path, kills: int
 ) -> None:

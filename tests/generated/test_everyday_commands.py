@@ -72,7 +72,7 @@ def test_training_leaves_a_complete_artifact_that_predicts(twin: Path, offline: 
     assert "IN=rows.csv OUT=answers.csv" in command("make", "predict", cwd=twin, env=offline).stderr
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
 def test_a_kill_at_any_moment_of_training_leaves_the_current_version(
     twin: Path, offline: dict[str, str], kills: int
 ) -> None:

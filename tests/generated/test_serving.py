@@ -36,13 +36,16 @@ def test_no_request_is_lost_when_the_model_changes_and_each_api_is_started_again
     assert rolled.exits == [0, 0]
 
 
-def test_whatever_its_schema_allows_or_forbids_is_answered_as_the_schema_says(trained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("examples", ["200", pytest.param("1000", marks=pytest.mark.slow)])
+def test_whatever_its_schema_allows_or_forbids_is_answered_as_the_schema_says(
+    trained: Path, tmp_path: Path, examples: str
+) -> None:
     (tmp_path / "schemathesis.toml").write_text(SCHEMATHESIS_CONFIG, encoding="utf-8")
     port = free_port()
     with served([trained / ".venv" / "bin" / "python", "-m", "myproj", "serve"], trained, port, "/readyz"):
         completed = command(
             *(Path(sys.executable).parent / "schemathesis", "run", f"http://127.0.0.1:{port}/openapi.json"),
-            *("--max-examples", "1000", "--seed", "7", "--no-color"),
+            *("--max-examples", examples, "--seed", "7", "--no-color"),
             cwd=tmp_path,
         )
     assert completed.returncode == 0, completed.stdout[-3000:]
