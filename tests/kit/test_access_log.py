@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlkeel.errors import InputError
 from mlkeel.monitor import access_log
-from mlkeel.monitor.access_log import Requested, top_requests
+from mlkeel.monitor.access_log import PathCount, top_requests
 
 MEGABYTE = 2**20
 
@@ -80,7 +80,7 @@ def test_paths_with_equal_counts_are_in_order(tmp_path: Path) -> None:
     ],
 )
 def test_a_request_counts_for_its_path(tmp_path: Path, request_: str, path: str) -> None:
-    assert top_requests(log_of(tmp_path, line(request_, 404))).top == [Requested(path, 1, 1)]
+    assert top_requests(log_of(tmp_path, line(request_, 404))).top == [PathCount(path, 1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -88,19 +88,19 @@ def test_a_request_counts_for_its_path(tmp_path: Path, request_: str, path: str)
 )
 def test_noise_is_counted_apart(tmp_path: Path, request_: str) -> None:
     summary = top_requests(log_of(tmp_path, line(request_, 400) + b"\n" + lines("a") + b'half a line "GET /a HT'))
-    assert (summary.requests, summary.unread, summary.top) == (1, 3, [Requested("/a", 1, 0)])
+    assert (summary.requests, summary.unread, summary.top) == (1, 3, [PathCount("/a", 1, 0)])
 
 
 def test_odd_users_and_fields_at_the_end_change_nothing(tmp_path: Path) -> None:
     content = line("GET /a HTTP/1.1", user="[a] b", after=' rt=0.004 [x] "GET /b HTTP/1.1" 500 0 "-"')
-    assert top_requests(log_of(tmp_path, content)).top == [Requested("/a", 1, 0)]
+    assert top_requests(log_of(tmp_path, content)).top == [PathCount("/a", 1, 0)]
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 @pytest.mark.parametrize("name", ["access.log", "access.log.gz"])
 def test_gzip_is_known_by_its_content(tmp_path: Path, pack: Callable[[bytes], bytes], name: str) -> None:
     log = log_of(tmp_path, pack(lines("a")) + pack(lines("a")), name)
-    assert top_requests(log).top == [Requested("/a", 2, 0)]
+    assert top_requests(log).top == [PathCount("/a", 2, 0)]
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
@@ -110,14 +110,14 @@ def test_counts_stay_exact_when_the_counters_run_out(
     monkeypatch.setattr(access_log, "MAX_PATHS", 10)
     content = b"".join(lines([f"often{turn % 2}"], 200 + turn % 3 * 150) + lines([turn]) for turn in range(200))
     summary = top_requests(log_of(tmp_path, pack(content)), most=2)
-    assert summary.top == [Requested("/often0", 100, 33), Requested("/often1", 100, 33)]
+    assert summary.top == [PathCount("/often0", 100, 33), PathCount("/often1", 100, 33)]
     assert summary.missed == 0
 
 
 def test_a_path_that_may_be_missing_is_owned_up_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access_log, "MAX_PATHS", 1)
     summary = top_requests(log_of(tmp_path, lines("abc")), most=1)
-    assert (summary.top, summary.missed) == ([Requested("/c", 1, 0)], 1)
+    assert (summary.top, summary.missed) == ([PathCount("/c", 1, 0)], 1)
 
 
 @settings(max_examples=40, deadline=None)
@@ -145,7 +145,7 @@ def test_a_log_of_ever_other_long_paths_takes_little_memory(tmp_path: Path, monk
 def test_a_line_that_never_ends_takes_little_memory(tmp_path: Path) -> None:
     log = log_of(tmp_path, b"\0" * 8 * MEGABYTE + b"\n" + line("GET /a" + "?" * 2 * MEGABYTE) + lines("a"))
     assert peak_while(lambda: top_requests(log)) < MEGABYTE
-    assert top_requests(log).top == [Requested("/a", 1, 0)]
+    assert top_requests(log).top == [PathCount("/a", 1, 0)]
     assert top_requests(log).unread == 2
 
 
@@ -155,7 +155,7 @@ def test_a_pipe_is_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     os.write(start, lines("abacada"))
     os.close(start)
     try:
-        assert top_requests(Path(f"/dev/fd/{end}"), most=1).top == [Requested("/a", 4, 0)]
+        assert top_requests(Path(f"/dev/fd/{end}"), most=1).top == [PathCount("/a", 4, 0)]
     finally:
         os.close(end)
 
@@ -173,7 +173,7 @@ def test_a_log_in_use_may_grow_but_not_shrink(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(access_log, "_count", count_and_change)
     if change == "grows":
-        assert top_requests(log, most=1).top == [Requested("/a", 4, 0)]
+        assert top_requests(log, most=1).top == [PathCount("/a", 4, 0)]
     else:
         with pytest.raises(InputError, match="changed while it was read"):
             top_requests(log)

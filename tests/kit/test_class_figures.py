@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from mlkeel.report.class_figures import compute_curve, figures, remarks
+from mlkeel.report.class_figures import compute_curve, draw_figures, remarks
 from mlkeel.tasks.classification import METRICS
 from mlkeel.tasks.metrics import losses
 
@@ -11,7 +11,7 @@ NAMES = ("apple", HOSTILE, "plum")
 
 
 def numbers(title: str) -> list[tuple[object, ...]]:
-    return next(list(chart.rows) for chart in figures(OUTPUTS, Y_TRUE, NAMES, "fruit") if title in chart.title)
+    return next(list(chart.rows) for chart in draw_figures(OUTPUTS, Y_TRUE, NAMES, "fruit") if title in chart.title)
 
 
 def test_the_confusion_matrix_counts_what_was_predicted() -> None:
@@ -49,5 +49,5 @@ def test_the_loss_of_a_row_is_that_of_its_true_class() -> None:
 def test_thirty_classes_can_be_drawn() -> None:
     rng = np.random.default_rng(7)
     outputs = rng.dirichlet(np.ones(30), 500)
-    charts = figures(outputs, rng.integers(0, 30, 500), tuple(f"class {number}" for number in range(30)), "fruit")
+    charts = draw_figures(outputs, rng.integers(0, 30, 500), tuple(f"class {number}" for number in range(30)), "fruit")
     assert all(len(chart.legend) <= 5 for chart in charts)

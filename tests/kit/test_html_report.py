@@ -15,7 +15,7 @@ from mlkeel.report.history import Run, read_runs
 from mlkeel.report.html_report import page, write
 from mlkeel.report.recommendations import recommend, verdict
 from mlkeel.report.report_data import ModelReview, ReportData, Table, collect
-from mlkeel.tasks.metrics import figures
+from mlkeel.tasks.metrics import format_scores
 
 from .kinds import KIND
 
@@ -138,7 +138,7 @@ def test_each_drawing_has_words_and_numbers(report_data: ReportData, model_revie
 
 def test_it_shows_the_scores_of_the_model_on_the_test_split(report_data: ReportData, model_review: ModelReview) -> None:
     text = Outline(page(report_data)).text
-    assert all(figure in text for figure in figures(KIND.task.metrics, model_review.evaluation.model))
+    assert all(figure in text for figure in format_scores(KIND.task.metrics, model_review.evaluation.model))
     assert report_data.version in text
 
 

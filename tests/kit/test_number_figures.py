@@ -1,6 +1,6 @@
 import numpy as np
 import numpy.typing as npt
-from mlkeel.report.number_figures import figures, remarks
+from mlkeel.report.number_figures import draw_figures, remarks
 from mlkeel.tasks.metrics import losses
 from mlkeel.tasks.regression import METRICS
 
@@ -10,7 +10,7 @@ OUTPUTS = np.column_stack([Y_TRUE + 1, Y_TRUE - 9, Y_TRUE + 11])
 
 
 def numbers(title: str, outputs: npt.NDArray[np.float64] = OUTPUTS) -> list[tuple[object, ...]]:
-    return next(list(chart.rows) for chart in figures(outputs, Y_TRUE, (), HOSTILE) if title in chart.title)
+    return next(list(chart.rows) for chart in draw_figures(outputs, Y_TRUE, (), HOSTILE) if title in chart.title)
 
 
 def test_estimates_stand_beside_the_truth_in_groups_that_hold_all_rows() -> None:
@@ -33,7 +33,7 @@ def test_coverage_is_that_of_each_group_and_what_is_too_low_is_remarked_on() -> 
 
 
 def test_many_rows_are_sampled_and_the_chart_says_so() -> None:
-    assert "500 of 1,000 rows" in figures(OUTPUTS, Y_TRUE, (), "price")[0].note
+    assert "500 of 1,000 rows" in draw_figures(OUTPUTS, Y_TRUE, (), "price")[0].note
 
 
 def test_the_loss_of_a_row_is_how_far_it_is_off() -> None:
@@ -41,4 +41,4 @@ def test_the_loss_of_a_row_is_how_far_it_is_off() -> None:
 
 
 def test_rows_that_are_all_alike_can_be_drawn() -> None:
-    assert len(figures(np.full((9, 3), 5.0), np.full(9, 5.0), (), "price")) == 3
+    assert len(draw_figures(np.full((9, 3), 5.0), np.full(9, 5.0), (), "price")) == 3

@@ -157,7 +157,7 @@ def read_server_config(environment: Mapping[str, str]) -> ServerConfig:
     return checked(ServerConfig, values, "the environment")
 
 
-class VersionSettings(Settings):
+class LenientSettings(Settings):
     """The settings that a version was trained with; sections of the project's own are ignored."""
 
     model_config = ConfigDict(extra="ignore")

@@ -19,7 +19,7 @@ class CaseType(Protocol):
     KEYS: dict[str, set[str]]  # the keys of each kind of case
 
     def is_answerable(self, case: Case, output_names: tuple[str, ...]) -> bool:
-        """Whether a model with outputs named `answers` can give what a case expects."""
+        """Whether a model with these `output_names` can give what a case expects."""
 
     def failure(self, kind: str, case: Case, predictor: "Predictor", table: "pd.DataFrame", /) -> str | None:
         """Return what the model does instead of what `case` expects; None if it does what is expected."""

@@ -30,7 +30,7 @@ PROJECT_COMMANDS = (train, evaluate, summary, adopt, prove, report)
 logger = logging.getLogger(__name__)
 
 
-def command_line(project: Project | None) -> typer.Typer:
+def build_app(project: Project | None) -> typer.Typer:
     """Return all commands of `project`, including its own or, without a project, those that need none."""
     app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -75,7 +75,7 @@ def main(project: Project | None = None, arguments: list[str] | None = None) -> 
     """Run the command line; bad input ends in a message and exit code 2, or in a traceback with --debug."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        command_line(project)(args=words)
+        build_app(project)(args=words)
     except InputError as error:
         if "--debug" in words:
             raise

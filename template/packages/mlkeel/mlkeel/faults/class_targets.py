@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlkeel.data.tables import with_columns
-from mlkeel.faults.tables import TABLE_FAULTS, DataFault, FaultContext, random_mask, select_rows, shuffled_labels
+from mlkeel.faults.tables import TABLE_FAULTS, DataFault, FaultContext, filter_rows, random_mask, shuffled_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,13 +21,13 @@ def unknown_label(table: "pd.DataFrame", context: FaultContext) -> "pd.DataFrame
 def label_imbalance(table: "pd.DataFrame", context: FaultContext) -> "pd.DataFrame | None":
     """Nineteen of twenty rows of the most frequent class are gone."""
     is_majority = table[context.target] == table[context.target].mode().iloc[0]
-    return select_rows(table, ~(is_majority & random_mask(table, 0.95)).to_numpy())
+    return filter_rows(table, ~(is_majority & random_mask(table, 0.95)).to_numpy())
 
 
 def lost_class(table: "pd.DataFrame", context: FaultContext) -> "pd.DataFrame | None":
     """All rows of the rarest class are gone."""
     rarest = table[context.target].value_counts().index[-1]
-    return select_rows(table, (table[context.target] != rarest).to_numpy())
+    return filter_rows(table, (table[context.target] != rarest).to_numpy())
 
 
 def leaked_target(table: "pd.DataFrame", context: FaultContext) -> "pd.DataFrame | None":

@@ -229,7 +229,7 @@ def _iqr(values: "pd.Series[float]") -> float:
     return float(values.quantile(0.75) - values.quantile(0.25))
 
 
-def select_rows(table: "pd.DataFrame", mask: np.ndarray[Any, np.dtype[np.bool_]]) -> "pd.DataFrame":
+def filter_rows(table: "pd.DataFrame", mask: np.ndarray[Any, np.dtype[np.bool_]]) -> "pd.DataFrame":
     """Return the rows where `mask`, shape (n,), is true, with a new index."""
     return table.iloc[mask.nonzero()[0]].reset_index(drop=True)
 

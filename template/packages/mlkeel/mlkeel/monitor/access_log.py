@@ -39,7 +39,7 @@ REQUEST = re.compile(
 
 
 @dataclass(frozen=True)
-class Requested:
+class PathCount:
     """A path as the log has it, without its query string; a status of 400 or above is an error."""
 
     path: str
@@ -58,7 +58,7 @@ class Summary:
 
     requests: int
     unread: int  # lines without a path: noise, as from a port scan, or another format
-    top: list[Requested]
+    top: list[PathCount]
     missed: int = 0  # if not 0, a path with up to so many requests may be absent from `top`
 
 
@@ -106,7 +106,7 @@ def top_requests(log: Path, most: int = 5) -> Summary:
     if counts.requests != first_pass.requests:
         raise InputError(f"{log}: this file was changed while it was read. Run this again, or on a copy.")
     paths = heapq.nsmallest(most, counts.by_path, key=lambda path: (-counts.by_path[path], path))
-    top = [Requested(_printable(path), counts.by_path[path], counts.errors.get(path, 0)) for path in paths]
+    top = [PathCount(_printable(path), counts.by_path[path], counts.errors.get(path, 0)) for path in paths]
     is_certain = len(top) == most and all(requested.count > first_pass.missed for requested in top)
     return Summary(first_pass.requests, first_pass.unread, top, 0 if is_certain else first_pass.missed)
 
@@ -178,7 +178,7 @@ def _printable(text: bytes) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in decoded)
 
 
-def requests_table(top: list[Requested]) -> Table:
+def requests_table(top: list[PathCount]) -> Table:
     """Return a table with a row for each path; a long path is folded, not cut."""
     table = Table(box=box.SIMPLE)
     table.add_column("path", overflow="fold")

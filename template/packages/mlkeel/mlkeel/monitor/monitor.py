@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mlkeel.config import Settings, VersionSettings, read_settings, read_version_settings
+from mlkeel.config import LenientSettings, Settings, read_settings, read_version_settings
 from mlkeel.contract.messages import number
 from mlkeel.contract.suites import read_suite
 from mlkeel.errors import Hint, InputError
@@ -77,7 +77,7 @@ def _run(root: Path, query: WindowQuery, url: str, metrics: Sequence[Metric]) ->
     settings = read_version_settings(folder)
     if (params := root / "conf" / "params.yaml").is_file():  # an image has none
         private = {"private": settings.monitor.private}  # the version decides what is recorded
-        limits = read_settings(params, VersionSettings).monitor.model_copy(update=private)
+        limits = read_settings(params, LenientSettings).monitor.model_copy(update=private)
         settings = settings.model_copy(update={"monitor": limits})
     past = None
     if query.file is not None:

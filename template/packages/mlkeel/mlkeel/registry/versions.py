@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from mlkeel.config import VersionSettings, read_settings
+from mlkeel.config import LenientSettings, read_settings
 from mlkeel.contract.messages import summarize
 from mlkeel.errors import ArtifactError, Hint, InputError
 from mlkeel.inference.loaded_model import LoadedModel
@@ -185,7 +185,7 @@ def _warn_of_failures(root: Path, version: str) -> None:
         logger.warning("%s did not pass the gate. %s", version, summarize(failures, f"{folder}/MODEL_CARD.md"))
     with contextlib.suppress(InputError):
         paths = (folder / "params.yaml", root / "conf" / "params.yaml")
-        target, configured = (read_settings(path, VersionSettings).data.target for path in paths)
+        target, configured = (read_settings(path, LenientSettings).data.target for path in paths)
         if target != configured:
             logger.warning("%s predicts %s, and conf/params.yaml is about %s.", version, target, configured)
 

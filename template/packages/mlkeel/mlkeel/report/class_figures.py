@@ -36,7 +36,7 @@ CALIBRATION_BINS = 10
 MAX_CURVE_POINTS = 200
 
 
-def figures(outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], _target: str) -> list[Chart]:
+def draw_figures(outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], _target: str) -> list[Chart]:
     """Draw the confusion matrix, the calibration curve, and the ROC and precision-recall curves of each class.
 
     `outputs` has the shape (n, classes), `y_true` the shape (n,).

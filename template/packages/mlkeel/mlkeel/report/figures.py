@@ -13,7 +13,9 @@ class Figures(Protocol):
 
     LOSS: str  # the loss of a row, with its unit
 
-    def figures(self, outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], target: str, /) -> list[Chart]:
+    def draw_figures(
+        self, outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], target: str, /
+    ) -> list[Chart]:
         """Draw outputs of shape (n, outputs) against `y_true` of shape (n,)."""
 
     def remarks(self, outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], target: str, /) -> list[str]:

@@ -41,7 +41,7 @@ class MonitorDocument(BaseModel):
         return {key: value for key, value in document.items() if value is not None}
 
 
-class Window(MonitorDocument):
+class WindowSummary(MonitorDocument):
     """The rows that a run checked."""
 
     source: str = ""
@@ -95,7 +95,7 @@ class Run(MonitorDocument):
     artifact: str = ""  # empty if there was no version to monitor
     outcome: str
     reason: str | None = None
-    window: Window = Window()
+    window: WindowSummary = WindowSummary()
     violations: list[Violation] = []
     columns: dict[str, MonitoredColumn] = {}
     quality: Quality | None = None

@@ -21,7 +21,7 @@ from mlkeel.report.html_parts import (
 from mlkeel.report.importance import importance_of
 from mlkeel.report.plots import REFERENCE_DASH, Chart, LegendEntry, line_chart, percent
 from mlkeel.report.report_data import Distribution, ModelReview, ReportData, Table
-from mlkeel.tasks.metrics import figures, headings
+from mlkeel.tasks.metrics import format_scores, headings
 
 OPEN_COLUMNS = 12  # whose charts are not collapsed
 MAX_COLUMNS = 60  # that are drawn
@@ -141,16 +141,16 @@ def model_section(report: ReportData) -> Node:
     min_skill = report.settings.gate.min_skill
     skill_badge = "passes" if evaluation.skill >= min_skill else badge("falls short", bad=True)
     rows: list[tuple[object, ...]] = [
-        ("all", *figures(report.metrics, evaluation.model), skill_badge),
+        ("all", *format_scores(report.metrics, evaluation.model), skill_badge),
         (
             f"baseline: answers {evaluation.task.baseline_description}",
-            *figures(report.metrics, evaluation.baseline),
+            *format_scores(report.metrics, evaluation.baseline),
             "",
         ),
     ]
     for name, scores in evaluation.slices.items():
         slice_badge = badge("weak", bad=True) if name in review.weak_slices else "passes"
-        rows.append((name, *figures(report.metrics, scores), slice_badge))
+        rows.append((name, *format_scores(report.metrics, scores), slice_badge))
     loss = f"of the baseline's {evaluation.primary.phrase}"
     return h.section("#model")[
         h.h2["The model on the test split"],
@@ -236,7 +236,7 @@ def _versions(report: ReportData) -> Node:
             h.code[version.name],
             badge("current") if version.is_current else badge("falls short", bad=True) if version.failures else "",
             version.rows,
-            *figures(report.metrics, version.scores)[1:],
+            *format_scores(report.metrics, version.scores)[1:],
             f"{version.skill:.1%}",
         )
         for version in reversed(versions)
@@ -261,7 +261,7 @@ def _quality(run: Run | None, report: ReportData) -> Node:
     if run is None or run.quality is None:
         return None
     scores_by_name = {"as promised": run.quality.promised, "in production": run.quality.live} | run.quality.slices
-    rows = [(name, *figures(report.metrics, scores)) for name, scores in scores_by_name.items()]
+    rows = [(name, *format_scores(report.metrics, scores)) for name, scores in scores_by_name.items()]
     return [
         h.h3["Answers of the latest window whose truth is known"],
         table_of("Quality in production", ("rows", "number", *headings(report.metrics)[1:]), rows),

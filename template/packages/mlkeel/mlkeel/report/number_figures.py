@@ -31,7 +31,7 @@ SIGMAS = 3  # a difference of more standard errors is not put down to chance
 MIN_COVERAGE_GAP = 0.05  # a smaller lack of coverage does not matter
 
 
-def figures(outputs: Outputs, y_true: Targets, _output_names: tuple[str, ...], target: str) -> list[Chart]:
+def draw_figures(outputs: Outputs, y_true: Targets, _output_names: tuple[str, ...], target: str) -> list[Chart]:
     """Draw estimates against true values, residuals, and the coverage of the intervals.
 
     `outputs` has the shape (n, 3): estimate, lower and upper bound; `y_true` has the shape (n,).

@@ -203,7 +203,7 @@ def _model_review(
         evaluation,
         list(evaluation.failed_slices(settings.gate)),
         [
-            *task_figures.figures(outputs, y_true, prepared.output_names, target),
+            *task_figures.draw_figures(outputs, y_true, prepared.output_names, target),
             *(figure(outputs, y_true, prepared.output_names, target) for figure in project.figures),
         ],
         task_figures.remarks(outputs, y_true, prepared.output_names, target),

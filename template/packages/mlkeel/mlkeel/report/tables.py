@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlkeel.config import VersionSettings, read_settings
+from mlkeel.config import LenientSettings, read_settings
 from mlkeel.contract import markdown
 from mlkeel.contract.messages import number
 from mlkeel.contract.suites import Contract, read_contract
@@ -17,7 +17,7 @@ from mlkeel.contract.validate import ExpectationResult, check
 from mlkeel.registry.artifact import current
 from mlkeel.registry.revision import short_commit
 from mlkeel.tasks.evaluation import Evaluation
-from mlkeel.tasks.metrics import Metric, Scores, figures, headings
+from mlkeel.tasks.metrics import Metric, Scores, format_scores, headings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
         table.add_column(heading, justify="right")
     rows = {"model": evaluation.model, "baseline": evaluation.baseline, **evaluation.slices}
     for name, scores in rows.items():
-        table.add_row(escape(name), *figures(evaluation.metrics, scores))
+        table.add_row(escape(name), *format_scores(evaluation.metrics, scores))
     return table
 
 
@@ -113,7 +113,10 @@ def _versions_table(versions: "list[Version]", metrics: Sequence[Metric], names:
         if not version.error:
             gate = f"fell short ({len(version.failures)})" if version.failures else "passed"
             usage = "yes" if version.is_current else f"until {_format_time(version.until)[5:]}" if version.until else ""
-            scores = f"{sum(version.rows.values()):,}", *figures(metrics, Scores.model_validate(version.scores))[1:]
+            scores = (
+                f"{sum(version.rows.values()):,}",
+                *format_scores(metrics, Scores.model_validate(version.scores))[1:],
+            )
             cells |= dict(zip(score_names, scores, strict=True))
             cells |= {"made": _format_time(version.created), "data": version.data[:8]}
             cells |= {"commit": short_commit(version.commit), "gate": gate, "current": usage}
@@ -133,7 +136,7 @@ def summary(root: Path, load: Callable[[Path, Contract], "pd.DataFrame"]) -> str
     """
     card = (current(root / "artifacts") / "MODEL_CARD.md").read_text(encoding="utf-8")
     contract = read_contract(root / "expectations")
-    source = read_settings(root / "conf" / "params.yaml", VersionSettings).data.path
+    source = read_settings(root / "conf" / "params.yaml", LenientSettings).data.path
     table = load(root / source, contract)
     results = [*check(table, contract.features), *check(table, contract.dataset)]
     return f"{card}\n{data_report(table, results, str(source))}"

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from mlkeel.config import ServerConfig
 from mlkeel.store.outbox import Outbox
-from mlkeel.store.records import Batch, Entry, Records, batches
+from mlkeel.store.records import Batch, Entry, RecordWriter, batches
 from mlkeel.store.store import Store, StoreError, StoreRemovedError, engine_for
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class PredictionLogger:
             StoreError: API_STORE is no address of a store.
         """
         engine_for(server_config.api_store, root).dispose()
-        self.records = Records(server_config.api_hash_key)
+        self.records = RecordWriter(server_config.api_hash_key)
         self._server_config = server_config
         self._root = root
         self._store: Store | None = None

@@ -57,7 +57,7 @@ def _batch(entries: list[Entry], size: int) -> Batch:
     return Batch(line, sum(entry.rows for entry in entries), size)
 
 
-class Records:
+class RecordWriter:
     """Writes the records of one process, each with a number that is unique together with the writer's."""
 
     def __init__(self, hash_key: str) -> None:

@@ -112,10 +112,10 @@ def score(metrics: Sequence[Metric], outputs: Outputs, y_true: Targets) -> Score
 
 
 def headings(metrics: Sequence[Metric]) -> tuple[str, ...]:
-    """Return the headings for `figures`."""
+    """Return the headings for `format_scores`."""
     return "rows", *(metric.title for metric in metrics)
 
 
-def figures(metrics: Sequence[Metric], scores: Scores) -> tuple[str, ...]:
+def format_scores(metrics: Sequence[Metric], scores: Scores) -> tuple[str, ...]:
     """Format scores as a row of a table, under `headings`."""
     return f"{scores.rows:,}", *(metric.format(scores.get(metric.name)) for metric in metrics)

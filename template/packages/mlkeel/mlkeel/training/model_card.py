@@ -6,7 +6,7 @@ from mlkeel.contract.suites import Contract
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import short_commit
 from mlkeel.tasks.evaluation import Evaluation
-from mlkeel.tasks.metrics import figures, headings
+from mlkeel.tasks.metrics import format_scores, headings
 from mlkeel.tasks.output_types import output_type_of
 
 
@@ -18,7 +18,7 @@ def model_card(metrics: MetricsFile, settings: Settings, contract: Contract, eva
     names = headings(evaluation.metrics)
     results = {"model": metrics.model, "baseline": metrics.baseline, **metrics.slices}
     lines = "\n".join(
-        f"| {markdown.text(name)} | {' | '.join(figures(evaluation.metrics, scores))} |"
+        f"| {markdown.text(name)} | {' | '.join(format_scores(evaluation.metrics, scores))} |"
         for name, scores in results.items()
     )
     verdict = markdown.text("; ".join(metrics.failures)) or "it passed the gate in `params.yaml`"
