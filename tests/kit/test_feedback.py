@@ -173,7 +173,7 @@ def test_the_newest_run_of_the_monitor_is_told_to_prometheus(serve: Serve, tmp_p
     columns = {COLUMN: {"divergence": 0.25, "threshold": 0.05, "missing": None}}
     run = {"time": "2026-11-23T08:00:00Z", "artifact": "v1", "outcome": "alarm", "window": {"rows": 1000}}
     run |= {"violations": [violation], "columns": columns, "quality": {"live": {"rows": 7}, "promised": {"rows": 9}}}
-    Store.open("sqlite:///records/predictions.db", tmp_path).add_run(run)
+    Store.open("sqlite:///records/predictions.db", tmp_path).add_monitor_run(run)
     client, _ = serve(API_STORE=STORE)
     client.post("/predict", json=BROKEN)
     wait_for(lambda: "monitor_alarm 1.0" in client.get("/metrics").text)

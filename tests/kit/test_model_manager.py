@@ -21,7 +21,7 @@ from mlkeel.errors import ArtifactError, Hint, InputError
 from mlkeel.inference.loaded_model import LoadedModel
 from mlkeel.inference.predictor import Predictor
 from mlkeel.registry.artifact import current, set_current
-from mlkeel.serve.model_manager import ModelManager, Server, run
+from mlkeel.serve.model_manager import GracefulServer, ModelManager, run
 
 from .kinds import KIND
 
@@ -112,7 +112,7 @@ def test_rules_that_are_not_asked_are_said(artifacts: Path, caplog: pytest.LogCa
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_asked_twice_it_stops_at_once(artifacts: Path, number: signal.Signals) -> None:
     manager = ModelManager(artifacts)
-    server = Server(uvicorn.Config(lambda: None), manager, 60)
+    server = GracefulServer(uvicorn.Config(lambda: None), manager, 60)
 
     async def send_signals() -> list[tuple[bool, bool]]:
         states = []
@@ -132,7 +132,7 @@ def test_asked_twice_it_stops_at_once(artifacts: Path, number: signal.Signals) -
 def test_it_ends_before_docker_kills_it(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configs = []
     serving = read_server_config({"PORT": "0"})
-    monkeypatch.setattr(Server, "run", lambda server, _sockets: configs.append(server.config))
+    monkeypatch.setattr(GracefulServer, "run", lambda server, _sockets: configs.append(server.config))
     run(lambda: None, ModelManager(artifacts), serving)
     assert configs[0].timeout_graceful_shutdown + serving.api_drain_seconds < 10
     assert not configs[0].server_header

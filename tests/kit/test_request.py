@@ -50,7 +50,6 @@ def contract(*more: dict) -> Contract:
     return Contract({"name": "features", "expectations": [*EVERY_RULE, *more], "meta": {}}, DATASET)
 
 
-@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=list(HealthCheck), derandomize=True, deadline=None)
 @given(ROW)
 def test_the_verdict_on_a_row_is_that_of_great_expectations_on_a_table_of_it(row: dict) -> None:

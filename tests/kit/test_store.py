@@ -73,7 +73,7 @@ def test_violations_are_counted_by_row_and_by_rule(store: Store) -> None:
 
 def test_runs_of_the_monitor_are_read_oldest_first(store: Store) -> None:
     for hour in (8, 9, 10):
-        store.add_run({"time": f"2026-11-23T{hour:02}:00:00Z", "artifact": "v1", "outcome": "fine"})
+        store.add_monitor_run({"time": f"2026-11-23T{hour:02}:00:00Z", "artifact": "v1", "outcome": "fine"})
     assert [run["time"][11:13] for run in store.runs(2)] == ["09", "10"]
 
 

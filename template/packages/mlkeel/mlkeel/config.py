@@ -158,7 +158,7 @@ def read_server_config(environment: Mapping[str, str]) -> ServerConfig:
 
 
 class LenientSettings(Settings):
-    """The settings that a version was trained with; sections of the project's own are ignored."""
+    """Settings of which sections that the kit does not know, such as a project's own, are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -18,8 +18,8 @@ from rich.logging import RichHandler
 from mlkeel.errors import InputError
 
 
-def output() -> str:
-    """Return the output in LOG_FORMAT: "console", which is the default, or "json"."""
+def environment_format() -> str:
+    """Return the format that LOG_FORMAT asks for: "console", which is the default, or "json"."""
     return os.environ.get("LOG_FORMAT") or "console"
 
 
@@ -32,7 +32,7 @@ def configure(root: Path, log_format: str | None = None) -> None:
     path = root / "conf" / "logging.yaml"
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        logging.config.dictConfig(for_output(config, log_format or output(), root))
+        logging.config.dictConfig(for_output(config, log_format or environment_format(), root))
     except OSError as error:
         raise InputError(
             f"{error.filename}: cannot be used ({error.strerror}). Logs are set up from {path}; "

@@ -22,7 +22,7 @@ def console() -> Console:
 
 def show(evaluation: "Evaluation") -> None:
     """Print the evaluation as a table, or log it as a record if the log is JSON."""
-    if logs.output() == "json":
+    if logs.environment_format() == "json":
         logger.info("Evaluated on the test split.", extra={"evaluation": evaluation.to_dict()})
     else:
         from mlkeel.report.tables import evaluation_table

@@ -26,7 +26,7 @@ def versions(
     listed = registry.versions(artifacts)
     if as_json:
         typer.echo(json.dumps([asdict(version) for version in listed], indent=2, ensure_ascii=False))
-    elif logs.output() == "json":
+    elif logs.environment_format() == "json":
         logger.info("The versions of the model.", extra={"versions": [asdict(version) for version in listed]})
     elif listed:
         from mlkeel.report.tables import versions_table

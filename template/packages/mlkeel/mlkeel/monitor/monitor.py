@@ -225,7 +225,7 @@ def _save(document: Document, root: Path, url: str) -> None:
     if url != "off":
         try:
             with contextlib.closing(Store.open(url, root)) as store:
-                store.add_run(document)
+                store.add_monitor_run(document)
         except InputError as error:
             if document["outcome"] != COULD_NOT_RUN:
                 logger.warning("This run was not noted in the store: %s", error)

@@ -47,5 +47,5 @@ def importances(rows: "pd.DataFrame", columns: tuple[Column, ...], losses: Losse
     repeats = max(2, min(MAX_REPEATS, int(affordable_repeats)))
     unused = DummyRegressor()  # `score` knows the model; scikit-learn asks for an estimator
     result = permutation_importance(unused, sample[names], None, scoring=score, n_repeats=repeats, random_state=7)
-    found = zip(names, result.importances_mean.tolist(), result.importances_std.tolist(), strict=True)
-    return sorted(found, key=lambda importance: -importance[1])
+    importances_by_name = zip(names, result.importances_mean.tolist(), result.importances_std.tolist(), strict=True)
+    return sorted(importances_by_name, key=lambda importance: -importance[1])

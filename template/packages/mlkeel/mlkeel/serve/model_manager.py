@@ -75,7 +75,7 @@ class ModelManager:
             await asyncio.to_thread(self.reload)
 
 
-class Server(uvicorn.Server):
+class GracefulServer(uvicorn.Server):
     """Uvicorn with another shutdown: it is no longer ready, answers what still comes, and then exits with 0."""
 
     def __init__(self, config: uvicorn.Config, manager: ModelManager, drain_s: float) -> None:
@@ -129,4 +129,4 @@ def run(app: ASGIApp, manager: ModelManager, server_config: ServerConfig) -> Non
     logger.info("Model %s answers. Ctrl+C ends it. Try it at %s", manager.model.version, address)
     gc.collect()
     gc.freeze()  # what is loaded now stays, so garbage collections can skip it while requests wait
-    Server(config, manager, server_config.api_drain_seconds).run([listener])
+    GracefulServer(config, manager, server_config.api_drain_seconds).run([listener])

@@ -160,7 +160,7 @@ class Store:
             counts = connection.execute(by_rule).all()
         return RejectedRows(number or 0, {(column or "", rule): count for column, rule, count in counts})
 
-    def add_run(self, document: dict[str, Any]) -> None:
+    def add_monitor_run(self, document: dict[str, Any]) -> None:
         """Add the document of a run of the monitor.
 
         Raises:
