@@ -13,8 +13,9 @@ import pytest
 from mlkeel.contract import validate
 from mlkeel.data import split as splitting
 from mlkeel.data.split import Split
-from mlkeel.features.tables import TableEncoder
-from mlkeel.inference.graph import Graph
+from mlkeel.features import export
+from mlkeel.features.graph import Graph
+from mlkeel.features.layout import Layout
 from mlkeel.inference.predictor import Predictor
 from mlkeel.registry import artifact
 from mlkeel.tasks.evaluation import Evaluation
@@ -50,13 +51,30 @@ def active_mutant() -> Mutant | None:
     return MUTANTS[os.environ["MUTANT"]] if "MUTANT" in os.environ else None
 
 
+def _batches_with(change: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Change the numbers that enter the graph."""
+    return lambda batches, *args: [packed | {"numbers": change(packed["numbers"])} for packed in batches(*args)]
+
+
 def _in_serving(change: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Change the encoded features in serving, and not in training."""
-    return lambda _, self, rows: self.graph.run(change(self._encoder.encode(rows)))
+    """Change the numbers that enter the graph in serving, and not in training."""
+    return lambda _, self, rows: self.graph.run_batches(_batches_with(change)(self._layout.batches, rows), "answers")
 
 
-def _reverse_columns(matrix: Any) -> Any:
-    return np.ascontiguousarray(matrix[:, ::-1])
+def _reverse_columns(features: Callable[..., Any], *args: Any) -> Any:
+    import spox.opset.ai.onnx.v21 as op
+
+    return op.gather(features(*args), op.const(np.array([1, 0])), axis=1)
+
+
+def _one_more(positions: Callable[..., Any], *args: Any) -> Any:
+    import spox.opset.ai.onnx.v21 as op
+
+    return op.add(positions(*args), op.const(1.0))
+
+
+def _answers_times(factor: float) -> Callable[..., Any]:
+    return lambda run, graph, inputs, output: run(graph, inputs, output) * (factor if output == "answers" else 1)
 
 
 def _split_in_order(_: Callable[..., Any], table: Any, shares: Any, key: Any = None) -> Split:  # noqa: ARG001
@@ -87,19 +105,17 @@ def _another_name(_: Callable[..., None], artifacts: Any, version: str) -> None:
 
 
 MUTANTS = {
-    "scaling in training only": Mutant(Predictor, "predict", "version", _in_serving(lambda matrix: matrix * 0.01)),
-    "column order changed": Mutant(Predictor, "predict", "version", _in_serving(_reverse_columns)),
-    "imputation skipped": Mutant(
-        TableEncoder, "encode", "table_features", lambda encode, *args: np.nan_to_num(encode(*args))
-    ),
-    "codes off by one": Mutant(TableEncoder, "encode", "table_features", lambda encode, *args: encode(*args) + 1),
+    "scaling in training only": Mutant(Predictor, "predict", "version", _in_serving(lambda numbers: numbers * 0.01)),
+    "column order changed": Mutant(export, "_features", "table_features", _reverse_columns),
+    "imputation skipped": Mutant(Layout, "batches", "table_features", _batches_with(np.nan_to_num)),
+    "codes off by one": Mutant(export, "_positions", "table_features", _one_more),
     "off-by-one split": Mutant(splitting, "split", "split", _off_by_one),
     "split by place": Mutant(splitting, "split", "split", _split_in_order),
     "train rows in the test set": Mutant(splitting, "split", "split", _train_rows_in_test),
     "contract not enforced": Mutant(validate, "enforce", "validate", lambda *_: []),
     "gate always open": Mutant(Evaluation, "failures", "class_evaluation", lambda *_: []),
     "answers under other names": Mutant(Predictor, "load", "version", _reverse_names),
-    "NaN output": Mutant(Graph, "run", "version", lambda run, *args: run(*args) * np.nan),
-    "ONNX differs from the framework": Mutant(Graph, "run", "version", lambda run, *args: run(*args) * 0.999),
+    "NaN output": Mutant(Graph, "run", "version", _answers_times(np.nan)),
+    "ONNX differs from the framework": Mutant(Graph, "run", "version", _answers_times(0.999)),
     "wrong artifact version": Mutant(artifact, "set_current", "version", _another_name),
 }

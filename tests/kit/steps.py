@@ -18,7 +18,7 @@ def prepare(settings: Settings, contract: Contract, root: Path) -> Prepared:
     run = Run(root, settings, contract)
     table = KIND.project.load(run.path, contract)
     check(table, run)
-    return encode(split(table, run), run)
+    return encode(split(table, run), KIND.project, run)
 
 
 def fit(prepared: Prepared, settings: Settings, checkpoint: Path | None = None) -> Trained:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from mlkeel.contract.suites import Column
 from mlkeel.errors import InputError
-from mlkeel.features.encoder import Matrix
-from mlkeel.inference.graph import Graph
+from mlkeel.features.graph import Graph, Matrix
 from mlkeel.models.boosting import Boosting
 from mlkeel.models.model import Shape
 from mlkeel.progress import Callbacks
@@ -35,7 +34,7 @@ def test_a_value_between_two_seen_ones_takes_the_same_branch_in_onnx() -> None:
     between = np.arange(20, 60, 0.1, dtype=np.float32)[:, None]
     before = model.predict(between)
     graph = Graph(model.to_onnx(), "the graph")
-    np.testing.assert_allclose(graph.run(between), before, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(graph.run({"features": between}, "answers"), before, rtol=1e-5, atol=1e-6)
 
 
 def test_an_untrained_model_knows_nothing() -> None:

@@ -48,13 +48,13 @@ def champion_project(trained_project: Path, tmp_path: Path) -> Path:
 def spoilt(predictor: Predictor, rows: int) -> Predictor:
     """A model that answers the first `rows` rows worse."""
 
-    def run(features: np.ndarray) -> np.ndarray:
-        outputs = predictor.graph.run(features).copy()
-        outputs[:rows] = 0.6 * outputs[:rows] + 0.2 if KIND.classification else outputs[:rows] + 30
-        return outputs
+    class Spoilt(Predictor):
+        def predict(self, table: Any) -> np.ndarray:
+            outputs = super().predict(table).copy()
+            outputs[:rows] = 0.6 * outputs[:rows] + 0.2 if KIND.classification else outputs[:rows] + 30
+            return outputs
 
-    graph: Any = SimpleNamespace(run=run)
-    return Predictor(graph, predictor.contract, predictor.target)
+    return Spoilt(predictor.graph, predictor.contract, predictor.target)
 
 
 @pytest.fixture
@@ -62,13 +62,13 @@ def compare(
     orchard: Prepared, orchard_settings: Settings, champion_project: Path, fruit_predictor: Predictor
 ) -> Compare:
     """Compare a spoilt copy of the champion with it."""
+    judged = evaluation_of(fruit_predictor, orchard)
 
     def compare_copy(
         rows: int = 1000, prepared: Prepared = orchard, baseline: float = 1.0
     ) -> ChampionComparison | None:
-        evaluation = evaluation_of(fruit_predictor, orchard)
         loss = "log_loss" if KIND.classification else "mae"
-        evaluation = replace(evaluation, baseline=evaluation.baseline.model_copy(update={loss: baseline}))
+        evaluation = replace(judged, baseline=judged.baseline.model_copy(update={loss: baseline}))
         return compare_with_champion(
             spoilt(fruit_predictor, rows), evaluation, prepared, orchard_settings, champion_project
         )
@@ -80,7 +80,7 @@ def evaluation_of(predictor: Predictor, prepared: Prepared) -> Evaluation:
     gate: Any = SimpleNamespace(slices=())
     test = prepared.table.test
     targets = prepared.targets
-    outputs = predictor.graph.run(prepared.features["test"])
+    outputs = predictor.predict(test)
     return evaluate(KIND.task, KIND.project.metrics, test, outputs, targets["test"], targets["train"], gate)
 
 
@@ -147,7 +147,7 @@ def test_where_nothing_is_current_there_is_no_champion(compare: Compare, champio
     ("file", "old", "new", "reason"),
     [
         ("params.yaml", f"target: {KIND.target}", f"target: {OTHER_TARGET}", "it predicts"),
-        ("features.json", f'"{FEATURE}"', '"size"', "it learnt from size"),
+        ("features.json", f'"{FEATURE}"', '"size"', "takes other columns than the contract beside it"),
         ("features.json", "expectations", "expectation", "features.json"),
         ("dataset.json", '"apple"', '"pear"', "it answers other classes (pear, cherry)")
         if KIND.classification
@@ -165,6 +165,12 @@ def test_a_champion_that_cannot_be_judged_is_left_out_and_it_is_said_why(
     assert reason in comparison.sentence
     assert "was not compared" in comparison.sentence
     assert comparison.failures(orchard_settings.gate) == []
+
+
+def test_a_feature_that_is_gone_leaves_the_champion_out(compare: Compare, orchard: Prepared) -> None:
+    test = orchard.table.test.drop(columns=FEATURE)
+    comparison = compare(prepared=replace(orchard, table=Split(orchard.table.train, orchard.table.validation, test)))
+    assert f"it learnt from {FEATURE}, which the table does not have any more" in comparison.sentence
 
 
 def test_a_feature_that_changed_its_type_leaves_the_champion_out(compare: Compare, orchard: Prepared) -> None:

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from mlkeel.contract.suites import Column, read_contract
 from mlkeel.errors import InputError
-from mlkeel.features.encoder import Matrix
-from mlkeel.features.texts import LONGEST, TextEncoder
-from mlkeel.inference.graph import Graph
+from mlkeel.features import encoder
+from mlkeel.features.export import build_encoder
+from mlkeel.features.graph import Graph, Matrix
+from mlkeel.features.texts import LONGEST
 from mlkeel.models.linear_text import LinearText
 from mlkeel.models.model import Shape
 from mlkeel.progress import Callbacks
@@ -28,7 +29,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def features(original: Path) -> Matrix:
-    return TextEncoder(read_contract(original / "expectations")).encode({"note": TEXTS})
+    return build_encoder(read_contract(original / "expectations"), encoder.TEXTS).encode({"note": TEXTS})
 
 
 def untrained(n_outputs: int = 3, **changes: object) -> LinearText:
@@ -41,7 +42,8 @@ def test_onnx_answers_as_the_model_does_for_any_script(features: Matrix, n_outpu
     model = untrained(n_outputs)
     for _ in range(20):
         model.step(features, np.arange(len(TEXTS)) % n_outputs)
-    np.testing.assert_allclose(Graph(model.to_onnx(), "the graph").run(features), model.predict(features), atol=1e-6)
+    answers = Graph(model.to_onnx(), "the graph").run({"features": features}, "answers")
+    np.testing.assert_allclose(answers, model.predict(features), atol=1e-6)
 
 
 def test_an_untrained_model_knows_nothing(features: Matrix) -> None:

@@ -40,7 +40,7 @@ def test_prometheus_is_told_the_format_and_the_state(serve: Callable) -> None:
 def test_a_fault_of_the_server_is_told_by_the_id_of_its_request(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(Predictor, "predict", lambda *_: 1 / 0)
+    monkeypatch.setattr(Predictor, "predict_rows", lambda *_: 1 / 0)
     response = client.post("/predict", json=ROW, headers={"x-request-id": "a-1"})
     assert (response.status_code, response.headers["x-request-id"]) == (500, "a-1")
     assert "log" in response.json()["detail"]

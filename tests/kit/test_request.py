@@ -122,7 +122,6 @@ def test_a_column_that_is_left_out_is_named_and_null_is_offered() -> None:
 def test_a_column_of_the_training_table_that_is_no_feature_is_not_looked_at() -> None:
     validator = RowValidator(contract())
     assert validator.violations([FINE | {"id": ["anything"]}]) == []
-    assert validator.by_column([FINE | {"id": "x"}]) == {name: [value] for name, value in FINE.items()}
 
 
 def test_an_answer_does_not_grow_with_what_is_wrong() -> None:

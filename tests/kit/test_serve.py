@@ -181,15 +181,15 @@ def test_one_request_too_many_is_sent_away_and_the_next_is_answered(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, _ = serve(API_MAX_REQUESTS="1")
-    predict = Predictor.predict
+    predict = Predictor.predict_rows
     responses = []
 
-    def busy(predictor: Predictor, rows: dict) -> object:
-        monkeypatch.setattr(Predictor, "predict", predict)
+    def busy(predictor: Predictor, rows: list) -> object:
+        monkeypatch.setattr(Predictor, "predict_rows", predict)
         responses.extend([client.post("/predict", json=ROW), client.get("/metrics")])
         return predict(predictor, rows)
 
-    monkeypatch.setattr(Predictor, "predict", busy)
+    monkeypatch.setattr(Predictor, "predict_rows", busy)
     assert client.post("/predict", json=[ROW] * 900).status_code == 200
     assert (responses[0].status_code, responses[0].headers["retry-after"]) == (503, "1")
     assert "api_requests_in_flight 2.0" in responses[1].text
@@ -200,7 +200,7 @@ def test_one_request_too_many_is_sent_away_and_the_next_is_answered(
 def test_a_prediction_that_takes_too_long_is_given_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     client, _ = serve(API_MAX_SECONDS="0.05", API_MAX_REQUESTS="1")
     ended = threading.Event()
-    monkeypatch.setattr(Predictor, "predict", lambda *_: ended.wait(10))
+    monkeypatch.setattr(Predictor, "predict_rows", lambda *_: ended.wait(10))
     assert client.post("/predict", json=[ROW] * 900).status_code == 504
     assert client.post("/predict", json=ROW).status_code == 503  # the work goes on, and counts
     ended.set()

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from mlkeel.contract.suites import Contract
 from mlkeel.errors import ContractError
-from mlkeel.features.encoder import encoder_of
-from mlkeel.features.tables import TableEncoder
+from mlkeel.features.encoder import TABLES
+from mlkeel.features.export import build_encoder
 from mlkeel.training.training import train
 
 from .kinds import KIND
@@ -27,21 +27,21 @@ from .kinds import KIND
 def test_a_row_becomes_numbers(
     fruit_contract: Contract, weight: float | None, colour: str | float | None, expected: list[float]
 ) -> None:
-    matrix = TableEncoder(fruit_contract).encode({"colour": [colour], "weight_g": [weight]})
+    matrix = build_encoder(fruit_contract, TABLES).encode({"colour": [colour], "weight_g": [weight]})
     assert matrix.dtype == np.float32
     np.testing.assert_array_equal(matrix, [expected])
 
 
 def test_a_frame_and_a_mapping_give_the_same(fruit_contract: Contract) -> None:
     rows = {"weight_g": [1.0, None, 3.0], "colour": ["red", None, "violet"], "id": ["a", "b", "c"]}
-    encoder = TableEncoder(fruit_contract)
+    encoder = build_encoder(fruit_contract, TABLES)
     np.testing.assert_array_equal(encoder.encode(pd.DataFrame(rows)), encoder.encode(rows))
 
 
 def test_a_text_without_a_set_of_categories_is_refused(fruit_contract: Contract) -> None:
     items = [item for item in fruit_contract.features["expectations"] if "value_set" not in item["kwargs"]]
     with pytest.raises(ContractError, match="colour has the type str and no set of values"):
-        encoder_of(Contract(fruit_contract.features | {"expectations": items}, fruit_contract.dataset))
+        build_encoder(Contract(fruit_contract.features | {"expectations": items}, fruit_contract.dataset), TABLES)
 
 
 def test_texts_alone_are_refused_where_a_model_learns_from_tables(project: Path) -> None:

@@ -8,7 +8,7 @@ import yaml
 from mlkeel.config import Settings, read_settings
 from mlkeel.contract.suites import Column, read_contract
 from mlkeel.errors import InputError
-from mlkeel.features.encoder import Matrix
+from mlkeel.features.graph import Matrix
 from mlkeel.models.model import Dataset, Shape
 from mlkeel.models.torch_model import TorchModel
 from mlkeel.progress import Callbacks

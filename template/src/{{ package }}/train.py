@@ -8,7 +8,7 @@ def train(project: Project, run: Run) -> TrainingResult:
     """Load the table, hold it against its contract, split it, fit a model, evaluate it, publish what came of it."""
     table = project.load(run.path, run.contract)
     check(table, run)
-    prepared = encode(split(table, run), run)
+    prepared = encode(split(table, run), project, run)
     model, losses = fit(project.build, prepared, run)
     evaluation = evaluate(model, prepared, project, run)
     return run.publish(prepared, Trained(model, losses, evaluation))

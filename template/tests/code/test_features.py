@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlkeel.contract.suites import Contract
-from mlkeel.features.encoder import Encoder, encoder_of
+from mlkeel.features.encoder import Encoder
+from mlkeel.project import Prepared
 
 
 @pytest.fixture(scope="module")
-def encoder(contract: Contract) -> Encoder:
-    return encoder_of(contract)
+def encoder(prepared: Prepared) -> Encoder:
+    return prepared.encoder
 
 
 def test_a_table_becomes_a_row_each(encoder: Encoder, table: pd.DataFrame) -> None:

@@ -1,18 +1,20 @@
 """What is served answers as the model that was trained, one row or many."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
-from mlkeel.features.encoder import Matrix
 from mlkeel.inference.batch import predict_table
 from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Prepared, Trained
 
 
 def test_onnx_answers_as_the_model_does(
-    predictor: Predictor, trained: Trained, odd_rows: Matrix, tolerance: float
+    predictor: Predictor, prepared: Prepared, trained: Trained, odd_rows: dict[str, Any], tolerance: float
 ) -> None:
-    assert np.abs(predictor.graph.run(odd_rows) - trained.model.predict(odd_rows)).max() <= tolerance
+    expected = trained.model.predict(prepared.encoder.encode(odd_rows))
+    assert np.abs(predictor.predict(odd_rows) - expected).max() <= tolerance
 
 
 def test_a_table_is_answered_as_in_training(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mlkeel.config import Settings
 from mlkeel.contract.suites import Contract
 from mlkeel.data.split import Split
-from mlkeel.features.encoder import Features, Matrix
+from mlkeel.features.encoder import Encoder, Features
+from mlkeel.features.graph import Matrix
 from mlkeel.models.model import Model, Shape
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric
@@ -31,6 +32,7 @@ class Prepared:
 
     Attributes:
         table: its rows by split.
+        encoder: encoded the rows, and stands at the front of the version's graph.
         features: matrices of shape (n, width), by the name of the split.
         targets: of shape (n,), by the name of the split.
         contract: the contract that the table satisfies.
@@ -39,6 +41,7 @@ class Prepared:
     """
 
     table: Split
+    encoder: Encoder
     features: dict[str, Matrix]
     targets: dict[str, Targets]
     contract: Contract
@@ -95,6 +98,7 @@ class Run:
         publish: what is done with the trained model.
         checkpoint: a file from which an interrupted training is resumed.
         model: a trained model, to evaluate without training again.
+        encoder: the encoder that this model was trained with.
     """
 
     root: Path
@@ -103,6 +107,7 @@ class Run:
     publish: Publish = skip_publishing
     checkpoint: Path | None = None
     model: Model | None = None
+    encoder: Encoder | None = None
 
     @property
     def path(self) -> Path:

@@ -52,7 +52,7 @@ def train(project: Project, run: Run) -> TrainingResult:
     """The flow."""
     table = project.load(run.path, run.contract)
     check(table, run)
-    prepared = encode(split(table, run), run)
+    prepared = encode(split(table, run), project, run)
     model, losses = fit(project.build, prepared, run)
     return run.publish(prepared, Trained(model, losses, evaluate(model, prepared, project, run)))
 

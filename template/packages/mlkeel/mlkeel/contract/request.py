@@ -124,10 +124,6 @@ class RowValidator:
                 return []
         return list(islice(self._violations(rows), MAX_VIOLATIONS))
 
-    def by_column(self, rows: Sequence[Row]) -> dict[str, list[Any]]:
-        """Return rows without violations as lists of values by column, which `Encoder.encode` takes."""
-        return {name: [row[name] for row in rows] for name in self._names}
-
     def _violations(self, rows: Sequence[object]) -> Iterator[Violation]:
         if not self._is_row_count_valid(len(rows)):
             message = f"{describe_rule(self._row_count_rule)}; there are {len(rows)}"

@@ -1,35 +1,18 @@
-"""The interface of encoders, and the choice of one: for numbers and categories, or for texts."""
+"""Encode rows as the matrix that a model takes, by the front of the graph that answers."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import numpy as np
-import numpy.typing as npt
 
 from mlkeel.config import Role
-from mlkeel.contract.suites import Column, Contract
-from mlkeel.errors import ContractError
+from mlkeel.contract.suites import Column
+from mlkeel.errors import ArtifactError, Hint
+from mlkeel.features.graph import Graph, Matrix
+from mlkeel.features.layout import Layout, Rows
+from mlkeel.features.texts import LONGEST, TOKENIZER
 
-Matrix = npt.NDArray[np.float32]
-
-
-class Rows(Protocol):
-    """Columns by their names: a data frame, or a mapping of names to lists of values."""
-
-    def __getitem__(self, name: str, /) -> Any: ...  # noqa: ANN401 - a list, an array or a series
-
-
-class Encoder(Protocol):
-    """Encodes rows as a matrix; nothing is fitted to data, so training and serving cannot differ."""
-
-    columns: tuple[Column, ...]
-
-    @property
-    def width(self) -> int:
-        """The number of columns of the matrix."""
-
-    def encode(self, rows: Rows) -> Matrix:
-        """Encode n rows as a matrix of shape (n, width)."""
+FORMAT = "2"  # of a graph and what stands beside it; 1 was a graph of encoded features
+FORMAT_KEY = "mlkeel.format"
+LAYOUT_KEY = "mlkeel.layout"
+TOKENIZER_KEY = "mlkeel.tokenizer"
 
 
 @dataclass(frozen=True)
@@ -43,21 +26,46 @@ TABLES = Features(("numeric", "categorical", "boolean"))
 TEXTS = Features(("text",))
 
 
-def encoder_of(contract: Contract) -> Encoder:
-    """Return the encoder for the columns of `contract`.
+class Encoder:
+    """Encodes rows by a graph, the same in training as in serving."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.layout = read_layout(graph)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the matrix; none for texts, of which it holds tokens."""
+        return self.layout.features
+
+    @property
+    def width(self) -> int:
+        """The number of columns of the matrix."""
+        return LONGEST if self.layout.tokens else len(self.columns)
+
+    def encode(self, rows: Rows) -> Matrix:
+        """Encode n rows as a matrix of shape (n, width).
+
+        A missing value becomes NaN, a category its position in the contract, an unknown one the position after the
+        last. A row of texts becomes the numbers of its tokens, then NaN.
+        """
+        return self.graph.run_batches(self.layout.batches(rows), "features")
+
+
+def read_layout(graph: Graph) -> Layout:
+    """Read which columns `graph` takes.
 
     Raises:
-        ContractError: some of the features hold texts and others do not, so that no encoder takes all of them.
+        ArtifactError: it has another format, or needs another tokenizer.
     """
-    from mlkeel.features.tables import TableEncoder
-    from mlkeel.features.texts import TextEncoder
-
-    texts = [column.name for column in contract.columns if column.text]
-    others = [column.name for column in contract.columns if not column.text]
-    if texts and others:
-        raise ContractError(
-            f"expectations/features.json: {', '.join(texts)} has the type str and no set of values, so it holds texts, "
-            f"and {', '.join(others)} holds none; a model learns from the one or the other. Add an "
-            "expect_column_values_to_be_in_set with a value_set, or take columns out of the features."
+    metadata = graph.metadata
+    if (found := metadata.get(FORMAT_KEY, "1")) != FORMAT:
+        raise ArtifactError(
+            f"{graph.source} has the artifact format {found}, and this mlkeel reads format {FORMAT}.", Hint.TRAIN
         )
-    return TextEncoder(contract) if texts else TableEncoder(contract)
+    if (tokenizer := metadata.get(TOKENIZER_KEY, str(TOKENIZER))) != str(TOKENIZER):
+        raise ArtifactError(
+            f"{graph.source} needs version {tokenizer} of the tokenizer, and this mlkeel has version {TOKENIZER}.",
+            Hint.TRAIN,
+        )
+    return Layout.from_json(metadata[LAYOUT_KEY])

@@ -1,4 +1,4 @@
-"""Encode texts as a matrix: the hashed tokens of each row.
+"""Make tokens of texts: the hashed words, pairs of words and trigrams of each row.
 
 A token is a word, a pair of words, or three characters of a word, so that a typo leaves most tokens as they were
 (Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information"). Its number is a hash of it (Weinberger et
@@ -8,41 +8,28 @@ cannot differ, and no script, language or emoji is unknown. It needs no pandas, 
 
 import unicodedata
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 import regex
 
-from mlkeel.contract.suites import Contract
-from mlkeel.features.encoder import Matrix, Rows
-
+TOKENIZER = 1  # its version, which a graph names that takes tokens; another way to make tokens is another version
 N_BUCKETS = 2**15  # of the hash
 LONGEST = 512  # distinct tokens of a row that are encoded, those of about its first hundred words
 WORD = regex.compile(r"[\w\p{M}]+|[^\w\s]")
 
 
-class TextEncoder:
-    """Encodes rows of texts by a contract; several columns of text are joined."""
-
-    def __init__(self, contract: Contract) -> None:
-        """Read the columns of `contract`."""
-        self.columns = contract.columns
-
-    @property
-    def width(self) -> int:
-        """The number of columns of the matrix: one for each token that is encoded."""
-        return LONGEST
-
-    def encode(self, rows: Rows) -> Matrix:
-        """Encode n rows as a matrix of shape (n, width): the numbers of their tokens, then NaN."""
-        columns = [rows[column.name] for column in self.columns]
-        matrix = np.full((len(columns[0]), LONGEST), np.nan, dtype=np.float32)
-        for row, texts in enumerate(zip(*columns, strict=True)):
-            joined = "\n".join(text for text in texts if isinstance(text, str))
-            buckets = list(islice(dict.fromkeys(map(_bucket, islice(tokens(joined), 4 * LONGEST))), LONGEST))
-            matrix[row, : len(buckets)] = buckets
-        return matrix
+def token_numbers(columns: Sequence[Iterable[object]]) -> npt.NDArray[np.int64]:
+    """Return the numbers of the tokens of n rows, shape (n, 512), then -1; several columns of text are joined."""
+    rows = list(zip(*columns, strict=True))
+    matrix = np.full((len(rows), LONGEST), -1, dtype=np.int64)
+    for row, texts in enumerate(rows):
+        joined = "\n".join(text for text in texts if isinstance(text, str))
+        buckets = list(islice(dict.fromkeys(map(_bucket, islice(tokens(joined), 4 * LONGEST))), LONGEST))
+        matrix[row, : len(buckets)] = buckets
+    return matrix
 
 
 def tokens(text: str) -> Iterator[str]:

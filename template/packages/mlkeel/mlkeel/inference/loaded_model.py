@@ -43,7 +43,7 @@ class LoadedModel:
         schema = validator.schema()
         feedback = FeedbackValidator(predictor.contract, predictor.target)
         validator.violations([example(schema)])  # so that a rule that cannot be applied fails here
-        outputs = predictor.predict(validator.by_column([example(schema)] * 2))
+        outputs = predictor.predict_rows([example(schema)] * 2)
         if not predictor.output_type.is_valid(outputs) or not np.allclose(outputs[0], outputs[1], rtol=1e-3):
             raise ArtifactError(f"{folder}: it answers a row with {outputs.tolist()}.", Hint.TRAIN)
         if validator.unchecked:

@@ -7,7 +7,7 @@ from onnx import NodeProto, helper
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss
 
-from mlkeel.features.encoder import Matrix
+from mlkeel.features.graph import Matrix
 from mlkeel.models.boosting import Boosting, limit_threads
 from mlkeel.models.model import Shape
 from mlkeel.tasks.class_outputs import loss_without_features

@@ -6,7 +6,7 @@ import numpy as np
 from onnx import NodeProto, helper
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from mlkeel.features.encoder import Matrix
+from mlkeel.features.graph import Matrix
 from mlkeel.models.boosting import Boosting, limit_threads
 from mlkeel.models.model import Shape
 from mlkeel.progress import Callbacks

@@ -15,7 +15,7 @@ from pydantic import Field
 from threadpoolctl import ThreadpoolController
 
 from mlkeel.config import ConfigModel, checked
-from mlkeel.features.encoder import Matrix
+from mlkeel.features.graph import Matrix
 from mlkeel.models.model import Shape
 from mlkeel.progress import Callbacks
 from mlkeel.tasks.outputs import Outputs, Targets

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mlkeel.errors import InputError
-from mlkeel.features.encoder import Matrix
+from mlkeel.features.graph import Matrix
 from mlkeel.models.model import Dataset, Model, Shape
 from mlkeel.progress import Callbacks
 from mlkeel.tasks.number_outputs import half_width, with_interval

@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
 from mlkeel.config import ConfigModel, checked
-from mlkeel.features.encoder import Matrix
+from mlkeel.features.graph import Matrix
 from mlkeel.features.texts import LONGEST, N_BUCKETS
 from mlkeel.models.early_stopping import improves
 from mlkeel.models.model import Dataset, Shape

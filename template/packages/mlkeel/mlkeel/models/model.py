@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeGuard
 
 from mlkeel.contract.suites import Column
-from mlkeel.features.encoder import Matrix
+from mlkeel.features.graph import Matrix
 from mlkeel.progress import Callbacks
 from mlkeel.tasks.outputs import Outputs, Targets
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from mlkeel.config import ConfigModel, checked
 from mlkeel.contract.suites import Column
-from mlkeel.features.encoder import Matrix
+from mlkeel.features.graph import Matrix
 from mlkeel.files import atomic_write
 from mlkeel.models.early_stopping import improves
 from mlkeel.models.model import Dataset, Shape

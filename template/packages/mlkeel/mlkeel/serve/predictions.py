@@ -1,7 +1,7 @@
 """Handle requests for predictions and feedback, and pass on what is to be recorded of them.
 
-A request needs neither pandas nor a training framework: its rows are validated against the contract, encoded with numpy
-and predicted by onnxruntime.
+A request needs neither pandas nor a training framework: its rows are validated against the contract, and encoded and
+predicted by onnxruntime.
 """
 
 import asyncio
@@ -168,7 +168,7 @@ class Predictions:
         if violations := model.validator.violations(rows):
             raise _InvalidRowsError(violations)
         predictor = model.predictor
-        outputs = predictor.predict(model.validator.by_column(rows))
+        outputs = predictor.predict_rows(rows)
         # Single precision holds seven digits; what double precision would add to them is noise.
         rounded = [[float(f"{value:.7g}") for value in row] for row in outputs.tolist()]
         documents = [to_json(predictor.output_type.to_json(row, predictor.output_names)) for row in rounded]

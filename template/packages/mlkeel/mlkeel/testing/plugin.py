@@ -22,7 +22,6 @@ from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlkeel.features.encoder import Matrix
     from mlkeel.inference.predictor import Predictor
     from mlkeel.models.model import Model
 
@@ -206,11 +205,9 @@ def tolerance(prepared: Prepared, settings: Settings) -> float:
 
 
 @pytest.fixture(scope="session")
-def odd_rows(prepared: Prepared, table: "pd.DataFrame") -> "Matrix":
-    """A thousand encoded rows: values mixed across rows, a tenth missing, a tenth of texts and categories unknown."""
+def odd_rows(prepared: Prepared, table: "pd.DataFrame") -> dict[str, Any]:
+    """A thousand rows by their columns: values mixed across rows, a tenth missing, a tenth of all texts unknown."""
     import numpy as np
-
-    from mlkeel.features.encoder import encoder_of
 
     rng = np.random.default_rng(0)
     mixed: dict[str, Any] = {}
@@ -221,7 +218,7 @@ def odd_rows(prepared: Prepared, table: "pd.DataFrame") -> "Matrix":
             values[rng.random(1000) < 0.1] = "not seen before"
         values[rng.random(1000) < 0.1] = None
         mixed[column.name] = values.astype(np.float64) if column.numeric else values
-    return encoder_of(prepared.contract).encode(mixed)
+    return mixed
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from collections import deque
 
 import numpy as np
 
-from mlkeel.features.encoder import Matrix
+from mlkeel.features.graph import Matrix
 from mlkeel.tasks.outputs import Targets
 
 

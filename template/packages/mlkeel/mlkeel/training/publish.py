@@ -16,8 +16,9 @@ from mlkeel.config import Settings
 from mlkeel.data.tables import with_columns
 from mlkeel.drift import drift_suite
 from mlkeel.errors import ArtifactError, Hint, InputError
+from mlkeel.features.export import add_model
+from mlkeel.features.graph import Graph
 from mlkeel.inference.frames import to_frame
-from mlkeel.inference.graph import Graph
 from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Prepared, Trained, TrainingResult
 from mlkeel.registry import artifact
@@ -53,16 +54,16 @@ def require_skill(trained: Trained, settings: Settings, origin: str) -> None:
 
 
 def export(prepared: Prepared, trained: Trained, target: str) -> bytes:
-    """Export the model to ONNX, and compare the graph with it on every row of the table.
+    """Export encoder and model as one ONNX graph, and compare it with the model on every row of the table.
 
     Raises:
         ArtifactError: their outputs differ by more than 1e-4, for a regressor in standard deviations of the target.
     """
-    graph = trained.model.to_onnx()
-    run = Graph(graph, "the new graph").run
-    predict = trained.model.predict
+    graph = add_model(prepared.encoder, trained.model.to_onnx())
+    answers = Predictor(Graph(graph, "the new graph"), prepared.contract, target).predict
+    outputs = {name: trained.model.predict(features) for name, features in prepared.features.items()}
     scale = output_type_of(prepared.contract, target).target_scale(prepared.targets["train"])
-    differences = [np.abs(run(features) - predict(features)).max() for features in prepared.features.values()]
+    differences = [np.abs(answers(rows) - outputs[name]).max() for name, rows in vars(prepared.table).items()]
     difference = float(np.max(differences)) / scale  # NaN if any is
     if not difference <= ONNX_TOLERANCE:
         raise ArtifactError(

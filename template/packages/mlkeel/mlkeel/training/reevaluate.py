@@ -5,8 +5,10 @@ from pathlib import Path
 
 from mlkeel.config import Settings
 from mlkeel.errors import InputError
-from mlkeel.features.encoder import Matrix
-from mlkeel.inference.graph import Graph
+from mlkeel.features.encoder import Encoder
+from mlkeel.features.export import model_part
+from mlkeel.features.graph import Graph, Matrix
+from mlkeel.features.layout import BATCH_ROWS
 from mlkeel.inference.predictor import Predictor
 from mlkeel.models.model import Dataset, Model
 from mlkeel.progress import Callbacks
@@ -17,7 +19,7 @@ from mlkeel.training.checks import check_contract
 
 @dataclass(frozen=True)
 class GraphModel:
-    """The graph of a version, as a model that is not trained again."""
+    """The part of a version's graph behind its encoder, as a model that is not trained again."""
 
     graph: Graph
 
@@ -27,7 +29,8 @@ class GraphModel:
 
     def predict(self, features: Matrix) -> Outputs:
         """Return outputs of shape (n, outputs)."""
-        return self.graph.run(features)
+        batches = ({"features": features[start : start + BATCH_ROWS]} for start in range(0, len(features), BATCH_ROWS))
+        return self.graph.run_batches(batches, "answers")
 
     def to_onnx(self) -> bytes:
         """Refuse: the graph exists already.
@@ -65,5 +68,6 @@ def reevaluate(project: Project, predictor: Predictor, settings: Settings, root:
         DataError: the table cannot be read or learnt from.
         ContractError: the table violates the contract.
     """
-    model: Model = GraphModel(predictor.graph)
-    return run_flow(project, Run(root, settings, predictor.contract, model=model))
+    graph = predictor.graph
+    model: Model = GraphModel(Graph(model_part(graph.content), graph.source))
+    return run_flow(project, Run(root, settings, predictor.contract, model=model, encoder=Encoder(graph)))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlkeel.data.split import Split
 from mlkeel.data.split import split as split_table
-from mlkeel.features.encoder import encoder_of
+from mlkeel.features.export import build_encoder
 from mlkeel.models.estimator import as_model
 from mlkeel.models.model import Model, Shape, has_steps
 from mlkeel.progress import Callbacks, progress
@@ -33,22 +33,22 @@ def split(table: "pd.DataFrame", run: Run) -> Split:
     return splits
 
 
-def encode(splits: Split, run: Run) -> Prepared:
+def encode(splits: Split, project: Project, run: Run) -> Prepared:
     """Encode the features and the target of each split.
 
     Raises:
-        ContractError: no encoder takes all features.
+        ContractError: no model takes all features.
         DataError: the training rows lack a class, or have one target only.
     """
     contract = run.contract
     target = run.target
-    encoder = encoder_of(contract)
+    encoder = run.encoder or build_encoder(contract, project.features, project.package)
     output_type = output_type_of(contract, target)
     features = {name: encoder.encode(rows) for name, rows in vars(splits).items()}
     targets = {name: output_type.encode(rows[target], contract) for name, rows in vars(splits).items()}
     output_type.check_train_targets(targets["train"], contract, target, run.path)
     output_names = output_type.output_names(contract, target)
-    return Prepared(splits, features, targets, contract, output_names, _digest(splits, run))
+    return Prepared(splits, encoder, features, targets, contract, output_names, _digest(splits, run))
 
 
 def _digest(splits: Split, run: Run) -> str:
@@ -65,7 +65,7 @@ def _digest(splits: Split, run: Run) -> str:
 
 def new_model(build: Build, prepared: Prepared, run: Run) -> Model:
     """Build an untrained model for the features and outputs of `prepared`."""
-    shape = Shape(prepared.contract.columns, len(prepared.output_names))
+    shape = Shape(prepared.encoder.columns, len(prepared.output_names))
     return as_model(build(run.settings.model, shape, run.settings.seed), shape)
 
 

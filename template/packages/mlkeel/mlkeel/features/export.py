@@ -1,0 +1,147 @@
+"""Make the graph of a version: its front encodes packed rows, the model's own graph answers them.
+
+Both are one ONNX graph, so a version answers as on the day it was made, whatever the project's code has become, and any
+ONNX runtime can answer with it.
+"""
+
+import hashlib
+import json
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlkeel.contract.suites import Contract
+from mlkeel.features.encoder import FORMAT, FORMAT_KEY, LAYOUT_KEY, TOKENIZER_KEY, Encoder, Features
+from mlkeel.features.graph import Graph
+from mlkeel.features.layout import Layout
+from mlkeel.features.texts import LONGEST, TOKENIZER
+
+if TYPE_CHECKING:
+    import onnx
+    from spox import Var
+
+SEPARATOR = "\x1f"  # between the place of a column and a value of it
+
+
+def build_encoder(contract: Contract, features: Features, project: str = "") -> Encoder:  # noqa: ARG001 - to come: derived ones
+    """Build the front of a graph, which encodes rows of the columns of `contract`, for the project of this name.
+
+    Raises:
+        ContractError: no model takes all features.
+    """
+    import spox
+
+    layout = Layout.of(contract)
+    inputs = _inputs(layout)
+    graph = spox.build(inputs, {"features": _features(layout, inputs)})
+    return Encoder(Graph(_with_metadata(graph, _metadata(layout, contract, project)), "the encoder"))
+
+
+def add_model(encoder: Encoder, model: bytes) -> bytes:
+    """Return the graph of a version: from the inputs of `encoder` to its `features` and the `answers` of `model`.
+
+    `model` is an ONNX graph from `features` (n, width) to `answers` (n, outputs).
+    """
+    import onnx
+    import spox
+
+    inputs = _inputs(encoder.layout)
+    features = spox.inline(onnx.load_from_string(encoder.graph.content))(**inputs)["features"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # spox warns that it converts the model to its own opset
+        answers = spox.inline(onnx.load_from_string(model))(features)["answers"]
+        graph = spox.build(inputs, {"answers": answers, "features": features})
+    return _with_metadata(graph, encoder.graph.metadata)
+
+
+def model_part(content: bytes) -> bytes:
+    """Return the part of a version's graph from `features` (n, width) to `answers`, as an ONNX graph of its own."""
+    import onnx
+
+    model = onnx.load_from_string(content)
+    graph = model.graph
+    producers = {name: node for node in graph.node for name in node.output}
+    (encoded,) = producers["features"].input  # an Identity gives it its name
+    needed = {"answers"}
+    nodes = []
+    for node in reversed(graph.node):
+        if needed & set(node.output) - {encoded}:
+            nodes.append(node)
+            needed |= set(node.input)
+    outputs = {output.name: output for output in graph.output}
+    del graph.input[:], graph.output[:], graph.node[:]
+    graph.input.append(outputs["features"])
+    graph.output.append(outputs["answers"])
+    graph.node.append(onnx.helper.make_node("Identity", ["features"], [encoded]))
+    graph.node.extend(reversed(nodes))
+    return bytes(model.SerializeToString())
+
+
+def _inputs(layout: Layout) -> "dict[str, Var]":
+    from spox import Tensor, argument
+
+    shapes = {
+        "numbers": (np.float64, len(layout.numbers)),
+        "texts": (np.str_, len(layout.texts)),
+        "tokens": (np.int64, LONGEST if layout.tokens else 0),
+    }
+    return {name: argument(Tensor(dtype, ("N", width))) for name, (dtype, width) in shapes.items() if width}
+
+
+def _features(layout: Layout, inputs: "dict[str, Var]") -> "Var":
+    """Return the encoded features, float32 of shape (n, width)."""
+    import spox.opset.ai.onnx.v21 as op
+
+    if tokens := inputs.get("tokens"):
+        absent = op.less(tokens, op.const(0))
+        return op.where(absent, op.const(np.float32(np.nan)), op.cast(tokens, to=np.float32))
+    parts = []
+    if numbers := inputs.get("numbers"):
+        parts.append(numbers)
+    if texts := inputs.get("texts"):
+        categories = {column.name: column.categories for column in layout.features}
+        parts.append(_positions(texts, [categories[name] for name in layout.texts]))
+    matrix = parts[0] if len(parts) == 1 else op.concat(parts, axis=1)
+    packed = [*layout.numbers, *layout.texts]
+    order = [packed.index(column.name) for column in layout.features]
+    if order != sorted(order):
+        matrix = op.gather(matrix, op.const(np.array(order)), axis=1)
+    return op.cast(matrix, to=np.float32)
+
+
+def _positions(texts: "Var", categories: list[tuple[str, ...]]) -> "Var":
+    """Return the position of each text among the categories of its column, float64 of shape (n, columns).
+
+    One look-up serves all columns: its keys are the place of a column and a value.
+    """
+    import spox.opset.ai.onnx.ml.v4 as ml
+    import spox.opset.ai.onnx.v21 as op
+
+    positions: dict[str, float] = {}
+    for place, known in enumerate(categories):
+        positions[f"{place}{SEPARATOR}"] = np.nan  # a missing value
+        positions |= {f"{place}{SEPARATOR}{value}": float(position) for position, value in enumerate(known)}
+    places = op.const(np.array([f"{place}{SEPARATOR}" for place in range(len(categories))]))
+    found = ml.label_encoder(
+        op.string_concat(places, texts),
+        keys_tensor=np.array(list(positions)),
+        values_tensor=np.array(list(positions.values()), dtype=np.float64),
+        default_tensor=np.array([-1.0]),
+    )
+    unknown = op.const(np.array([float(len(known)) for known in categories]))
+    return op.where(op.less(found, op.const(0.0)), unknown, found)
+
+
+def _metadata(layout: Layout, contract: Contract, project: str) -> dict[str, str]:
+    digest = hashlib.sha256(json.dumps(contract.features, sort_keys=True).encode()).hexdigest()
+    tokenizer = {TOKENIZER_KEY: str(TOKENIZER)} if layout.tokens else {}
+    about = {"mlkeel.project": project, "mlkeel.contract": digest}
+    return {FORMAT_KEY: FORMAT, LAYOUT_KEY: layout.to_json()} | about | tokenizer
+
+
+def _with_metadata(graph: "onnx.ModelProto", metadata: dict[str, str]) -> bytes:
+    import onnx
+
+    onnx.helper.set_model_props(graph, metadata)
+    return bytes(graph.SerializeToString())
