@@ -183,7 +183,8 @@ def _n_bins(kwargs: dict[str, Any]) -> int:
 
 def _monitored_columns(contract: Contract, target: str) -> list[Column]:
     """Return the features, with the length instead of a text, then the target and the prediction."""
-    features = [Column(_length_column(column.name)) if column.text else column for column in contract.columns]
+    lasting = [column for column in contract.columns if not column.time]  # times move on, and that is no drift
+    features = [Column(_length_column(column.name)) if column.text else column for column in lasting]
     return [*features, *(Column(name, contract.values(target)) for name in (target, f"predicted_{target}"))]
 
 

@@ -16,20 +16,23 @@ Expectation = dict[str, Any]
 
 COLUMNS = "expect_table_columns_to_match_set"
 TYPE = "expect_column_type_to_be"
+REGEX = "expect_column_values_to_match_regex"
+ISO_DATE = r"^\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?Z)?$"  # of a column of dates or times
 
 
 @dataclass(frozen=True)
 class Column:
-    """A feature of the contract: its values are numbers, texts, or one of the `categories`."""
+    """A feature of the contract: its values are numbers, texts, dates, or one of the `categories`."""
 
     name: str
     categories: tuple[str, ...] = ()
     text: bool = False
+    time: bool = False
 
     @property
     def numeric(self) -> bool:
         """Whether it holds numbers."""
-        return not self.categories and not self.text
+        return not self.categories and not self.text and not self.time
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,12 @@ class Contract:
                 f"expectations/features.json: {', '.join(untyped)} has no {TYPE}, so nobody knows how to read it. "
                 "Add one, with type_ float64 for numbers or str for texts and categories."
             )
-        categories = {name: self.values(name) if types[name] == "str" else () for name in names}
-        return tuple(Column(name, values, types[name] == "str" and not values) for name, values in categories.items())
+        return tuple(Column(name) if types[name] != "str" else self._text_column(name) for name in names)
+
+    def _text_column(self, name: str) -> Column:
+        categories = self.values(name)
+        is_time = not categories and _kwargs(self.features, REGEX, name).get("regex") == ISO_DATE
+        return Column(name, categories, text=not categories and not is_time, time=is_time)
 
     @property
     def all_columns(self) -> tuple[str, ...]:

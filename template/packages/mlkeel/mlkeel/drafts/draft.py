@@ -17,7 +17,8 @@ from mlkeel.drafts.expectation_drafts import (
     expectation,
     identifiers,
     lengths,
-    moments,
+    time_range,
+    times,
     value_expectations,
 )
 from mlkeel.drafts.target_drafts import target_expectations
@@ -53,13 +54,15 @@ def draft(table: "pd.DataFrame", roles: Mapping[str, Role], features_of: Feature
     ]
     for name, role in roles.items():
         values = table[name]
-        if role in VALUE_ROLES and values.notna().any():
+        if (role in VALUE_ROLES or role in feature_roles) and values.notna().any():
             (features if role in feature_roles else dataset).extend(value_expectations(values, role))
             dataset += column_expectations(values, role)
         elif role == "target":
             dataset += target_expectations(values)
-        elif role in ("identifier", "time"):
-            dataset += identifiers(values) if role == "identifier" else moments(values)
+        elif role == "identifier":
+            dataset += identifiers(values)
+        elif role == "time":
+            dataset += [*times(values), *time_range(values)]
         elif role == "personal":
             dataset += [expectation("column_type_to_be", column=name, type_="str"), *lengths(values)]
     return Contract(_suite("features", features), _suite("dataset", dataset))

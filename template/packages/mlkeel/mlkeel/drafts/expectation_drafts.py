@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mlkeel.config import Role
-from mlkeel.contract.suites import Expectation
+from mlkeel.contract.suites import ISO_DATE, Expectation
 from mlkeel.data.column_types import IDENTIFIER_NAME
 from mlkeel.drafts.tolerance import SMALLEST, bounds, floor_share, present, quantile_range, tolerance
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 REPLACEMENT_CHARACTER = "\N{REPLACEMENT CHARACTER}"  # in place of a character that was lost in a wrong encoding
 MIN_KEY_ROWS = 500  # with so many rows, texts are not unique by chance
-ISO_DATE = r"^\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?Z)?$"
 
 
 def expectation(kind: str, severity: str = "critical", **kwargs: object) -> Expectation:
@@ -27,7 +26,10 @@ def expectation(kind: str, severity: str = "critical", **kwargs: object) -> Expe
 
 def value_expectations(values: "pd.Series[Any]", role: Role) -> Iterator[Expectation]:
     """Draft what each value of a column of numbers, categories or texts must satisfy."""
-    if role == "text":
+    if role == "time":
+        yield from times(values)
+        yield expectation("column_values_to_not_be_null", "warning", column=values.name, mostly=present(values))
+    elif role == "text":
         yield from _texts(values)
     elif str(values.dtype) == "float64":
         yield from numbers(values, role)
@@ -37,10 +39,11 @@ def value_expectations(values: "pd.Series[Any]", role: Role) -> Iterator[Expecta
 
 def column_expectations(values: "pd.Series[Any]", role: Role) -> Iterator[Expectation]:
     """Draft what the column of a training table must satisfy as a whole: its share of values and its distribution."""
-    name = values.name
     min_share = max(present(values) / 2, 2 / len(values))
-    yield expectation("column_values_to_not_be_null", column=name, mostly=floor_share(min_share))
-    if role == "text":
+    yield expectation("column_values_to_not_be_null", column=values.name, mostly=floor_share(min_share))
+    if role == "time":
+        yield from time_range(values)
+    elif role == "text":
         yield from _lengths_and_repeats(values.dropna())
     elif str(values.dtype) == "float64":
         yield quantiles(values.dropna())
@@ -185,20 +188,25 @@ def lengths(values: "pd.Series[str]") -> Iterator[Expectation]:
         )
 
 
-def moments(values: "pd.Series[Any]") -> Iterator[Expectation]:
-    """Draft the format and the range of a column of times, which may be numbers as well, such as years."""
+def times(values: "pd.Series[Any]") -> Iterator[Expectation]:
+    """Draft the type and the form of each value of a column of times, which may be numbers as well, such as years."""
+    is_numeric = str(values.dtype) == "float64"
+    yield expectation("column_type_to_be", column=values.name, type_="float64" if is_numeric else "str")
+    if not is_numeric:
+        yield expectation("column_values_to_match_regex", column=values.name, regex=ISO_DATE)
+
+
+def time_range(values: "pd.Series[Any]") -> Iterator[Expectation]:
+    """Draft the range of a column of times."""
     import pandas as pd
 
+    name = values.name
     if str(values.dtype) == "float64":
         floor, ceiling = bounds(values)
-        yield expectation("column_type_to_be", column=values.name, type_="float64")
-        yield expectation("column_min_to_be_between", column=values.name, min_value=floor)
-        yield expectation("column_max_to_be_between", column=values.name, max_value=ceiling)
+        yield expectation("column_min_to_be_between", column=name, min_value=floor)
+        yield expectation("column_max_to_be_between", column=name, max_value=ceiling)
         return
-    name = values.name
     timestamps = pd.to_datetime(values.dropna(), format="ISO8601", utc=True)
-    yield expectation("column_type_to_be", column=name, type_="str")
-    yield expectation("column_values_to_match_regex", column=name, regex=ISO_DATE)
     span = max(timestamps.max() - timestamps.min(), pd.Timedelta(days=1))
     first = _shifted_day(timestamps.min(), -3 * span)
     last = _shifted_day(timestamps.max(), 3 * span)

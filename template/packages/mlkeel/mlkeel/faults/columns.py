@@ -14,6 +14,7 @@ OF_NUMBERS: dict[str, ColumnFault] = {
     "text among numbers": lambda values: values.astype("str"),
 }
 OF_CATEGORIES: dict[str, ColumnFault] = {"an unknown category": lambda _: "not seen before"}
+OF_TIMES: dict[str, ColumnFault] = {"another form of dates": lambda values: values.str.replace("-", "/")}
 OF_TEXTS: dict[str, ColumnFault] = {
     "a damaged encoding": lambda values: "\N{REPLACEMENT CHARACTER}" + values,
     "far too long texts": lambda values: values.str.repeat(1000),
@@ -22,5 +23,12 @@ OF_TEXTS: dict[str, ColumnFault] = {
 
 def column_faults(column: Column) -> dict[str, ColumnFault]:
     """Return the faults that a column can have, by their names."""
-    by_type = OF_NUMBERS if column.numeric else OF_TEXTS if column.text else OF_CATEGORIES
-    return {"no values": lambda values: values.where(values.index < 1)} | by_type
+    return {"no values": lambda values: values.where(values.index < 1)} | _faults_of_type(column)
+
+
+def _faults_of_type(column: Column) -> dict[str, ColumnFault]:
+    if column.categories:
+        return OF_CATEGORIES
+    if column.text:
+        return OF_TEXTS
+    return OF_TIMES if column.time else OF_NUMBERS

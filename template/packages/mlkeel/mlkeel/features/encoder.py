@@ -1,10 +1,13 @@
 """Encode rows as the matrix that a model takes, by the front of the graph that answers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from mlkeel.config import Role
 from mlkeel.contract.suites import Column
 from mlkeel.errors import ArtifactError, Hint
+from mlkeel.features.derived import DerivedFeature
 from mlkeel.features.graph import Graph, Matrix
 from mlkeel.features.layout import Layout, Rows
 from mlkeel.features.texts import LONGEST, TOKENIZER
@@ -17,9 +20,18 @@ TOKENIZER_KEY = "mlkeel.tokenizer"
 
 @dataclass(frozen=True)
 class Features:
-    """The roles of the columns that are features of a model."""
+    """What a model learns from: columns of the contract by their roles, and columns that are derived from them."""
 
     roles: tuple[Role, ...]
+    derived: tuple[DerivedFeature, ...] = ()
+
+    def derive(self, *features: DerivedFeature) -> "Features":
+        """Return these features and columns that are derived; each may read raw columns and those before it."""
+        return replace(self, derived=(*self.derived, *features))
+
+    def with_times(self) -> "Features":
+        """Return these features where dates and times are raw columns, too; a model learns from what they derive."""
+        return replace(self, roles=(*self.roles, "time"))
 
 
 TABLES = Features(("numeric", "categorical", "boolean"))
@@ -42,6 +54,15 @@ class Encoder:
     def width(self) -> int:
         """The number of columns of the matrix."""
         return LONGEST if self.layout.tokens else len(self.columns)
+
+    @property
+    def derived(self) -> tuple[str, ...]:
+        """The columns of the matrix that are derived, the last ones."""
+        return self.layout.derived
+
+    def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
+        """Encode n mappings of columns to values, as a request has them, as a matrix of shape (n, width)."""
+        return self.graph.run(self.layout.pack_rows(rows), "features")
 
     def encode(self, rows: Rows) -> Matrix:
         """Encode n rows as a matrix of shape (n, width).

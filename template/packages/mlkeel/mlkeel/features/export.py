@@ -7,11 +7,15 @@ ONNX runtime can answer with it.
 import hashlib
 import json
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlkeel.contract.suites import Contract
+from mlkeel.contract.suites import Column, Contract
+from mlkeel.errors import InputError
+from mlkeel.features.derived import DerivedFeature
 from mlkeel.features.encoder import FORMAT, FORMAT_KEY, LAYOUT_KEY, TOKENIZER_KEY, Encoder, Features
 from mlkeel.features.graph import Graph
 from mlkeel.features.layout import Layout
@@ -24,17 +28,24 @@ if TYPE_CHECKING:
 SEPARATOR = "\x1f"  # between the place of a column and a value of it
 
 
-def build_encoder(contract: Contract, features: Features, project: str = "") -> Encoder:  # noqa: ARG001 - to come: derived ones
+def build_encoder(contract: Contract, features: Features, project: str = "") -> Encoder:
     """Build the front of a graph, which encodes rows of the columns of `contract`, for the project of this name.
 
     Raises:
         ContractError: no model takes all features.
+        InputError: a derived feature cannot become part of a graph, or has the name of another column.
     """
     import spox
 
     layout = Layout.of(contract)
     inputs = _inputs(layout)
-    graph = spox.build(inputs, {"features": _features(layout, inputs)})
+    derived = _derived(features.derived, layout, contract, inputs)
+    if not layout.features and not layout.tokens and not derived:
+        raise InputError(
+            "features.py: there are dates alone, and nothing is derived from them to learn from. Add that."
+        )
+    layout = replace(layout, features=(*layout.features, *map(Column, derived)), derived=tuple(derived))
+    graph = spox.build(inputs, {"features": _features(layout, inputs, derived)})
     return Encoder(Graph(_with_metadata(graph, _metadata(layout, contract, project)), "the encoder"))
 
 
@@ -89,8 +100,41 @@ def _inputs(layout: Layout) -> "dict[str, Var]":
     return {name: argument(Tensor(dtype, ("N", width))) for name, (dtype, width) in shapes.items() if width}
 
 
-def _features(layout: Layout, inputs: "dict[str, Var]") -> "Var":
-    """Return the encoded features, float32 of shape (n, width)."""
+def _derived(
+    features: Sequence[DerivedFeature], layout: Layout, contract: Contract, inputs: "dict[str, Var]"
+) -> "dict[str, Var]":
+    """Return derived columns by their names, each float64 of shape (n,)."""
+    import spox.opset.ai.onnx.v21 as op
+
+    from mlkeel.features.onnx_operations import from_variable
+
+    if not features:
+        return {}
+    if layout.tokens:
+        raise InputError(
+            f"features.py: {features[0].name} derives a column, and this model reads the words of "
+            f"{', '.join(layout.tokens)} and nothing else. Take it out of FEATURES."
+        )
+    packed = {"numbers": layout.numbers, "texts": layout.texts}
+    columns = {
+        name: from_variable(op.gather(inputs[kind], op.const(place), axis=1))
+        for kind, names in packed.items()
+        for place, name in enumerate(names)
+    }
+    derived: dict[str, Var] = {}
+    for feature in features:
+        for name, values in feature.evaluate(columns).items():
+            if name in contract.all_columns or name in columns:
+                raise InputError(
+                    f"features.py: {feature.name} gives a column {name}, which there is already. Rename it."
+                )
+            derived[name] = values.data
+            columns[name] = values
+    return derived
+
+
+def _features(layout: Layout, inputs: "dict[str, Var]", derived: "dict[str, Var]") -> "Var":
+    """Return the encoded features, float32 of shape (n, width); what is derived is rounded once, here."""
     import spox.opset.ai.onnx.v21 as op
 
     if tokens := inputs.get("tokens"):
@@ -102,10 +146,11 @@ def _features(layout: Layout, inputs: "dict[str, Var]") -> "Var":
     if texts := inputs.get("texts"):
         categories = {column.name: column.categories for column in layout.features}
         parts.append(_positions(texts, [categories[name] for name in layout.texts]))
+    parts += [op.unsqueeze(column, op.const(np.array([1]))) for column in derived.values()]
     matrix = parts[0] if len(parts) == 1 else op.concat(parts, axis=1)
-    packed = [*layout.numbers, *layout.texts]
+    packed = [*layout.numbers, *layout.texts, *derived]
     order = [packed.index(column.name) for column in layout.features]
-    if order != sorted(order):
+    if order != list(range(len(packed))):
         matrix = op.gather(matrix, op.const(np.array(order)), axis=1)
     return op.cast(matrix, to=np.float32)
 

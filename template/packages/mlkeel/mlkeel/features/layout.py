@@ -5,8 +5,11 @@ word by word enters as a third, `tokens`. An input without columns is no input o
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -35,13 +38,17 @@ class Layout:
         numbers: columns of the input `numbers`, float64 of shape (n, columns); a missing number is NaN.
         texts: columns of the input `texts`, strings of shape (n, columns); a missing text is empty.
         tokens: columns of text of which the input `tokens`, int64 of shape (n, 512), holds the hashed tokens.
+        times: those of `numbers` that are dates or times, which enter as seconds since 1970-01-01 (UTC).
         features: columns of the matrix; none for tokens.
+        derived: those of `features`, the last ones, that are derived from others.
     """
 
     numbers: tuple[str, ...]
     texts: tuple[str, ...]
     tokens: tuple[str, ...]
+    times: tuple[str, ...]
     features: tuple[Column, ...]
+    derived: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, contract: Contract) -> Self:
@@ -52,6 +59,7 @@ class Layout:
         """
         columns = contract.columns
         tokens = tuple(column.name for column in columns if column.text)
+        times = tuple(column.name for column in columns if column.time)
         others = [column.name for column in columns if not column.text]
         if tokens and others:
             raise ContractError(
@@ -59,27 +67,42 @@ class Layout:
                 f"texts, and {', '.join(others)} holds none; a model learns from the one or the other. Add an "
                 "expect_column_values_to_be_in_set with a value_set, or take columns out of the features."
             )
-        numbers = tuple(column.name for column in columns if column.numeric)
+        numbers = tuple(column.name for column in columns if column.numeric or column.time)
         texts = tuple(column.name for column in columns if column.categories)
-        return cls(numbers, texts, tokens, () if tokens else columns)
+        features = tuple(column for column in columns if not column.text and not column.time)
+        return cls(numbers, texts, tokens, times, features)
 
     @classmethod
     def from_json(cls, content: str) -> Self:
         """Read what `to_json` wrote."""
         values = json.loads(content)
-        features = tuple(Column(name, tuple(categories)) for name, categories in values["features"])
-        return cls(tuple(values["numbers"]), tuple(values["texts"]), tuple(values["tokens"]), features)
+        features = tuple(Column(name, tuple(categories)) for name, categories in values.pop("features"))
+        return cls(**{name: tuple(columns) for name, columns in values.items()}, features=features)
 
     def to_json(self) -> str:
         """Write the layout for the metadata of a graph."""
         features = [(column.name, column.categories) for column in self.features]
-        return json.dumps(vars(self) | {"features": features})
+        return json.dumps(asdict(self) | {"features": features})
+
+    @property
+    def raw(self) -> Self:
+        """The layout without derived features."""
+        n_raw = len(self.features) - len(self.derived)
+        return replace(self, features=self.features[:n_raw], derived=())
+
+    @cached_property
+    def _time_places(self) -> tuple[int, ...]:
+        return tuple(self.numbers.index(name) for name in self.times)
 
     def pack_rows(self, rows: Sequence[Mapping[str, Any]]) -> Packed:
         """Pack n rows, each a mapping of columns to values, into the inputs of the graph."""
         packed: Packed = {}
         if self.numbers:
-            packed["numbers"] = np.array([[row[name] for name in self.numbers] for row in rows], dtype=np.float64)
+            numbers = [[row[name] for name in self.numbers] for row in rows]
+            for place in self._time_places:
+                for values in numbers:
+                    values[place] = seconds(values[place])
+            packed["numbers"] = np.array(numbers, dtype=np.float64)
         if self.texts:
             packed["texts"] = np.array([[row[name] or "" for name in self.texts] for row in rows], dtype=object)
         if self.tokens:
@@ -88,7 +111,12 @@ class Layout:
 
     def batches(self, rows: Rows) -> Iterator[Packed]:
         """Pack n rows, given by their columns, in batches; at least one, which may be empty."""
-        numbers = [np.asarray(rows[name], dtype=np.float64) for name in self.numbers]
+        numbers = [
+            np.array([seconds(value) for value in rows[name]])
+            if name in self.times
+            else np.asarray(rows[name], dtype=np.float64)
+            for name in self.numbers
+        ]
         texts = [np.asarray(rows[name], dtype=object) for name in self.texts]
         tokens = [np.asarray(rows[name], dtype=object) for name in self.tokens]
         n_rows = len(next(iter([*numbers, *texts, *tokens])))
@@ -102,6 +130,17 @@ class Layout:
             if tokens:
                 packed["tokens"] = token_numbers([values[batch] for values in tokens])
             yield packed
+
+
+def seconds(value: object) -> float:
+    """Return the seconds from 1970-01-01 (UTC) to a date such as 2026-11-22 or 2026-11-22T14:30:00Z, or NaN."""
+    if not isinstance(value, str):
+        return math.nan
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return math.nan
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _text_matrix(columns: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:

@@ -35,7 +35,7 @@ class Predictor:
         graph = Graph(path.read_bytes(), str(path))
         contract = read_contract(folder)
         predictor = cls(graph, contract, read_version_settings(folder).data.target)
-        if predictor._layout != Layout.of(contract):
+        if predictor._layout.raw != Layout.of(contract):
             raise ArtifactError(f"{path} takes other columns than the contract beside it has.", Hint.TRAIN)
         return predictor
 
