@@ -5,7 +5,7 @@ from pathlib import Path
 from mlkeel.behavior.cases import Case
 from mlkeel.config import Settings
 from mlkeel.contract.suites import Contract
-from mlkeel.project import Prepared, Run, Trained, TrainingResult
+from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 from mlkeel.training.publish import PublishVersion
 from mlkeel.training.steps import check, encode, evaluate, split
 from mlkeel.training.steps import fit as fit_model
@@ -13,12 +13,12 @@ from mlkeel.training.steps import fit as fit_model
 from .kinds import KIND
 
 
-def prepare(settings: Settings, contract: Contract, root: Path) -> Prepared:
+def prepare(settings: Settings, contract: Contract, root: Path, project: Project = KIND.project) -> Prepared:
     """Load, check, split and encode the table of the project in `root`."""
     run = Run(root, settings, contract)
-    table = KIND.project.load(run.path, contract)
+    table = project.load(run.path, contract)
     check(table, run)
-    return encode(split(table, run), KIND.project, run)
+    return encode(split(table, run), project, run)
 
 
 def fit(prepared: Prepared, settings: Settings, checkpoint: Path | None = None) -> Trained:

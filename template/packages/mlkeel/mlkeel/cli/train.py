@@ -7,8 +7,9 @@ import typer
 from mlkeel.cli.console import show
 from mlkeel.cli.hints import promote_command
 from mlkeel.cli.session import session_of
-from mlkeel.config import read_version_settings
+from mlkeel.config import read_settings, read_version_settings
 from mlkeel.contract.messages import summarize
+from mlkeel.contract.suites import read_contract
 from mlkeel.registry import artifact
 from mlkeel.registry.metrics_file import MetricsFile
 
@@ -33,6 +34,22 @@ def train(context: typer.Context) -> None:
         )
         raise typer.Exit(1)
     logger.info("%s is current.", outcome.folder)
+
+
+def check_features(context: typer.Context) -> None:
+    """Check that the derived features of `features.py` can become part of the graph, and agree with it on the table."""
+    from mlkeel.features.agreement import check_agreement
+    from mlkeel.features.export import build_encoder
+
+    session = session_of(context)
+    features = session.project.features
+    if not features.derived:
+        return
+    contract = read_contract(session.root / "expectations")
+    settings = read_settings(session.root / "conf" / "params.yaml", session.project.settings)
+    encoder = build_encoder(contract, features)
+    check_agreement(features.derived, encoder, session.project.load(session.root / settings.data.path, contract))
+    logger.info("Derived features: %s.", ", ".join(encoder.derived))
 
 
 def evaluate(context: typer.Context) -> None:

@@ -41,9 +41,7 @@ def build_encoder(contract: Contract, features: Features, project: str = "") -> 
     inputs = _inputs(layout)
     derived = _derived(features.derived, layout, contract, inputs)
     if not layout.features and not layout.tokens and not derived:
-        raise InputError(
-            "features.py: there are dates alone, and nothing is derived from them to learn from. Add that."
-        )
+        raise InputError("features.py: all columns are dates; nothing is derived from them to learn from. Add that.")
     layout = replace(layout, features=(*layout.features, *map(Column, derived)), derived=tuple(derived))
     graph = spox.build(inputs, {"features": _features(layout, inputs, derived)})
     return Encoder(Graph(_with_metadata(graph, _metadata(layout, contract, project)), "the encoder"))
@@ -134,7 +132,10 @@ def _derived(
 
 
 def _features(layout: Layout, inputs: "dict[str, Var]", derived: "dict[str, Var]") -> "Var":
-    """Return the encoded features, float32 of shape (n, width); what is derived is rounded once, here."""
+    """Return the encoded features, float32 of shape (n, width).
+
+    What is derived is rounded once, here, and is missing where it is not finite, as after a division by zero.
+    """
     import spox.opset.ai.onnx.v21 as op
 
     if tokens := inputs.get("tokens"):
@@ -146,13 +147,18 @@ def _features(layout: Layout, inputs: "dict[str, Var]", derived: "dict[str, Var]
     if texts := inputs.get("texts"):
         categories = {column.name: column.categories for column in layout.features}
         parts.append(_positions(texts, [categories[name] for name in layout.texts]))
-    parts += [op.unsqueeze(column, op.const(np.array([1]))) for column in derived.values()]
     matrix = parts[0] if len(parts) == 1 else op.concat(parts, axis=1)
-    packed = [*layout.numbers, *layout.texts, *derived]
-    order = [packed.index(column.name) for column in layout.features]
+    packed = [*layout.numbers, *layout.texts]
+    order = [packed.index(column.name) for column in layout.raw.features]
     if order != list(range(len(packed))):
-        matrix = op.gather(matrix, op.const(np.array(order)), axis=1)
-    return op.cast(matrix, to=np.float32)
+        matrix = op.gather(matrix, op.const(np.array(order, dtype=np.int64)), axis=1)
+    encoded = op.cast(matrix, to=np.float32)
+    if not derived:
+        return encoded
+    columns = [op.unsqueeze(column, op.const(np.array([1]))) for column in derived.values()]
+    further = op.cast(op.concat(columns, axis=1), to=np.float32)
+    finite = op.where(op.isinf(further), op.const(np.float32(np.nan)), further)
+    return op.concat([encoded, finite], axis=1)
 
 
 def _positions(texts: "Var", categories: list[tuple[str, ...]]) -> "Var":

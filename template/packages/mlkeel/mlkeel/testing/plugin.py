@@ -16,6 +16,7 @@ from mlkeel.adopt.transaction import finish
 from mlkeel.behavior.cases import BEHAVIOR, Case, read_cases
 from mlkeel.config import Settings, read_settings
 from mlkeel.contract.suites import Contract, read_contract
+from mlkeel.errors import InputError
 from mlkeel.models.model import Dataset
 from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mlkeel.inference.predictor import Predictor
     from mlkeel.models.model import Model
 
+REMARK = pytest.StashKey[str]()
 SMALL_BATCH_ROWS = 16
 OVERFIT_PARAMETERS = {"learning_rate": 0.1, "weight_decay": 0.0, "l2_regularization": 0.0, "min_samples_leaf": 1}
 # The environment variables that a project and its tools read; a name that ends in _ is a prefix.
@@ -97,9 +99,38 @@ def _flow(project: Project, settings: Settings, contract: Contract, root: Path) 
 
 
 @pytest.fixture(scope="session")
-def prepared(_flow: tuple[Prepared, Trained]) -> Prepared:
+def prepared(_flow: tuple[Prepared, Trained], root: Path, pytestconfig: pytest.Config) -> Prepared:
     """The table, split and encoded: features and targets of train, validation and test."""
+    pytestconfig.stash[REMARK] = outdated_version(root, _flow[0])
     return _flow[0]
+
+
+def outdated_version(root: Path, prepared: Prepared) -> str:
+    """Say that the current version encodes rows otherwise than the project does now; nothing if it does not."""
+    import numpy as np
+
+    from mlkeel.features.encoder import Encoder
+    from mlkeel.inference.predictor import Predictor
+    from mlkeel.registry.artifact import current
+
+    rows = prepared.table.test
+    try:
+        folder = current(root / "artifacts")
+        encoded = Encoder(Predictor.load(folder).graph).encode(rows)
+    except (InputError, KeyError, ValueError):  # there is none, or it learnt from other columns
+        return ""
+    if np.array_equal(encoded, prepared.features["test"], equal_nan=True):
+        return ""
+    return (
+        f"artifacts/{folder.name}, which is current, is older than features.py or the contract: it goes on answering "
+        "with the features that it was trained with. Train to use the new ones."
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say at the end what is no fault, and what a person should know."""
+    if remark := config.stash.get(REMARK, ""):
+        terminalreporter.write_line(remark)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """The model card of a version, in Markdown."""
 
+from collections.abc import Sequence
+
 from mlkeel.config import Settings
 from mlkeel.contract import markdown
 from mlkeel.contract.suites import Contract
@@ -10,10 +12,17 @@ from mlkeel.tasks.metrics import format_scores, headings
 from mlkeel.tasks.output_types import output_type_of
 
 
-def model_card(metrics: MetricsFile, settings: Settings, contract: Contract, evaluation: Evaluation) -> str:
-    """Return the model card (after "Model Cards for Model Reporting", Mitchell et al. 2019)."""
+def model_card(
+    metrics: MetricsFile, settings: Settings, contract: Contract, evaluation: Evaluation, derived: Sequence[str]
+) -> str:
+    """Return the model card (after "Model Cards for Model Reporting", Mitchell et al. 2019).
+
+    `derived` names the columns that are derived from those of the contract.
+    """
     target = settings.data.target
     features = ", ".join(markdown.code(column.name) for column in contract.columns)
+    if derived:
+        features += f", and what is derived of them: {', '.join(map(markdown.code, derived))}"
     rows = metrics.rows
     names = headings(evaluation.metrics)
     results = {"model": metrics.model, "baseline": metrics.baseline, **metrics.slices}

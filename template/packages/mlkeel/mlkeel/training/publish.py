@@ -118,7 +118,7 @@ class PublishVersion:
                 "failures": failures,
             }
         )
-        card = model_card(metrics, settings, prepared.contract, evaluation)
+        card = model_card(metrics, settings, prepared.contract, evaluation, prepared.encoder.derived)
         folder = artifact.write(
             self.root / "artifacts",
             version,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlkeel.data.split import Split
 from mlkeel.data.split import split as split_table
+from mlkeel.features.agreement import check_agreement
 from mlkeel.features.export import build_encoder
 from mlkeel.models.estimator import as_model
 from mlkeel.models.model import Model, Shape, has_steps
@@ -43,6 +44,8 @@ def encode(splits: Split, project: Project, run: Run) -> Prepared:
     contract = run.contract
     target = run.target
     encoder = run.encoder or build_encoder(contract, project.features, project.package)
+    if run.encoder is None:
+        check_agreement(project.features.derived, encoder, splits.train)
     output_type = output_type_of(contract, target)
     features = {name: encoder.encode(rows) for name, rows in vars(splits).items()}
     targets = {name: output_type.encode(rows[target], contract) for name, rows in vars(splits).items()}
