@@ -110,7 +110,7 @@ def _deeper(
     number: st.SearchStrategy[str], mask: st.SearchStrategy[str], text: st.SearchStrategy[str]
 ) -> tuple[st.SearchStrategy[str], st.SearchStrategy[str], st.SearchStrategy[str]]:
     constant = st.sampled_from(CONSTANTS)
-    beside = number | constant | mask
+    operand = number | constant | mask
     quoted = st.sampled_from([repr(text) for text in TEXTS])
     arithmetic = st.sampled_from(["+", "-", "*", "/", "//", "%"])
     comparison = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
@@ -122,19 +122,19 @@ def _deeper(
     ]  # fmt: skip
     numbers = [
         number,
-        st.builds("({} {} {})".format, number, arithmetic, beside),
-        st.builds("({} {} {})".format, beside, arithmetic, number),
+        st.builds("({} {} {})".format, number, arithmetic, operand),
+        st.builds("({} {} {})".format, operand, arithmetic, number),
         st.builds(
             "({} ** {})".format, number, st.sampled_from(["0", "0.5", "1", "2", "3", "-1", "-2", "8", "9", "1.5"])
         ),
         st.builds("({} ** {})".format, number | constant, number),
         st.builds("{}({})".format, st.sampled_from([*one_number, "-", "+", "abs"]), number | mask),
         st.builds("round({}, {})".format, number, st.sampled_from(["2", "-2"])),
-        st.builds("{}({}, {})".format, st.sampled_from(["minimum", "maximum", "years_between"]), number, beside),
-        st.builds("{}({}, {})".format, st.sampled_from(["minimum", "maximum", "days_between"]), beside, number),
-        st.builds("clip({}, {}, {})".format, number, constant, beside),
-        st.builds("where({}, {}, {})".format, mask, beside, beside),
-        st.builds("fill_missing({}, {})".format, number, beside),
+        st.builds("{}({}, {})".format, st.sampled_from(["minimum", "maximum", "years_between"]), number, operand),
+        st.builds("{}({}, {})".format, st.sampled_from(["minimum", "maximum", "days_between"]), operand, number),
+        st.builds("clip({}, {}, {})".format, number, constant, operand),
+        st.builds("where({}, {}, {})".format, mask, operand, operand),
+        st.builds("fill_missing({}, {})".format, number, operand),
         st.builds("bins({}, [-1, 0, 0.5, 24])".format, number),
         st.builds("cyclic({}, {})[{}]".format, number, st.sampled_from(["24", "0.1"]), st.sampled_from([0, 1])),
         st.builds("map_values({}, {{'red': 1, '': 2, 'a\\0b': -0.0}}, {})".format, text, constant),
@@ -143,7 +143,7 @@ def _deeper(
     ]
     masks = [
         mask,
-        st.builds("({} {} {})".format, number, comparison, beside),
+        st.builds("({} {} {})".format, number, comparison, operand),
         st.builds("({} {} {})".format, text, st.sampled_from(["==", "!="]), quoted | text),
         st.builds("({} {} {})".format, mask, st.sampled_from(["&", "|", "^", "=="]), mask | st.sampled_from(["True"])),
         st.builds("(~{})".format, mask),
@@ -441,11 +441,11 @@ def test_what_cannot_be_part_of_the_model_is_refused_with_its_line(
 ) -> None:
     path = tmp_path / "features.py"
     feature = defined(f"@derived\ndef feature(x, text):\n    '''A feature.'''\n    {statement}\n", path)
-    with pytest.raises(InputError) as refusal:
+    with pytest.raises(InputError) as raised:
         feature.evaluate(BACKENDS[backend]())
-    assert str(refusal.value).startswith(f"{path}:4, in feature: ")
-    assert remedy in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    assert str(raised.value).startswith(f"{path}:4, in feature: ")
+    assert remedy in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -456,7 +456,7 @@ def test_what_cannot_be_part_of_the_model_is_refused_with_its_line(
         ("return 1.0", "returns 1.0 for all rows"),
         ("return str(x) == 'a'", "returns False for all rows"),
         ("return text", "a derived column holds numbers"),
-        ("return x, text", 'return {"name": values, "other": values}'),
+        ("return x, text", 'return dict(name=values, other=values)'),
         ("return {}", "an empty dict"),
         ("return {'a': text}", "returns texts as 'a'"),
         ("return {'a': None}", "returns None as 'a'"),
@@ -471,10 +471,10 @@ def test_what_is_no_column_of_numbers_is_refused_as_a_result(
 ) -> None:
     path = tmp_path / "features.py"
     feature = defined(f"@derived\ndef feature(x, text):\n    {statement}\n", path)
-    with pytest.raises(InputError) as refusal:
+    with pytest.raises(InputError) as raised:
         feature.evaluate(BACKENDS[backend]())
-    assert str(refusal.value).startswith(f"{path}:1, in feature: ")
-    assert remedy in str(refusal.value)
+    assert str(raised.value).startswith(f"{path}:1, in feature: ")
+    assert remedy in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -498,9 +498,9 @@ def test_a_wrong_definition_is_refused_when_evaluated_and_not_at_import(
     definition: str, remedy: str, tmp_path: Path
 ) -> None:
     feature = defined(definition + "\n", tmp_path / "features.py")
-    with pytest.raises(InputError) as refusal:
+    with pytest.raises(InputError) as raised:
         feature.evaluate(BACKENDS["numpy"]())
-    assert remedy in str(refusal.value)
+    assert remedy in str(raised.value)
 
 
 def test_an_error_in_a_helper_names_the_line_in_the_features_file(tmp_path: Path) -> None:

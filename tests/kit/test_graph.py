@@ -11,7 +11,7 @@ import pytest
 from mlkeel.contract.suites import read_contract
 from mlkeel.errors import ArtifactError
 from mlkeel.features.encoder import LAYOUT_KEY, Encoder
-from mlkeel.features.export import model_part
+from mlkeel.features.export import model_part, with_named_inputs
 from mlkeel.features.graph import Graph
 from mlkeel.inference.predictor import Predictor
 from mlkeel.registry.artifact import current
@@ -91,6 +91,19 @@ def test_the_part_behind_the_encoder_answers_encoded_rows(predictor: Predictor, 
     features = Encoder(predictor.graph).encode(rows)
     part = Graph(model_part(predictor.graph.content), "the part")
     np.testing.assert_array_equal(part.run({"features": features}, "answers"), predictor.predict(rows))
+
+
+def test_a_copy_for_others_takes_each_column_by_its_name(predictor: Predictor, rows: Any) -> None:
+    encoder = predictor.encoder
+    session = onnxruntime.InferenceSession(with_named_inputs(encoder))
+    if KIND.text:
+        inputs = next(encoder.layout.batches(rows))
+    else:
+        inputs = {"weight_g": rows["weight_g"].to_numpy(), "colour": rows["colour"].fillna("").to_numpy(object)}
+    assert {each.name for each in session.get_inputs()} == set(inputs)
+    answers, features = session.run(["answers", "features"], inputs)
+    np.testing.assert_array_equal(features, encoder.encode(rows))
+    np.testing.assert_allclose(answers, predictor.predict(rows), rtol=1e-5)
 
 
 @pytest.mark.parametrize("text", ["\ud800", "\x00", "x" * 100_000, "green\x00", " green"])

@@ -6,6 +6,7 @@ the limits depend on the numbers of rows and of columns, and are parameters of t
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,8 @@ MAX_SINGLE_VALUE_BINS = 20  # up to so many different numbers get a bin each
 MIN_ATOM_SHARE = 0.1  # of the rows, for a number to get its own bin
 
 
-def drift_suite(reference: "pd.DataFrame", contract: Contract, target: str) -> Suite:
-    """Draft the suite of `reference`, shape (n, columns): of the features, the target and the predictions.
+def drift_suite(reference: "pd.DataFrame", contract: Contract, target: str, derived: Sequence[str] = ()) -> Suite:
+    """Draft the suite of `reference`, shape (n, columns): of the features, `derived` ones, target and predictions.
 
     Texts are represented by their length. The `meta` of each expectation has the number of rows that it comes from.
     In production the target is known for some rows only, so it has no expectation about missing values.
@@ -37,7 +38,7 @@ def drift_suite(reference: "pd.DataFrame", contract: Contract, target: str) -> S
     table = with_lengths(reference, contract)
     items = list[Expectation]()
     known_later = (target, f"predicted_{target}")
-    for column in _monitored_columns(contract, target):
+    for column in _monitored_columns(contract, target, derived):
         if column.name not in table:
             continue
         values = table[column.name]
@@ -181,10 +182,11 @@ def _n_bins(kwargs: dict[str, Any]) -> int:
     return len(partition["values"]) if "values" in partition else len(partition["weights"]) + 2
 
 
-def _monitored_columns(contract: Contract, target: str) -> list[Column]:
-    """Return the features, with the length instead of a text, then the target and the prediction."""
+def _monitored_columns(contract: Contract, target: str, derived: Sequence[str]) -> list[Column]:
+    """Return the features, with the length instead of a text, then derived ones, the target and the prediction."""
     lasting = [column for column in contract.columns if not column.time]  # times move on, and that is no drift
     features = [Column(_length_column(column.name)) if column.text else column for column in lasting]
+    features += map(Column, derived)
     return [*features, *(Column(name, contract.values(target)) for name in (target, f"predicted_{target}"))]
 
 

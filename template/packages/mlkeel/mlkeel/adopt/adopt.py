@@ -4,6 +4,7 @@ Everything is written to a stage and moved into place in the end, so that a fail
 """
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +21,19 @@ from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.data.column_types import as_iso, is_ambiguous, numbers
 from mlkeel.data.reader import Source, read, release_memory
 from mlkeel.data.tables import with_columns
-from mlkeel.drafts.draft import add_derived_columns, digest, draft, draft_types, gate_digest, merge_own_expectations
+from mlkeel.drafts.draft import (
+    add_derived_columns,
+    digest,
+    draft,
+    draft_derived,
+    draft_types,
+    gate_digest,
+    merge_own_expectations,
+)
 from mlkeel.drafts.draft_check import DraftCheck, check_draft
 from mlkeel.drafts.leaks import leaks_target
 from mlkeel.errors import DataError, Hint, InputError
+from mlkeel.features.export import build_encoder
 from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 from mlkeel.tasks.evaluation import Evaluation, draft_gate
@@ -37,7 +47,7 @@ PARAMS = Path("conf/params.yaml")
 README = Path("README.md")
 DATA_README = Path("data/README.md")
 DATA_GITIGNORE = Path("data/.gitignore")
-SUITES = {name: Path(f"expectations/{name}.json") for name in ("features", "dataset")}
+SUITES = {name: Path(f"expectations/{name}.json") for name in ("features", "dataset", "derived")}
 NUMERIC_ROLES = ("numeric", "boolean", "time")  # roles of columns that may hold numbers
 MAX_FILE_BYTES = 5120 * 1024  # the hook for large files rejects larger ones
 MAX_SLICE_FEATURES = 2  # those with the fewest categories
@@ -135,6 +145,8 @@ def adopt(
         plan = _plan(project, address, target, overrides, root, staged)
         old = plan.old_settings.data.path
         removed = [old] if old != plan.path and old.parts[0] == "data" and (root / old).is_file() else []
+        if not project.features.derived and (root / SUITES["derived"]).is_file():
+            removed.append(SUITES["derived"])
         replaced = [PARAMS, *SUITES.values(), BEHAVIOR, README, DATA_README, plan.path, *removed]
         edited, untracked = at_risk(root, replaced)
         merged = [PARAMS] if plan.readopted else []  # its roles, gate and other settings are kept
@@ -232,6 +244,8 @@ def _write(plan: Plan, root: Path, staged: Path, project: Project) -> tuple[Trai
     Returns:
         The trained version, the check of the drafted contract, and notes of what a person wrote that does not fit.
     """
+    import pandas as pd
+
     release_memory()
     output_type = project.task.output_type
     table = project.load(staged / plan.path, draft_types(plan.roles, plan.numeric, project.features, output_type.TYPE))
@@ -247,6 +261,10 @@ def _write(plan: Plan, root: Path, staged: Path, project: Project) -> tuple[Trai
     if plan.readopted:
         contract = add_derived_columns(contract, old_contract, derived)
         contract = merge_own_expectations(contract, old_contract, {*plan.roles, *derived})
+    if project.features.derived:
+        derived_table = pd.DataFrame(build_encoder(contract, project.features).derive(table))
+        earlier = old_contract.derived if plan.readopted else None
+        contract = dataclasses.replace(contract, derived=draft_derived(derived_table, earlier))
     features = [column.name for column in contract.columns]
     allow_leaky = tuple(name for name in features if leaks_target(project.task, table[name], table[plan.target]))
     del table
@@ -313,7 +331,8 @@ class _Publish:
         meta = {"roles": drafted_digests} | ({} if self.keep_gate else {"gate": gate_digest(settings.gate)})
         prepared.contract.dataset["meta"] |= meta
         for name, path in SUITES.items():
-            _write_text(staged / path, writers.render_suite(getattr(prepared.contract, name)))
+            if suite := getattr(prepared.contract, name):
+                _write_text(staged / path, writers.render_suite(suite))
         old_params = (self.root / PARAMS).read_text(encoding="utf-8")
         _write_text(staged / PARAMS, writers.render_params(old_params, settings, plan.decisions, self.project.metrics))
         read_settings(staged / PARAMS, self.project.settings)

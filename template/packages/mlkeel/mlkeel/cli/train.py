@@ -10,6 +10,7 @@ from mlkeel.cli.session import session_of
 from mlkeel.config import read_settings, read_version_settings
 from mlkeel.contract.messages import summarize
 from mlkeel.contract.suites import read_contract
+from mlkeel.files import atomic_write
 from mlkeel.registry import artifact
 from mlkeel.registry.metrics_file import MetricsFile
 
@@ -50,6 +51,30 @@ def check_features(context: typer.Context) -> None:
     encoder = build_encoder(contract, features)
     check_agreement(features.derived, encoder, session.project.load(session.root / settings.data.path, contract))
     logger.info("Derived features: %s.", ", ".join(encoder.derived))
+
+
+def contract(context: typer.Context) -> None:
+    """Draft rules of the derived columns from the table, and keep those that a person wrote."""
+    import pandas as pd
+
+    from mlkeel.adopt.writers import render_suite
+    from mlkeel.drafts.draft import draft_derived
+    from mlkeel.features.export import build_encoder
+
+    session = session_of(context)
+    project = session.project
+    path = session.root / "expectations" / "derived.json"
+    if not project.features.derived:
+        path.unlink(missing_ok=True)
+        logger.info("No column is derived, so there are no rules for any.")
+        return
+    raw = read_contract(session.root / "expectations")
+    settings = read_settings(session.root / "conf" / "params.yaml", project.settings)
+    table = project.load(session.root / settings.data.path, raw)
+    derived = pd.DataFrame(build_encoder(raw, project.features).derive(table))
+    with atomic_write(path) as file:
+        file.write(render_suite(draft_derived(derived, raw.derived)))
+    logger.info("%s holds rules of %s. Review them with git diff, and train.", path, ", ".join(map(str, derived)))
 
 
 def evaluate(context: typer.Context) -> None:

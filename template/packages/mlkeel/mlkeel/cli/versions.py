@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,9 @@ from mlkeel import logs
 from mlkeel.cli.console import console
 from mlkeel.cli.hints import instruction
 from mlkeel.cli.session import session_of
-from mlkeel.errors import Hint
+from mlkeel.errors import Hint, InputError
+from mlkeel.files import atomic_write
+from mlkeel.registry import artifact
 from mlkeel.registry import versions as registry
 
 logger = logging.getLogger(__name__)
@@ -56,6 +59,24 @@ def promote(
     root = session_of(context).root
     promoted = registry.promote(root, version)
     logger.info("%s is current.", root / "artifacts" / promoted)
+
+
+def export(
+    context: typer.Context,
+    goal: Annotated[Path, typer.Argument(envvar="ASKED_OUT", show_envvar=False, help="The ONNX file to write.")],
+) -> None:
+    """Write the current version as an ONNX graph with one named input a column, for other programs."""
+    from mlkeel.features.export import with_named_inputs
+    from mlkeel.inference.predictor import Predictor
+
+    folder = artifact.current(session_of(context).root / "artifacts")
+    content = with_named_inputs(Predictor.load(folder).encoder)
+    try:
+        with atomic_write(goal, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise InputError(f"{goal}: cannot be written ({error.strerror}).", Hint.OTHER_GOAL) from error
+    logger.info("%s holds %s.", goal, folder.name)
 
 
 def rollback(context: typer.Context) -> None:

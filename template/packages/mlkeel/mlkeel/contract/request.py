@@ -62,8 +62,8 @@ class RowValidator:
         Raises:
             ContractError: one of them cannot be applied.
         """
-        self._names = tuple(column.name for column in contract.columns)
-        self._value_rules: dict[str, list[ValueRule]] = {name: [] for name in self._names}
+        self.columns = tuple(column.name for column in contract.columns)
+        self._value_rules: dict[str, list[ValueRule]] = {name: [] for name in self.columns}
         self._type_rules = {name: _type_rule(name, kind) for name, kind in contract.types.items()}
         self._text_columns = frozenset(contract.text_columns)
         self._required: dict[str, list[Expectation]] = {}
@@ -100,8 +100,8 @@ class RowValidator:
         It ignores unknown columns, since pydantic would describe each of thousands; `violations` finds them.
         """
         ignored = NotRequired[Annotated[Any, WithJsonSchema({"description": "Not looked at."})]]
-        other_columns = sorted(self._known_columns - set(self._names))
-        columns = {name: self._value_type(name) for name in self._names} | dict.fromkeys(other_columns, ignored)
+        other_columns = sorted(self._known_columns - set(self.columns))
+        columns = {name: self._value_type(name) for name in self.columns} | dict.fromkeys(other_columns, ignored)
         new_type: Any = TypedDict  # of columns that are known at run time alone
         row_type = new_type("Row", columns)
         row_type.__pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False)
@@ -142,12 +142,12 @@ class RowValidator:
 
     def _column_violations(self, number: int, row: Row) -> Iterator[Violation]:
         """Check that a row has the columns of the contract and no others."""
-        for name in self._names:
+        for name in self.columns:
             if name not in row:
                 message = f"{name}: the column is missing; where its value is not known, send null"
                 yield Violation(number, name, "columns_to_match_set", None, message)
         for name in (name for name in row if name not in self._known_columns):
-            message = f"{_printable(name)}: the contract knows no such column; known are {', '.join(self._names)}"
+            message = f"{_printable(name)}: the contract knows no such column; known are {', '.join(self.columns)}"
             yield Violation(number, None, "columns_to_match_set", _printable(name), message)
 
     def _value_violations(self, number: int, name: str, error: ErrorDetails) -> Iterator[Violation]:

@@ -1,7 +1,7 @@
-"""The contract of the data: two Great Expectations suites in `expectations/`, read here and checked in `validate.py`.
+"""The contract of the data: Great Expectations suites in `expectations/`, read here and checked in `validate.py`.
 
 `features.json` holds for any row, in training, in a request and in production; `dataset.json` adds what a training
-table must satisfy. Nothing else describes a column.
+table must satisfy, and `derived.json`, if it is there, what derived columns must. Nothing else describes a column.
 """
 
 import json
@@ -37,10 +37,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Contract:
-    """Both suites of the contract, and the columns, types and categories that they define."""
+    """The suites of the contract, and the columns, types and categories that they define.
+
+    Attributes:
+        features: holds for any row.
+        dataset: what a training table must satisfy besides.
+        derived: holds for the columns that are derived from those of any row; None if there are no such rules.
+    """
 
     features: Suite
     dataset: Suite
+    derived: Suite | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -62,6 +69,13 @@ class Contract:
         categories = self.values(name)
         is_time = not categories and _kwargs(self.features, REGEX, name).get("regex") == ISO_DATE
         return Column(name, categories, text=not categories and not is_time, time=is_time)
+
+    @property
+    def of_any_row(self) -> Suite:
+        """The rules for the columns of any row and for what is derived from them, as one suite."""
+        derived = self.derived["expectations"] if self.derived else []
+        further = [item for item in derived if item["type"] != COLUMNS]
+        return self.features | {"expectations": [*self.features["expectations"], *further]}
 
     @property
     def all_columns(self) -> tuple[str, ...]:
@@ -138,12 +152,17 @@ def read_suite(path: Path) -> Suite:
 
 
 def read_contract(folder: Path) -> Contract:
-    """Read both suites from `folder`: `expectations/`, or a version, which keeps those that it was trained under.
+    """Read the suites from `folder`: `expectations/`, or a version, which keeps those that it was trained under.
 
     Raises:
         ContractError: a suite is missing or cannot be used.
     """
-    return Contract(features=read_suite(folder / "features.json"), dataset=read_suite(folder / "dataset.json"))
+    derived = folder / "derived.json"
+    return Contract(
+        features=read_suite(folder / "features.json"),
+        dataset=read_suite(folder / "dataset.json"),
+        derived=read_suite(derived) if derived.is_file() else None,
+    )
 
 
 def _well_formed(item: object) -> bool:

@@ -17,6 +17,7 @@ from mlkeel.drafts.expectation_drafts import (
     expectation,
     identifiers,
     lengths,
+    numbers,
     time_range,
     times,
     value_expectations,
@@ -88,6 +89,17 @@ def draft_types(roles: Mapping[str, Role], numeric: set[str], features_of: Featu
         _suite("features", [expectation("table_columns_to_match_set", column_set=feature_names), *types]),
         _suite("dataset", [expectation("table_columns_to_match_set", column_set=list(roles))]),
     )
+
+
+def draft_derived(derived: "pd.DataFrame", earlier: Suite | None = None) -> Suite:
+    """Draft the rules of derived columns, shape (n, columns), and keep those that a person wrote earlier."""
+    columns = [name for name in map(str, derived) if derived[name].notna().any()]
+    expectations = [expectation("table_columns_to_match_set", column_set=columns, exact_match=False)]
+    for name in columns:
+        is_flag = derived[name].dropna().isin([0, 1]).all()
+        expectations += numbers(derived[name], "boolean" if is_flag else "numeric")
+    suite = _suite("derived", expectations)
+    return _merge(suite, earlier, set(columns)) if earlier else suite
 
 
 def add_derived_columns(contract: Contract, earlier: Contract, derived: Sequence[str]) -> Contract:

@@ -182,5 +182,5 @@ def _refusal_of_result(result: object, where: str = "") -> str:
     if isinstance(result, Values):
         return f"returns texts{where}; a derived column holds numbers: use ==, isin or map_values"
     if isinstance(result, list | tuple):
-        return f'returns a {type(result).__name__}{where}; name its columns: return {{"name": values, "other": values}}'
+        return f"returns a {type(result).__name__}{where}; name its columns: return dict(name=values, other=values)"
     return f"returns an object of type {type(result).__name__}{where}; return the column, or a dict of names to columns"

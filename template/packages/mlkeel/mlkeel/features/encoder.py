@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from mlkeel.config import Role
 from mlkeel.contract.suites import Column
 from mlkeel.errors import ArtifactError, Hint
@@ -59,6 +62,15 @@ class Encoder:
     def derived(self) -> tuple[str, ...]:
         """The columns of the matrix that are derived, the last ones."""
         return self.layout.derived
+
+    def derive(self, rows: Rows) -> dict[str, npt.NDArray[np.float64]]:
+        """Return the derived columns of n rows by their names, each of shape (n,)."""
+        return self.derived_columns(self.encode(rows))
+
+    def derived_columns(self, features: Matrix) -> dict[str, npt.NDArray[np.float64]]:
+        """Return the derived columns of encoded rows, shape (n, width), by their names, each of shape (n,)."""
+        first = self.width - len(self.derived)
+        return {name: features[:, first + place].astype(np.float64) for place, name in enumerate(self.derived)}
 
     def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
         """Encode n mappings of columns to values, as a request has them, as a matrix of shape (n, width)."""

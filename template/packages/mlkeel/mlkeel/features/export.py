@@ -39,10 +39,11 @@ def build_encoder(contract: Contract, features: Features, project: str = "") -> 
 
     layout = Layout.of(contract)
     inputs = _inputs(layout)
-    derived = _derived(features.derived, layout, contract, inputs)
+    derived, sources = _derived(features.derived, layout, contract, inputs)
     if not layout.features and not layout.tokens and not derived:
         raise InputError("features.py: all columns are dates; nothing is derived from them to learn from. Add that.")
-    layout = replace(layout, features=(*layout.features, *map(Column, derived)), derived=tuple(derived))
+    columns = (*layout.features, *map(Column, derived))
+    layout = replace(layout, features=columns, derived=tuple(derived), sources=tuple(sources.values()))
     graph = spox.build(inputs, {"features": _features(layout, inputs, derived)})
     return Encoder(Graph(_with_metadata(graph, _metadata(layout, contract, project)), "the encoder"))
 
@@ -87,6 +88,35 @@ def model_part(content: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def with_named_inputs(encoder: Encoder) -> bytes:
+    """Return the graph of a version with one input a column, of its name and of shape (n,), for other runtimes.
+
+    One row takes longer than with packed inputs. Tokens stay one input.
+
+    Raises:
+        InputError: a column has the name of an output.
+    """
+    import onnx
+    import spox
+    import spox.opset.ai.onnx.v21 as op
+
+    layout = encoder.layout
+    if taken := {"answers", "features"} & {*layout.numbers, *layout.texts}:
+        raise InputError(f"A column is called {', '.join(taken)}, as an output of the graph is. Rename it, and train.")
+    types = {"numbers": (np.float64, layout.numbers), "texts": (np.str_, layout.texts)}
+    arguments = _inputs(replace(layout, numbers=(), texts=()))
+    packed = dict(arguments)
+    for kind, (dtype, names) in types.items():
+        columns = {name: spox.argument(spox.Tensor(dtype, ("N",))) for name in names}
+        arguments |= columns
+        if columns:
+            axis = op.const(np.array([1]))
+            packed[kind] = op.concat([op.unsqueeze(column, axis) for column in columns.values()], axis=1)
+    outputs = spox.inline(onnx.load_from_string(encoder.graph.content))(**packed)
+    graph = spox.build(arguments, {name: outputs[name] for name in ("answers", "features")})
+    return _with_metadata(graph, encoder.graph.metadata)
+
+
 def _inputs(layout: Layout) -> "dict[str, Var]":
     from spox import Tensor, argument
 
@@ -100,14 +130,14 @@ def _inputs(layout: Layout) -> "dict[str, Var]":
 
 def _derived(
     features: Sequence[DerivedFeature], layout: Layout, contract: Contract, inputs: "dict[str, Var]"
-) -> "dict[str, Var]":
-    """Return derived columns by their names, each float64 of shape (n,)."""
+) -> "tuple[dict[str, Var], dict[str, tuple[str, ...]]]":
+    """Return derived columns by their names, each float64 of shape (n,), and the raw columns that they come from."""
     import spox.opset.ai.onnx.v21 as op
 
     from mlkeel.features.onnx_operations import from_variable
 
     if not features:
-        return {}
+        return {}, {}
     if layout.tokens:
         raise InputError(
             f"features.py: {features[0].name} derives a column, and this model reads the words of "
@@ -120,6 +150,7 @@ def _derived(
         for place, name in enumerate(names)
     }
     derived: dict[str, Var] = {}
+    sources: dict[str, tuple[str, ...]] = {}
     for feature in features:
         for name, values in feature.evaluate(columns).items():
             if name in contract.all_columns or name in columns:
@@ -128,7 +159,9 @@ def _derived(
                 )
             derived[name] = values.data
             columns[name] = values
-    return derived
+            read = (raw for column in feature.columns for raw in sources.get(column, (column,)))
+            sources[name] = tuple(dict.fromkeys(read))
+    return derived, sources
 
 
 def _features(layout: Layout, inputs: "dict[str, Var]", derived: "dict[str, Var]") -> "Var":

@@ -147,15 +147,17 @@ def round_half_even(numbers: Values, digits: int = 0) -> Values:
 
 def minimum(left: Values | float, right: Values | float) -> Values:
     """The smaller of two in each row; missing where either is."""
-    beside = _either(left, right)
-    first, second = _of_numbers(left, beside), _of_numbers(right, beside)
+    peer = _either(left, right)
+    first = _of_numbers(left, peer)
+    second = _of_numbers(right, peer)
     return _choose((first < second) | is_missing(first), first, second)
 
 
 def maximum(left: Values | float, right: Values | float) -> Values:
     """The larger of two in each row; missing where either is."""
-    beside = _either(left, right)
-    first, second = _of_numbers(left, beside), _of_numbers(right, beside)
+    peer = _either(left, right)
+    first = _of_numbers(left, peer)
+    second = _of_numbers(right, peer)
     return _choose((first > second) | is_missing(first), first, second)
 
 
@@ -343,13 +345,13 @@ def _either(left: object, right: object) -> Values:
     return left if isinstance(left, Values) else _column(right)
 
 
-def _of_numbers(operand: object, beside: Values) -> Values:
-    return Values(number_data(operand, beside), Kind.NUMBER, beside.operations)
+def _of_numbers(operand: object, peer: Values) -> Values:
+    return Values(number_data(operand, peer), Kind.NUMBER, peer.operations)
 
 
 def _difference(later: object, earlier: object) -> Values:
-    beside = _either(later, earlier)
-    return _of_numbers(later, beside) - _of_numbers(earlier, beside)
+    peer = _either(later, earlier)
+    return _of_numbers(later, peer) - _of_numbers(earlier, peer)
 
 
 def _kind(operand: object) -> Kind:

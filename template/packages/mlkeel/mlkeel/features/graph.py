@@ -1,6 +1,6 @@
 """Run an ONNX graph with onnxruntime."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,11 +37,15 @@ class Graph:
 
     def run(self, inputs: Packed, output: str) -> Matrix:
         """Return an output, shape (n, columns), for inputs of n rows."""
+        return self.run_several(inputs, [output])[0]
+
+    def run_several(self, inputs: Packed, outputs: Sequence[str]) -> list[Matrix]:
+        """Return several outputs for inputs of n rows."""
         try:
-            result: Matrix = self._session.run([output], inputs)[0]
+            results: list[Matrix] = self._session.run(outputs, inputs)
         except UnicodeEncodeError:
-            result = self._session.run([output], inputs | {"texts": _encodable(inputs["texts"])})[0]
-        return result
+            results = self._session.run(outputs, inputs | {"texts": _encodable(inputs["texts"])})
+        return results
 
     def run_batches(self, batches: Iterable[Packed], output: str) -> Matrix:
         """Return an output for several batches of inputs, at least one, as one matrix."""

@@ -41,6 +41,7 @@ class Layout:
         times: those of `numbers` that are dates or times, which enter as seconds since 1970-01-01 (UTC).
         features: columns of the matrix; none for tokens.
         derived: those of `features`, the last ones, that are derived from others.
+        sources: the raw columns that each of `derived` comes from.
     """
 
     numbers: tuple[str, ...]
@@ -49,6 +50,7 @@ class Layout:
     times: tuple[str, ...]
     features: tuple[Column, ...]
     derived: tuple[str, ...] = ()
+    sources: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def of(cls, contract: Contract) -> Self:
@@ -77,7 +79,8 @@ class Layout:
         """Read what `to_json` wrote."""
         values = json.loads(content)
         features = tuple(Column(name, tuple(categories)) for name, categories in values.pop("features"))
-        return cls(**{name: tuple(columns) for name, columns in values.items()}, features=features)
+        sources = tuple(tuple(columns) for columns in values.pop("sources"))
+        return cls(**{name: tuple(columns) for name, columns in values.items()}, features=features, sources=sources)
 
     def to_json(self) -> str:
         """Write the layout for the metadata of a graph."""
@@ -88,7 +91,7 @@ class Layout:
     def raw(self) -> Self:
         """The layout without derived features."""
         n_raw = len(self.features) - len(self.derived)
-        return replace(self, features=self.features[:n_raw], derived=())
+        return replace(self, features=self.features[:n_raw], derived=(), sources=())
 
     @cached_property
     def _time_places(self) -> tuple[int, ...]:

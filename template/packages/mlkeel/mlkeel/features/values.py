@@ -44,7 +44,7 @@ Primitive = Literal[
     "xor",
 ]
 Scalar = bool | float | str
-Data = Any  # an array of numpy, or a variable of a graph
+Operand = Any  # an array of numpy, or a variable of a graph
 FUNCTIONS = (
     "absolute",
     "bins",
@@ -164,19 +164,19 @@ class Kind(Enum):
 class Operations(Protocol):
     """The operations that numpy and ONNX both have, on their own representation of a column of n values."""
 
-    def constant(self, value: Scalar) -> Data:
+    def constant(self, value: Scalar) -> Operand:
         """Represent one value that holds for all rows."""
 
-    def apply(self, primitive: Primitive, *operands: Data) -> Data:
+    def apply(self, primitive: Primitive, *operands: Operand) -> Operand:
         """Apply an elementwise operation; what a division by zero or an overflow gives is IEEE's."""
 
-    def count_edges(self, numbers: Data, edges: tuple[float, ...]) -> Data:
+    def count_edges(self, numbers: Operand, edges: tuple[float, ...]) -> Operand:
         """Count, for each number, the `edges` (ascending) that are at most as large."""
 
-    def look_up(self, keys: Data, table: Mapping[Any, float], default: float) -> Data:
+    def look_up(self, keys: Operand, table: Mapping[Any, float], default: float) -> Operand:
         """Look each number or text up in `table`."""
 
-    def take_cyclic(self, positions: Data, table: np.ndarray[Any, Any]) -> Data:
+    def take_cyclic(self, positions: Operand, table: np.ndarray[Any, Any]) -> Operand:
         """Take the entries of `table` at whole `positions`, counted modulo its length."""
 
 
@@ -191,12 +191,12 @@ class Values:
 
     __slots__ = ("data", "kind", "operations")
 
-    def __init__(self, data: Data, kind: Kind, operations: Operations) -> None:
+    def __init__(self, data: Operand, kind: Kind, operations: Operations) -> None:
         self.data = data
         self.kind = kind
         self.operations = operations
 
-    def apply(self, primitive: Primitive, *operands: Data, kind: Kind = Kind.NUMBER) -> "Values":
+    def apply(self, primitive: Primitive, *operands: Operand, kind: Kind = Kind.NUMBER) -> "Values":
         """Apply an operation to what `operations` represents."""
         return Values(self.operations.apply(primitive, *operands), kind, self.operations)
 
@@ -346,7 +346,7 @@ class Values:
             f"a column cannot become a numpy array or a pandas Series; compute with it directly; {ALL_FUNCTIONS}"
         )
 
-    def __array_ufunc__(self, function: np.ufunc, method: str, *operands: Data, **_: object) -> "Values":
+    def __array_ufunc__(self, function: np.ufunc, method: str, *operands: Operand, **_: object) -> "Values":
         """Compute with a number of numpy on the left, such as `np.float64(2) * values`, and refuse all else."""
         symbol = _SYMBOLS.get(function.__name__)
         if symbol is None or method != "__call__" or not isinstance(operands[0], np.generic):
@@ -410,49 +410,49 @@ def constant_number(value: object) -> float:
         raise InputError(f"a number of {len(str(value))} digits is too large; numbers reach to 1.8e308") from None
 
 
-def number_data(operand: object, beside: Values) -> Data:
-    """The data of numbers, or of a constant, as `beside` represents it.
+def number_data(operand: object, peer: Values) -> Operand:
+    """The data of numbers, or of a constant, as `peer` represents it.
 
     Raises:
         InputError: `operand` is neither numbers, a mask nor a number.
     """
     if isinstance(operand, Values):
-        _check_same(operand, beside)
+        _check_same(operand, peer)
         return operand.numbers().data
-    return beside.operations.constant(constant_number(operand))
+    return peer.operations.constant(constant_number(operand))
 
 
-def mask_data(operand: object, beside: Values) -> Data:
-    """The data of a mask, or of True or False, as `beside` represents it.
+def mask_data(operand: object, peer: Values) -> Operand:
+    """The data of a mask, or of True or False, as `peer` represents it.
 
     Raises:
         InputError: `operand` is no mask.
     """
     if isinstance(operand, bool | np.bool_):
-        return beside.operations.constant(bool(operand))
+        return peer.operations.constant(bool(operand))
     if not isinstance(operand, Values):
         raise InputError(f"{_described(operand)} is no condition; compare first, such as (values == 1)")
     if operand.kind is not Kind.MASK:
         raise InputError(
             f"a condition is wanted where {operand.kind.value} stand; compare first, such as (values == 1)"
         )
-    _check_same(operand, beside)
+    _check_same(operand, peer)
     return operand.data
 
 
-def text_data(operand: object, beside: Values) -> Data:
-    """The data of texts, or of one text, as `beside` represents it.
+def text_data(operand: object, peer: Values) -> Operand:
+    """The data of texts, or of one text, as `peer` represents it.
 
     Raises:
         InputError: `operand` is no text.
     """
     if isinstance(operand, str):
-        return beside.operations.constant(clean_text(str(operand)))
+        return peer.operations.constant(clean_text(str(operand)))
     if operand is None:
         raise InputError('None is no text; use "" for a missing one, and is_missing to ask for one')
     if not isinstance(operand, Values) or operand.kind is not Kind.TEXT:
         raise InputError(f"{_described(operand)} cannot stand beside texts; use texts on both sides, or map_values")
-    _check_same(operand, beside)
+    _check_same(operand, peer)
     return operand.data
 
 
@@ -469,8 +469,8 @@ def to_single(numbers: Values) -> Values:
     return numbers.apply("round_to_single", numbers.data)
 
 
-def _check_same(values: Values, beside: Values) -> None:
-    if values.operations is not beside.operations:
+def _check_same(values: Values, peer: Values) -> None:
+    if values.operations is not peer.operations:
         raise InputError("values of another call cannot be used; take every column as a parameter of the function")
 
 
@@ -486,16 +486,16 @@ def _is_zero(value: object) -> bool:
     return isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating) and not value
 
 
-def _beside(left: object, right: object) -> Values:
+def _peer(left: object, right: object) -> Values:
     return left if isinstance(left, Values) else right  # type: ignore[return-value]
 
 
 def _compute(primitive: Primitive, left: object, right: object, kind: Kind = Kind.NUMBER) -> Values:
-    beside = _beside(left, right)
+    peer = _peer(left, right)
     if primitive in {"less", "less_or_equal"}:
         _check_ordered(left)
         _check_ordered(right)
-    return beside.apply(primitive, number_data(left, beside), number_data(right, beside), kind=kind)
+    return peer.apply(primitive, number_data(left, peer), number_data(right, peer), kind=kind)
 
 
 def _check_ordered(operand: object) -> None:
@@ -505,9 +505,9 @@ def _check_ordered(operand: object) -> None:
 
 def _add(left: object, right: object) -> Values:
     if _is_zero(left):
-        return _beside(right, left).numbers()
+        return _peer(right, left).numbers()
     if _is_zero(right):
-        return _beside(left, right).numbers()
+        return _peer(left, right).numbers()
     return _compute("add", left, right)
 
 

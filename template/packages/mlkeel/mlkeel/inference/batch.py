@@ -7,7 +7,7 @@ from mlkeel.contract.validate import enforce
 from mlkeel.data.tables import load
 from mlkeel.errors import DataError, Hint
 from mlkeel.files import atomic_write
-from mlkeel.inference.frames import to_frame
+from mlkeel.inference.frames import to_frame, with_derived
 from mlkeel.inference.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def predict_file(predictor: Predictor, source: Path, goal: Path) -> "pd.DataFram
             f"known are: {', '.join(sorted(known_columns))}."
         )
     enforce(table, predictor.contract.features, source)
+    if predictor.contract.derived:
+        enforce(with_derived(table, predictor.encoder), predictor.contract.derived, source)
     unparsed = pd.read_csv(source, dtype="str", keep_default_na=False, encoding="utf-8-sig")
     result = pd.concat([unparsed, predict_table(predictor, table)], axis=1)
     try:

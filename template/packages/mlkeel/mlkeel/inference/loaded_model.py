@@ -3,15 +3,17 @@
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlkeel.config import read_version_settings
-from mlkeel.contract.request import RowValidator, example
+from mlkeel.contract.request import RowValidator, Violation, example
+from mlkeel.contract.suites import Contract
 from mlkeel.errors import ArtifactError, Hint
+from mlkeel.features.graph import Matrix
 from mlkeel.inference.feedback import FeedbackValidator
 from mlkeel.inference.predictor import Predictor
 
@@ -30,6 +32,7 @@ class LoadedModel:
     contract: str  # hash of its features.json
     recorded_columns: tuple[str, ...]  # columns that are recorded as they are
     hashed_columns: tuple[str, ...]  # columns of which a hash is recorded
+    derived_validator: RowValidator | None = None  # of derived columns, if there are rules for them
 
     @classmethod
     def open(cls, folder: Path) -> "LoadedModel":
@@ -50,8 +53,35 @@ class LoadedModel:
             logger.warning("Not asked of requests, since it takes a whole table: %s.", ", ".join(validator.unchecked))
         digest = hashlib.sha256(json.dumps(predictor.contract.features, sort_keys=True).encode()).hexdigest()
         return cls(
-            folder.name, predictor, validator, feedback, schema, digest[:12], *_recorded_columns(folder, predictor)
+            folder.name,
+            predictor,
+            validator,
+            feedback,
+            schema,
+            digest[:12],
+            *_recorded_columns(folder, predictor),
+            _derived_validator(predictor.contract),
         )
+
+    def predict(self, rows: list[dict[str, Any]]) -> tuple[Matrix, list[Violation]]:
+        """Return outputs of shape (n, outputs) for n valid rows, and violations by what is derived from them."""
+        if self.derived_validator is None:
+            return self.predictor.predict_rows(rows), []
+        outputs, derived = self.predictor.predict_and_derive(rows)
+        names = self.derived_validator.columns
+        checked = [{name: row.get(name) for name in names} for row in derived]
+        return outputs, [self._with_sources(violation) for violation in self.derived_validator.violations(checked)]
+
+    def _with_sources(self, violation: Violation) -> Violation:
+        layout = self.predictor.encoder.layout
+        sources = dict(zip(layout.derived, layout.sources, strict=True)).get(str(violation.column), ())
+        return replace(violation, message=f"{violation.message} (derived from {', '.join(sources)})")
+
+
+def _derived_validator(contract: Contract) -> RowValidator | None:
+    if contract.derived is None:
+        return None
+    return RowValidator(Contract(contract.derived, contract.derived))
 
 
 def _recorded_columns(folder: Path, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """Predict rows with a version; neither a training framework nor pandas is needed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -7,7 +8,7 @@ from typing import Any, Self
 from mlkeel.config import read_version_settings
 from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.errors import ArtifactError, Hint
-from mlkeel.features.encoder import read_layout
+from mlkeel.features.encoder import Encoder
 from mlkeel.features.graph import Graph, Matrix
 from mlkeel.features.layout import Layout, Rows
 from mlkeel.tasks.output_types import output_type_of
@@ -22,7 +23,7 @@ class Predictor:
         self.target = target
         self.output_type = output_type_of(contract, target)
         self.output_names = self.output_type.output_names(contract, target)
-        self._layout = read_layout(graph)
+        self.encoder = Encoder(graph)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -35,17 +36,28 @@ class Predictor:
         graph = Graph(path.read_bytes(), str(path))
         contract = read_contract(folder)
         predictor = cls(graph, contract, read_version_settings(folder).data.target)
-        if predictor._layout.raw != Layout.of(contract):
+        if predictor.encoder.layout.raw != Layout.of(contract):
             raise ArtifactError(f"{path} takes other columns than the contract beside it has.", Hint.TRAIN)
         return predictor
 
     def predict(self, rows: Rows) -> Matrix:
         """Return outputs of shape (n, outputs) for n rows, given by their columns, in the order of `output_names`."""
-        return self.graph.run_batches(self._layout.batches(rows), "answers")
+        return self.graph.run_batches(self.encoder.layout.batches(rows), "answers")
 
     def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
         """Return outputs of shape (n, outputs) for n mappings of columns to values; a missing value is None."""
-        return self.graph.run(self._layout.pack_rows(rows), "answers")
+        return self.graph.run(self.encoder.layout.pack_rows(rows), "answers")
+
+    def predict_and_derive(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Matrix, list[dict[str, float | None]]]:
+        """Return outputs for n rows as `predict_rows` does, and their derived columns; a missing value is None."""
+        packed = self.encoder.layout.pack_rows(rows)
+        outputs, features = self.graph.run_several(packed, ["answers", "features"])
+        columns = {name: values.tolist() for name, values in self.encoder.derived_columns(features).items()}
+        derived = [
+            {name: None if math.isnan(value) else value for name, value in zip(columns, values, strict=True)}
+            for values in zip(*columns.values(), strict=True)
+        ]
+        return outputs, derived
 
     def predict_row(self, row: Mapping[str, Any]) -> dict[str, float]:
         """Return the outputs for one row by their names."""

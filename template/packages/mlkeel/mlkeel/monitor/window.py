@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from mlkeel.contract.suites import COLUMNS, Contract, Suite
 from mlkeel.contract.validate import check
 from mlkeel.data.tables import coerce_dtypes, load, string_dtype, with_columns
-from mlkeel.inference.frames import to_frame
+from mlkeel.inference.frames import to_frame, with_derived
 from mlkeel.inference.predictor import Predictor
 from mlkeel.tasks.outputs import Outputs
 
@@ -49,11 +49,12 @@ def of_file(path: Path, predictor: Predictor) -> Window:
         DataError: it cannot be read.
     """
     table = load(path, predictor.contract)
-    suite = predictor.contract.features
-    if any(result.critical and not result.passed for result in check(table, suite)):
-        return Window(str(path), table, suite)
+    contract = predictor.contract
+    if any(result.critical and not result.passed for result in check(table, contract.features)):
+        return Window(str(path), table, contract.features)
     outputs = predictor.predict(table)
-    return Window(str(path), _with_predictions(table, outputs, predictor), suite, outputs)
+    table = with_derived(_with_predictions(table, outputs, predictor), predictor.encoder)
+    return Window(str(path), table, contract.of_any_row, outputs)
 
 
 def of_records(records: "Iterable[Recorded]", predictor: Predictor, private: set[str]) -> Window:
@@ -89,13 +90,18 @@ def of_records(records: "Iterable[Recorded]", predictor: Predictor, private: set
     )
     return Window(
         "records",
-        _with_predictions(table, outputs, predictor),
-        _without_columns(contract.features, private),
+        with_derived(_with_predictions(table, outputs, predictor), predictor.encoder),
+        _without_columns(contract.of_any_row, private | _derived_from(private, predictor)),
         outputs,
         np.array(milliseconds),
         min(times, default=None),
         max(times, default=None),
     )
+
+
+def _derived_from(private: set[str], predictor: Predictor) -> set[str]:
+    layout = predictor.encoder.layout
+    return {name for name, raw in zip(layout.derived, layout.sources, strict=True) if private & set(raw)}
 
 
 def _parse(objects: list[str]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from mlkeel.contract.validate import ExpectationResult, check
 from mlkeel.drift import KL, labels, reference_shares, window_shares, with_lengths
 from mlkeel.errors import InputError
 from mlkeel.inference.batch import predict_table
+from mlkeel.inference.frames import with_derived
 from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Project
 from mlkeel.registry import artifact
@@ -137,6 +138,8 @@ def collect(project: Project, root: Path, store: str) -> ReportData:
     model_review, predictions = _model_review(project, root, predictor, settings, metrics_file)
     drift_suite = read_suite(folder / "drift.json")
     latest_run = runs[-1] if runs else None
+    if table is not None and {column.name for column in predictor.contract.columns} <= set(table):
+        table = with_derived(table, predictor.encoder)
     distributions = _distributions(drift_suite, latest_run, [table, predictions], predictor.contract, folder.name)
     versions = history.read_versions(root / "artifacts", folder.name)
     return ReportData(

@@ -168,7 +168,9 @@ class Predictions:
         if violations := model.validator.violations(rows):
             raise _InvalidRowsError(violations)
         predictor = model.predictor
-        outputs = predictor.predict_rows(rows)
+        outputs, violations = model.predict(rows)
+        if violations:
+            raise _InvalidRowsError(violations)
         # Single precision holds seven digits; what double precision would add to them is noise.
         rounded = [[float(f"{value:.7g}") for value in row] for row in outputs.tolist()]
         documents = [to_json(predictor.output_type.to_json(row, predictor.output_names)) for row in rounded]

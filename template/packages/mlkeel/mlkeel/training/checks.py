@@ -1,11 +1,16 @@
 """Check settings, contract and table before a training."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mlkeel.config import Gate, Settings
 from mlkeel.contract.suites import Contract
 from mlkeel.contract.validate import enforce
 from mlkeel.errors import ContractError, DataError, InputError
+from mlkeel.features.encoder import Encoder
+from mlkeel.features.graph import Matrix
 from mlkeel.project import Project, Run
 from mlkeel.tasks.metrics import Metric
 from mlkeel.tasks.output_types import output_type_of
@@ -95,6 +100,20 @@ def check(table: "pd.DataFrame", run: Run) -> None:
             f"{source}: {', '.join(sorted(clashes))} is what a prediction is called. Give the column another name."
         )
     check_features(table, [column.name for column in contract.columns], source)
+
+
+def check_derived(encoder: Encoder, features: Iterable[Matrix], run: Run) -> None:
+    """Check the derived columns of encoded rows, matrices of shape (n, width), against `derived.json`.
+
+    Raises:
+        ContractError: they violate it.
+    """
+    if run.contract.derived is None:
+        return
+    import pandas as pd
+
+    derived = encoder.derived_columns(np.concatenate(list(features)))
+    enforce(pd.DataFrame(derived), run.contract.derived, run.path)
 
 
 def check_settings(settings: Settings, contract: Contract) -> None:

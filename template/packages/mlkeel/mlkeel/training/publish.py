@@ -126,6 +126,7 @@ class PublishVersion:
                 "model.onnx": graph,
                 "features.json": as_json(prepared.contract.features),
                 "dataset.json": as_json(prepared.contract.dataset),
+                **({"derived.json": as_json(prepared.contract.derived)} if prepared.contract.derived else {}),
                 "drift.json": as_json(_drift_suite(prepared, trained, predictor)),
                 "metrics.json": as_json(metrics.model_dump()),
                 "params.yaml": yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False).encode(),
@@ -143,7 +144,8 @@ def _drift_suite(prepared: Prepared, trained: Trained, predictor: Predictor) -> 
     outputs = trained.model.predict(prepared.features["train"])
     predictions = to_frame(predictor.output_type, outputs, prepared.output_names, predictor.target, rows.index)
     table = with_columns(rows, {str(name): predictions[name] for name in predictions})
-    return drift_suite(table, prepared.contract, predictor.target)
+    table = with_columns(table, prepared.encoder.derived_columns(prepared.features["train"]))
+    return drift_suite(table, prepared.contract, predictor.target, prepared.encoder.derived)
 
 
 def as_json(value: object) -> bytes:

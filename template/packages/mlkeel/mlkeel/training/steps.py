@@ -14,7 +14,7 @@ from mlkeel.project import Build, Prepared, Project, Run
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.evaluation import evaluate as evaluate_outputs
 from mlkeel.tasks.output_types import output_type_of
-from mlkeel.training.checks import check, check_features
+from mlkeel.training.checks import check, check_derived, check_features
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +48,7 @@ def encode(splits: Split, project: Project, run: Run) -> Prepared:
         check_agreement(project.features.derived, encoder, splits.train)
     output_type = output_type_of(contract, target)
     features = {name: encoder.encode(rows) for name, rows in vars(splits).items()}
+    check_derived(encoder, features.values(), run)
     targets = {name: output_type.encode(rows[target], contract) for name, rows in vars(splits).items()}
     output_type.check_train_targets(targets["train"], contract, target, run.path)
     output_names = output_type.output_names(contract, target)

@@ -1,0 +1,120 @@
+"""Rules of derived columns: drafted, and held in training, in a file, in a request and in what is monitored."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+from mlkeel.config import read_server_config
+from mlkeel.contract.suites import read_contract, read_suite
+from mlkeel.drafts.draft import draft_derived
+from mlkeel.errors import ContractError
+from mlkeel.features.derived import derived
+from mlkeel.features.encoder import TABLES
+from mlkeel.features.export import build_encoder
+from mlkeel.features.functions import is_missing
+from mlkeel.features.values import Values
+from mlkeel.inference.batch import predict_file
+from mlkeel.inference.predictor import Predictor
+from mlkeel.monitor.checks import contract as check_contract
+from mlkeel.monitor.window import of_file
+from mlkeel.registry.artifact import current
+from mlkeel.serve.app import build
+from mlkeel.training.training import train
+
+from .conftest import expectation
+from .kinds import KIND
+
+pytestmark = pytest.mark.skipif(KIND.text, reason="a model of texts reads words alone")
+ROW = {"weight_g": 150.0, "colour": "red"}
+
+
+@derived
+def per_gram(weight_g: Values) -> Values:
+    return 100 / weight_g
+
+
+@derived
+def no_colour(colour: Values) -> Values:
+    return is_missing(colour)
+
+
+PROJECT = replace(KIND.project, features=TABLES.derive(per_gram, no_colour))
+RULES = [
+    expectation("table_columns_to_match_set", column_set=["per_gram", "no_colour"], exact_match=False),
+    expectation("column_type_to_be", column="per_gram", type_="float64"),
+    expectation("column_values_to_be_between", column="per_gram", min_value=0.3, max_value=50),
+    expectation("column_type_to_be", column="no_colour", type_="float64"),
+]
+
+
+def write_rules(root: Path, rules: list[dict[str, Any]]) -> None:
+    suite = {"name": "derived", "expectations": rules, "meta": {}}
+    (root / "expectations" / "derived.json").write_text(json.dumps(suite), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def ruled(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained project with rules of derived columns, not to be changed."""
+    root = Path(shutil.copytree(original, tmp_path_factory.mktemp("ruled") / "orchard"))
+    write_rules(root, RULES)
+    train(PROJECT, root)
+    return root
+
+
+def test_a_version_keeps_the_rules_that_it_was_trained_under(ruled: Path) -> None:
+    assert read_contract(current(ruled / "artifacts")).derived == read_suite(ruled / "expectations" / "derived.json")
+
+
+def test_a_table_that_breaks_them_is_not_learnt_from(project: Path) -> None:
+    write_rules(project, [*RULES, expectation("column_values_to_be_between", column="per_gram", max_value=1)])
+    with pytest.raises(ContractError, match=r"per_gram: values must be at most 1.*expectations/derived\.json"):
+        train(PROJECT, project)
+
+
+def test_rules_of_a_column_that_is_derived_no_more_are_named(project: Path) -> None:
+    write_rules(project, RULES)
+    with pytest.raises(ContractError, match="no_colour"):
+        train(replace(PROJECT, features=TABLES.derive(per_gram)), project)
+
+
+def test_a_request_that_breaks_them_is_refused_by_the_raw_columns(ruled: Path) -> None:
+    app, _ = build(ruled, read_server_config({"API_STORE": "off"}))
+    with TestClient(app) as client:
+        assert client.post("/predict", json=ROW).status_code == 200
+        response = client.post("/predict", json=[ROW, ROW | {"weight_g": 1}, ROW | {"weight_g": None}])
+    (violation,) = response.json()["detail"]
+    assert (violation["row"], violation["column"], violation["value"]) == (2, "per_gram", 100)
+    assert "weight_g" in violation["message"]
+
+
+def test_a_file_that_breaks_them_is_refused(ruled: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("weight_g,colour\n150,red\n1,red\n", encoding="utf-8")
+    predictor = Predictor.load(current(ruled / "artifacts"))
+    with pytest.raises(ContractError, match="per_gram"):
+        predict_file(predictor, tmp_path / "rows.csv", tmp_path / "answers.csv")
+
+
+def test_the_monitor_asks_for_them_and_for_drift(ruled: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("weight_g,colour\n" + "1.5,red\n" * 200, encoding="utf-8")
+    folder = current(ruled / "artifacts")
+    window = of_file(tmp_path / "rows.csv", Predictor.load(folder))
+    assert {violation.column for violation in check_contract(window, 0.01)} >= {"per_gram"}
+    drifting = {item["kwargs"]["column"] for item in read_suite(folder / "drift.json")["expectations"]}
+    assert {"per_gram", "no_colour"} <= drifting
+
+
+def test_a_draft_lets_its_table_pass_and_keeps_what_a_person_wrote(ruled: Path) -> None:
+    contract = read_contract(ruled / "expectations")
+    table = KIND.project.load(ruled / "data" / "fruit.csv", contract)
+    columns = pd.DataFrame(build_encoder(contract, PROJECT.features).derive(table))
+    drafted = draft_derived(columns)
+    assert [item["kwargs"].get("value_set") for item in drafted["expectations"]][-1] == [0, 1]
+    own = expectation("column_values_to_be_between", column="per_gram", min_value=0.1, max_value=60)
+    edited = drafted | {"expectations": [*drafted["expectations"], own]}
+    assert own in draft_derived(columns, edited)["expectations"]
+    assert own not in draft_derived(columns[["no_colour"]], edited)["expectations"]
