@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from mlkeel.config import read_settings
-from mlkeel.contract.suites import ISO_DATE, Contract, read_contract
+from mlkeel.contract.dates import ISO_DATE, seconds
+from mlkeel.contract.request import RowValidator
+from mlkeel.contract.suites import Contract, Suite, read_contract
+from mlkeel.contract.validate import check
 from mlkeel.errors import InputError
 from mlkeel.features.agreement import check_agreement, evaluate
 from mlkeel.features.derived import DerivedFeature, derived
 from mlkeel.features.encoder import TABLES
 from mlkeel.features.export import build_encoder
 from mlkeel.features.functions import days_between, is_missing, weekday, where
-from mlkeel.features.layout import seconds
 from mlkeel.features.values import Values
 from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Project
@@ -27,6 +30,13 @@ from .conftest import expectation
 from .kinds import KIND
 
 ROWS = {"weight_g": [150.0, None, 0.0], "colour": ["red", "", "violet"]}
+
+
+TIMES = [
+    expectation("table_columns_to_match_set", column_set=["ordered", "delivered"]),
+    *(expectation("column_type_to_be", column=name, type_="str") for name in ("ordered", "delivered")),
+    *(expectation("column_values_to_match_regex", column=name, regex=ISO_DATE) for name in ("ordered", "delivered")),
+]
 
 
 @derived
@@ -75,6 +85,31 @@ def test_what_is_not_the_same_each_time_is_refused(fruit_contract: Contract) -> 
         check_agreement(features.derived, build_encoder(fruit_contract, features), ROWS)
 
 
+def test_a_plain_function_will_do(fruit_contract: Contract) -> None:
+    def doubled(weight_g: Values) -> Values:
+        return weight_g * 2
+
+    assert build_encoder(fruit_contract, TABLES.derive(doubled)).derived == ("doubled",)
+
+
+@pytest.mark.parametrize("name", ["note", "id", KIND.target])
+def test_a_column_that_is_no_feature_is_told_from_one_that_is_not_there(fruit_contract: Contract, name: str) -> None:
+    feature = derived(columns=(name,))(lambda values: values + 1)
+    with pytest.raises(InputError, match=rf"test_derived_columns.py:\d+, in .*: {name} .*no feature"):
+        build_encoder(fruit_contract, TABLES.derive(feature))
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "2026-13-01", "2026-01-01T25:00:00Z"])
+def test_a_date_that_is_not_in_the_calendar_is_refused(text: str) -> None:
+    suite: Suite = {"name": "features", "expectations": TIMES}
+    contract = Contract(suite, suite)
+    row = {"ordered": "2026-01-01", "delivered": text}
+    (violation,) = RowValidator(contract).violations([row])
+    assert (violation.column, violation.value) == ("delivered", text)
+    failed = [each for each in check(pd.DataFrame([row]), contract.features) if not each.passed]
+    assert any(each.column == "delivered" and text in each.sentence for each in failed)
+
+
 @pytest.mark.parametrize(
     ("columns", "name", "reason"),
     [
@@ -113,13 +148,6 @@ def test_a_version_that_is_older_than_the_features_is_told_of(project: Path) -> 
     other = steps.prepare(settings, contract, project, with_features(per_gram, half_of_that))
     assert outdated_version(project, same) == ""
     assert outcome.folder.name in outdated_version(project, other)
-
-
-TIMES = [
-    expectation("table_columns_to_match_set", column_set=["ordered", "delivered"]),
-    *(expectation("column_type_to_be", column=name, type_="str") for name in ("ordered", "delivered")),
-    *(expectation("column_values_to_match_regex", column=name, regex=ISO_DATE) for name in ("ordered", "delivered")),
-]
 
 
 @derived

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlkeel.contract.dates import ISO_DATE
 from mlkeel.errors import ContractError
 
 Suite = dict[str, Any]
@@ -17,7 +18,6 @@ Expectation = dict[str, Any]
 COLUMNS = "expect_table_columns_to_match_set"
 TYPE = "expect_column_type_to_be"
 REGEX = "expect_column_values_to_match_regex"
-ISO_DATE = r"^\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?Z)?$"  # of a column of dates or times
 
 
 @dataclass(frozen=True)

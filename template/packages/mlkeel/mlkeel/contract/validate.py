@@ -5,13 +5,15 @@ Great Expectations takes a second to import, so that happens at the first check.
 
 import functools
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlkeel.contract.dates import ISO_DATE, is_date
 from mlkeel.contract.sentences import describe
-from mlkeel.contract.suites import COLUMNS, TYPE, Expectation, Suite, expectation_name
+from mlkeel.contract.suites import COLUMNS, REGEX, TYPE, Expectation, Suite, expectation_name
 from mlkeel.errors import ContractError
 
 if TYPE_CHECKING:
@@ -61,8 +63,21 @@ def check(table: "pd.DataFrame", suite: Suite, parameters: dict[str, float] | No
         details = _validate(subset, failed, "SUMMARY", parameters) if failed else {}
         for index, item in items.items():
             sentence = describe(_with_parameters(item, parameters or {}), details.get(index), subset)
-            results[index] = ExpectationResult(item, index not in failed, sentence)
+            results[index] = _not_in_calendar(item, subset) or ExpectationResult(item, index not in failed, sentence)
     return [results[index] for index in sorted(results)]
+
+
+def _not_in_calendar(item: Expectation, table: "pd.DataFrame") -> ExpectationResult | None:
+    """Return a violation if a value of a column of dates looks like one and is none, such as 2026-02-30."""
+    if item["type"] != REGEX or item["kwargs"].get("regex") != ISO_DATE:
+        return None
+    values = table[item["kwargs"]["column"]]
+    texts = values[[isinstance(value, str) and re.search(ISO_DATE, value) is not None for value in values]]
+    impossible = [value for value in texts if not is_date(value)]
+    if not impossible:
+        return None
+    column = item["kwargs"]["column"]
+    return ExpectationResult(item, False, f"{column}: {len(impossible):,} values are no dates, such as {impossible[0]}")
 
 
 def _with_parameters(item: Expectation, parameters: dict[str, float]) -> Expectation:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from operator import ge, gt, le, lt
 from typing import Any
 
+from mlkeel.contract.dates import ISO_DATE, is_date
 from mlkeel.contract.suites import Expectation, expectation_name
 from mlkeel.errors import ContractError
 
@@ -30,6 +31,8 @@ def _length_between(kwargs: dict[str, Any]) -> Predicate:
 
 def _matches(kwargs: dict[str, Any]) -> Predicate:
     pattern = re.compile(kwargs["regex"])
+    if kwargs["regex"] == ISO_DATE:
+        return lambda value: pattern.search(value) is not None and is_date(value)
     return lambda value: pattern.search(value) is not None
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mlkeel.config import Role
-from mlkeel.contract.suites import ISO_DATE, Expectation
+from mlkeel.contract.dates import ISO_DATE
+from mlkeel.contract.suites import Expectation
 from mlkeel.data.column_types import IDENTIFIER_NAME
 from mlkeel.drafts.tolerance import SMALLEST, bounds, floor_share, present, quantile_range, tolerance
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from mlkeel.contract.dates import seconds
 from mlkeel.errors import InputError
 from mlkeel.features.derived import DerivedFeature
 from mlkeel.features.encoder import Encoder
-from mlkeel.features.layout import Rows, seconds
+from mlkeel.features.layout import Rows
 from mlkeel.features.numpy_operations import from_array, from_sequence
 from mlkeel.features.values import Values
 

@@ -49,18 +49,18 @@ class DerivedFeature:
         """
         fault = self._fault()
         if fault:
-            raise InputError(f"{self._location()}: {fault}")
+            raise InputError(f"{self.location()}: {fault}")
         for column in self.columns:
             if column not in columns:
                 known = ", ".join(columns) or "none"
-                raise InputError(f"{self._location()}: there is no column {column!r}; there are: {known}")
+                raise InputError(f"{self.location()}: there is no column {column!r}; there are: {known}")
         arguments = [columns[column] for column in self.columns]
         try:
             result = self.function(*arguments)
         except InputError as error:
-            raise InputError(f"{self._location(error)}: {error}", error.hint) from error
+            raise InputError(f"{self.location(error)}: {error}", error.hint) from error
         except Exception as error:
-            raise InputError(f"{self._location(error)}: {type(error).__name__}: {error}") from error
+            raise InputError(f"{self.location(error)}: {type(error).__name__}: {error}") from error
         return self._named(result)
 
     def __call__(self, *arrays: object) -> Array | dict[str, Array]:
@@ -77,12 +77,12 @@ class DerivedFeature:
             InputError: as `evaluate` does, or if the arrays do not fit the columns or each other.
         """
         if len(arrays) != len(self.columns):
-            raise InputError(f"{self._location()}: takes {len(self.columns)} columns, and {len(arrays)} were given")
+            raise InputError(f"{self.location()}: takes {len(self.columns)} columns, and {len(arrays)} were given")
         columns = dict(zip(self.columns, (from_sequence(array) for array in arrays), strict=True))
         lengths = {len(values.data) for values in columns.values()}
         if len(lengths) > 1:
             raise InputError(
-                f"{self._location()}: columns of one table are equally long, and these have {sorted(lengths)}"
+                f"{self.location()}: columns of one table are equally long, and these have {sorted(lengths)}"
             )
         derived = {name: values.data for name, values in self.evaluate(columns).items()}
         return derived[self.name] if list(derived) == [self.name] else derived
@@ -91,17 +91,17 @@ class DerivedFeature:
         if isinstance(result, Values):
             result = {self.name: result}
         if not isinstance(result, dict):
-            raise InputError(f"{self._location()}: {_refusal_of_result(result)}")
+            raise InputError(f"{self.location()}: {_refusal_of_result(result)}")
         if not result:
-            raise InputError(f"{self._location()}: returns an empty dict; name at least one column")
+            raise InputError(f"{self.location()}: returns an empty dict; name at least one column")
         named: dict[str, Values] = {}
         for name, values in result.items():
             if not isinstance(name, str) or not name.strip():
                 raise InputError(
-                    f"{self._location()}: names a column {name!r}; the keys of its dict are names of columns"
+                    f"{self.location()}: names a column {name!r}; the keys of its dict are names of columns"
                 )
             if not isinstance(values, Values) or values.kind is Kind.TEXT:
-                raise InputError(f"{self._location()}: {_refusal_of_result(values, f' as {name!r}')}")
+                raise InputError(f"{self.location()}: {_refusal_of_result(values, f' as {name!r}')}")
             named[name] = values.numbers()
         return named
 
@@ -115,8 +115,8 @@ class DerivedFeature:
             return 'names its columns wrongly; write @derived(columns=("unit price", "quantity"))'
         return _fault_of_signature(self.function, self.columns)
 
-    def _location(self, error: Exception | None = None) -> str:
-        """File, line and function, as far as the error's way leads through the user's file."""
+    def location(self, error: Exception | None = None) -> str:
+        """Return file, line and function, as far as the error's way leads through the user's file."""
         code = getattr(inspect.unwrap(self.function), "__code__", None)
         if code is None:
             return self.name

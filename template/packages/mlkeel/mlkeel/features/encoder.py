@@ -1,6 +1,6 @@
 """Encode rows as the matrix that a model takes, by the front of the graph that answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mlkeel.config import Role
 from mlkeel.contract.suites import Column
 from mlkeel.errors import ArtifactError, Hint
-from mlkeel.features.derived import DerivedFeature
+from mlkeel.features.derived import DerivedFeature, derived
 from mlkeel.features.graph import Graph, Matrix
 from mlkeel.features.layout import Layout, Rows
 from mlkeel.features.texts import LONGEST, TOKENIZER
@@ -28,9 +28,10 @@ class Features:
     roles: tuple[Role, ...]
     derived: tuple[DerivedFeature, ...] = ()
 
-    def derive(self, *features: DerivedFeature) -> "Features":
+    def derive(self, *features: DerivedFeature | Callable[..., Any]) -> "Features":
         """Return these features and columns that are derived; each may read raw columns and those before it."""
-        return replace(self, derived=(*self.derived, *features))
+        further = (each if isinstance(each, DerivedFeature) else derived(each) for each in features)
+        return replace(self, derived=(*self.derived, *further))
 
     def with_times(self) -> "Features":
         """Return these features where dates and times are raw columns, too; a model learns from what they derive."""

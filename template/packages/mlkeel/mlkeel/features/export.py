@@ -7,7 +7,7 @@ ONNX runtime can answer with it.
 import hashlib
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -152,16 +152,27 @@ def _derived(
     derived: dict[str, Var] = {}
     sources: dict[str, tuple[str, ...]] = {}
     for feature in features:
+        _check_readable(feature, columns, contract)
         for name, values in feature.evaluate(columns).items():
             if name in contract.all_columns or name in columns:
                 raise InputError(
-                    f"features.py: {feature.name} gives a column {name}, which there is already. Rename it."
+                    f"{feature.location()}: this gives a column {name}, which there is already. Rename it."
                 )
             derived[name] = values.data
             columns[name] = values
             read = (raw for column in feature.columns for raw in sources.get(column, (column,)))
             sources[name] = tuple(dict.fromkeys(read))
     return derived, sources
+
+
+def _check_readable(feature: DerivedFeature, columns: Mapping[str, object], contract: Contract) -> None:
+    unreadable = [name for name in feature.columns if name not in columns and name in contract.all_columns]
+    if unreadable:
+        raise InputError(
+            f"{feature.location()}: {unreadable[0]} is a column of the table and no feature, so rows to predict need "
+            "not have it. If it holds dates, write FEATURES = TABLES.with_times() and adopt the table again; if it is "
+            "the target or an identifier, derive from other columns."
+        )
 
 
 def _features(layout: Layout, inputs: "dict[str, Var]", derived: "dict[str, Var]") -> "Var":

@@ -5,16 +5,15 @@ word by word enters as a third, `tokens`. An input without columns is no input o
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from mlkeel.contract.dates import seconds
 from mlkeel.contract.suites import Column, Contract
 from mlkeel.errors import ContractError
 from mlkeel.features.texts import token_numbers
@@ -133,17 +132,6 @@ class Layout:
             if tokens:
                 packed["tokens"] = token_numbers([values[batch] for values in tokens])
             yield packed
-
-
-def seconds(value: object) -> float:
-    """Return the seconds from 1970-01-01 (UTC) to a date such as 2026-11-22 or 2026-11-22T14:30:00Z, or NaN."""
-    if not isinstance(value, str):
-        return math.nan
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return math.nan
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _text_matrix(columns: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:

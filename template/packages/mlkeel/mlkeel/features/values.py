@@ -571,7 +571,7 @@ def _refusal_of_numpy(name: str) -> str:
     if name in INSTEAD:
         return f"np.{name} cannot become part of the model; use {INSTEAD[name]}"
     if name in OTHER_ROWS:
-        return f"np.{name} looks at other rows, so an answer would depend on its neighbors; {ALL_FUNCTIONS}"
+        return f"np.{name} looks at other rows, so answers would depend on neighbors; compute it in load, in data.py"
     return f"np.{name} cannot become part of the model and has no counterpart; {ALL_FUNCTIONS}"
 
 
@@ -581,9 +581,7 @@ def _refusal_of_attribute(name: str) -> str:
     if name in FUNCTIONS:
         return f".{name} does not exist on a column; use {name}(values) of mlkeel.features.functions"
     if name in OTHER_ROWS:
-        return (
-            f".{name} looks at other rows, so an answer would depend on its neighbors; use what looks at one row only"
-        )
+        return f".{name} looks at other rows, so answers would depend on neighbors; compute it in load, in data.py"
     if name == "str" or hasattr(str, name):
         return (
             f"the text method .{name} cannot become part of the model; use ==, isin or map_values, "
