@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 MARKS = {"lender": "project", "docker": "docker", "browser": "browser"}  # of tests that use a fixture
 Render = Callable[..., Path]
 CACHE = Path.home() / ".cache" / "mltemplate"
+FEW_TESTS = {"PYTEST_ADDOPTS": "-k missing_column"}  # where it matters that the tests of a project run, and not which
 CONTAINER_ANSWERS = {"python_version": "3.11", "deploy": ["kubernetes"]}
 
 
@@ -218,7 +219,7 @@ def clone(project: Path, destination: Path) -> Path:
     return destination
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def offline(environment: dict[str, str]) -> dict[str, str]:
     """The same person without a network: every address leads nowhere, and uv is told so."""
     nowhere = dict.fromkeys(

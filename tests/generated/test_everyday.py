@@ -37,6 +37,16 @@ def sureness(probabilities: Outputs, _y_true: Targets) -> float:
 METRICS = (*METRICS, Metric("sureness", sureness, greater_is_better=True))
 '''
 
+LOAD = '''
+from mlkeel.data.tables import with_columns
+
+
+def load(path: Path, contract: Contract) -> pd.DataFrame:
+    """Read the table, and add the mean mass on the island of each row."""
+    table = read_csv(path, contract)
+    return with_columns(table, {"island_mass_g": table.groupby("island")["body_mass_g"].transform("mean")})
+'''
+
 
 def set_parameters(project: Path, **values: object) -> None:
     path = project / "conf" / "params.yaml"
@@ -90,6 +100,25 @@ def test_a_metric_of_ones_own_stands_wherever_metrics_do(twin: Path, offline: di
     version = (twin / "artifacts" / "current").read_text(encoding="utf-8").strip()
     metrics = json.loads((twin / "artifacts" / version / "metrics.json").read_text(encoding="utf-8"))
     assert 0 < metrics["model"]["sureness"] <= 1
+
+
+@pytest.mark.slow
+def test_a_column_that_load_computes_from_other_rows_is_learnt_from(twin: Path, offline: dict[str, str]) -> None:
+    data = twin / "src" / "myproj" / "data.py"
+    data.write_text(data.read_text(encoding="utf-8").split("\n\ndef load")[0] + LOAD, encoding="utf-8")
+    for name in ("features", "dataset"):
+        path = twin / "expectations" / f"{name}.json"
+        suite = json.loads(path.read_text(encoding="utf-8"))
+        own = [item for item in suite["expectations"] if item["kwargs"].get("column") == "body_mass_g"]
+        if name == "features":
+            suite["expectations"] += [item | {"kwargs": item["kwargs"] | {"column": "island_mass_g"}} for item in own]
+        suite["expectations"][0]["kwargs"]["column_set"].append("island_mass_g")
+        path.write_text(json.dumps(suite), encoding="utf-8")
+    succeed("make", "test-data", cwd=twin, env=offline)
+    succeed("make", "train", cwd=twin, env=offline)
+    completed = command("make", "predict", "IN=data/penguins.csv", "OUT=out.csv", cwd=twin, env=offline)
+    assert completed.returncode != 0
+    assert "island_mass_g" in completed.stderr
 
 
 def test_a_step_that_is_replaced_in_the_flow_is_replaced_everywhere(twin: Path, offline: dict[str, str]) -> None:

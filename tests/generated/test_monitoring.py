@@ -1,21 +1,20 @@
 """The monitor over days of traffic in which something changes, as `make bench` runs it at length."""
 
-import json
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
+from watching import days_of
 
-from ..conftest import ROOT
+from ..conftest import clone
 
-pytestmark = pytest.mark.project
-Stories = dict[str, list[list[str]]]
+DAYS = 16
+ROWS = 300  # a day
 
 
 @pytest.fixture(scope="module")
-def bench_result() -> dict[str, dict]:
-    command = [sys.executable, ROOT / "bench" / "watching.py", "--small", "--json"]
-    return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+def bench_result(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
+    folder = tmp_path_factory.mktemp("watched")
+    return days_of(clone(generated, folder / "twin"), DAYS, ROWS, folder)
 
 
 def test_every_change_becomes_an_alarm_that_names_it(bench_result: dict[str, dict]) -> None:

@@ -203,6 +203,50 @@ def test_a_table_that_teaches_nothing_is_refused(orchard: Path, lines: list[str]
     assert {**snapshot(orchard), "trees.csv": b""} == {**before, "trees.csv": b""}
 
 
+UNFIT_TABLES = {
+    "absent.csv": (None, "species", "there is no such file"),
+    "continuous.csv": ("x,y\n" + "".join(f"{n % 7},{n / 7}\n" for n in range(90)), "y", "is continuous"),
+    "one.csv": ("x,y\n" + "".join(f"{n},a\n" for n in range(90)), "y", "one class only"),
+    "many.csv": ("x,y\n" + "".join(f"{n},c{n % 200}\n" for n in range(2000)), "y", "has 200 classes"),
+    "missing.csv": (
+        "x,y\n" + "".join(f"{n},{'ab'[n % 2] if n % 5 == 0 else ''}\n" for n in range(90)),
+        "y",
+        "mostly missing",
+    ),
+    "few.csv": ("x,y\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(30)), "y", "50 are needed"),
+    "misspelt.csv": ("x,label\n1,a\n2,b\n", "labl", 'Did you mean "label"'),
+    "uneven.csv": ("x,y\n1,a\n2,b,c\n", "y", "line 3 has 3 fields"),
+    "noise.csv": (
+        "x,y\n" + "".join(f"{n * 7919 % 997},{'ab'[n * 31 % 17 % 2]}\n" for n in range(300)),
+        "y",
+        "say too little of y",
+    ),
+}
+
+
+@pytest.mark.skipif(KIND.text or not KIND.classification, reason="these tables are about classes, from numbers")
+@pytest.mark.parametrize("name", UNFIT_TABLES)
+def test_what_cannot_be_adopted_is_refused_in_one_paragraph(orchard: Path, tmp_path: Path, name: str) -> None:
+    content, target, reason = UNFIT_TABLES[name]
+    if content is not None:
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    before = snapshot(orchard)
+    with pytest.raises(InputError) as excinfo:
+        adopt(KIND.project, str(tmp_path / name), target, {}, orchard, lambda _: True)
+    (message,) = str(excinfo.value).splitlines()
+    assert message.startswith(str(tmp_path / name))
+    assert reason in message
+    assert snapshot(orchard) == before
+
+
+@pytest.mark.skipif(KIND.classification, reason="a class may be any word")
+def test_a_target_that_is_no_number_is_refused(orchard: Path) -> None:
+    before = snapshot(orchard)
+    with pytest.raises(InputError, match="that are no numbers"):
+        run(orchard, target="tree")
+    assert snapshot(orchard) == before
+
+
 def test_the_gate_of_a_person_is_not_lowered(adopted_project: Path) -> None:
     path = adopted_project / "conf" / "params.yaml"
     text = path.read_text(encoding="utf-8")

@@ -180,17 +180,21 @@ def row(number: int, weight: object, colour: str = "red", note: str | None = Non
 
 
 PLENTY = [row(number, number + 1) for number in range(60)]
+SAME_TARGET = [f"f{number},apple,5,note {number},{number + 1},red" for number in range(60)]
 BAD_TABLES = {
     "missing": (None, "there is no such file"),
     "empty": (b"", "the file is empty"),
     "header only": (lines(), "no row below it"),
     "column missing": (
         "\n".join(line.rsplit(",", 1)[0] for line in lines(*PLENTY).decode().split("\n")).encode(),
-        "colour",
+        "missing: colour",
     ),
-    "column extra": (b"more," + lines(*PLENTY).replace(b"\n", b"\n1,"), "more"),
-    "wrong type": (lines(*PLENTY, row(99, "heavy")), "weight_g"),
-    "not UTF-8": (lines(*PLENTY, row(99, 9, "gr\xfcn")).decode().encode("latin-1"), "UTF-8"),
+    "column extra": (b"more," + lines(*PLENTY).replace(b"\n", b"\n1,"), "unexpected: more"),
+    "wrong type": (
+        lines(*PLENTY, row(99, "heavy")),
+        'weight_g: its type must be float64; seen: str, for example "heavy" in row 61',
+    ),
+    "not UTF-8": (lines(*PLENTY, row(99, 9, "gr\xfcn")).decode().encode("latin-1"), "line 62 is not UTF-8"),
     "no value of a feature": (
         lines(*((row(number, 9, note="") if KIND.text else row(number, number + 1, "")) for number in range(60))),
         "has a value of note" if KIND.text else "has a value of colour",
@@ -203,7 +207,7 @@ BAD_TABLES = {
     "semicolons": (lines(*PLENTY).replace(b",", b";"), "separated by ';'"),
     "one name twice": (lines(*PLENTY).replace(b"colour", b"id"), "the header has id twice"),
     "too few rows": (lines(*PLENTY[:9]), "rows"),
-}
+} | ({"one class": (lines(*SAME_TARGET), "one class only")} if KIND.classification else {})
 
 
 @pytest.mark.parametrize("name", BAD_TABLES)
@@ -214,9 +218,10 @@ def test_a_bad_table_ends_in_one_paragraph(project: Path, capsys: pytest.Capture
     if content is not None:
         path.write_bytes(content)
     assert run(project, "train") == 2
-    message = capsys.readouterr().err.strip().splitlines()[-1]
+    *warned, message = capsys.readouterr().err.strip().splitlines()
+    assert not any("Traceback" in line or reason in line for line in warned)
     assert "fruit.csv" in (project / "logs" / "error.log").read_text(encoding="utf-8")
-    assert "fruit.csv" in message
+    assert message.startswith(str(path))
     assert reason in message
     assert not (project / "artifacts").exists()
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from mlkeel.adopt.adopt import adopt
 from mlkeel.config import read_settings
 from mlkeel.contract.dates import ISO_DATE, seconds
 from mlkeel.contract.request import RowValidator
@@ -21,6 +22,7 @@ from mlkeel.features.functions import days_between, is_missing, weekday, where
 from mlkeel.features.values import Values
 from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Project
+from mlkeel.registry.artifact import current
 from mlkeel.registry.versions import promote, rollback
 from mlkeel.testing.plugin import outdated_version
 from mlkeel.training.training import train
@@ -185,3 +187,23 @@ def test_dates_alone_are_nothing_to_learn_from(fruit_contract: Contract) -> None
 )
 def test_a_date_is_seconds_since_1970(text: object, expected: float) -> None:
     np.testing.assert_equal(seconds(text), expected)
+
+
+@pytest.mark.skipif(KIND.task_name != "tabular-classification", reason="the table is about classes, and has no text")
+def test_by_adopting_a_table_its_dates_become_columns_to_derive_from(project: Path) -> None:
+    rng = np.random.default_rng(7)
+    lines = ["order,ordered,delivered,price,late"]
+    for number in range(300):
+        ordered = np.datetime64("2025-01-01") + int(rng.integers(0, 365))
+        days = int(rng.integers(1, 15))
+        late = "yes" if days > 7 else "no"
+        lines.append(f"B-{number},{ordered},{ordered + days},{rng.normal(50, 10):.2f},{late}")
+    (project / "orders.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    dated = replace(KIND.project, features=TABLES.with_times().derive(on_the_way))
+    adopt(dated, str(project / "orders.csv"), "late", {}, project, lambda _plan: True)
+    contract = read_contract(project / "expectations")
+    assert [column.name for column in contract.columns if column.time] == ["ordered", "delivered"]
+    assert contract.derived is not None
+    predictor = Predictor.load(current(project / "artifacts"))
+    answers = predictor.predict_row({"ordered": "2025-03-01", "delivered": "2025-03-13", "price": 50})
+    assert answers["yes"] > 0.9

@@ -69,7 +69,7 @@ def install_torch(project: Path, environment: dict[str, str]) -> None:
     python = succeed("uv", "python", "find", "--no-project", PYTHON, cwd=project.parent, env=environment).strip()
     subprocess.run([python, "-m", "venv", ".venv"], cwd=project, check=True)
     local = environment | {"PATH": os.pathsep.join(path)}
-    succeed(".venv/bin/pip", "install", "--quiet", TORCH, cwd=project, env=local)
+    succeed(".venv/bin/pip", "install", "--quiet", "--no-compile", TORCH, cwd=project, env=local)
     rest = ("--editable", ".", "--group", "dev")
     succeed("uv", "pip", "install", "--quiet", "--python", ".venv", *rest, cwd=project, env=environment)
     succeed("uv", "lock", "--quiet", "--python", PYTHON, cwd=project, env=environment)
