@@ -27,12 +27,12 @@ def medians(*functions: Callable[[], object], times: int = 5) -> list[float]:
 
 
 @contextmanager
-def generated_project() -> Iterator[Path]:
-    """Yield the default project of this checkout with its environment, in a temporary folder."""
+def generated_project(checkout: Path = ROOT) -> Iterator[Path]:
+    """Yield the default project of a checkout, by default this one, with its environment, in a temporary folder."""
     folder = Path(tempfile.mkdtemp())
     try:
         project = folder / "myproj"
-        render = [TOOLS / "copier", "copy", "--quiet", "--defaults", "--vcs-ref", "HEAD", ROOT, project]
+        render = [TOOLS / "copier", "copy", "--quiet", "--defaults", "--vcs-ref", "HEAD", checkout, project]
         subprocess.run(render, check=True, capture_output=True)
         subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
         subprocess.run(["make", "setup"], cwd=project, check=True, capture_output=True)

@@ -19,7 +19,7 @@ from load import free_port, load, served
 ROW = {"island": "Biscoe", "bill_length_mm": 48.0, "bill_depth_mm": 14, "flipper_length_mm": 220.0}
 ROW |= {"body_mass_g": 5400.0, "sex": None}
 RECORDS = {"dataframe_records": [ROW | {"sex": "male"}]}
-ENCODED = {"inputs": [[0.0, 48.0, 14.0, 220.0, 5400.0, 0.0]]}
+PACKED = {"inputs": {"numbers": [[48.0, 14.0, 220.0, 5400.0]], "texts": [["Biscoe", ""]]}}
 ROUNDS = 5
 SECONDS = 4
 CONSTANT = """
@@ -81,7 +81,7 @@ def main() -> None:
             ("the API", [python, "-m", "myproj", "serve"], "/readyz", "/predict", ROW),
             ("a constant", [python, "-c", CONSTANT], "/readyz", "/predict", ROW),
             ("MLflow", [*mlflow, "--model-uri", folder / "sklearn"], "/ping", "/invocations", RECORDS),
-            ("MLflow, ONNX", [*mlflow, "--model-uri", folder / "onnx"], "/ping", "/invocations", ENCODED),
+            ("MLflow, ONNX", [*mlflow, "--model-uri", folder / "onnx"], "/ping", "/invocations", PACKED),
         ]
         processes = []
         for _, command, health_path, path, body in servers:
