@@ -130,8 +130,11 @@ def test_a_container_is_ready_soon_hardened_and_ends_with_zero(image: str, docke
         docker.docker("rm", "--force", "alone", check=False)
 
 
-def test_the_tests_of_a_project_pass_in_the_container_to_develop_in(project: Path, person: dict[str, str]) -> None:
-    output = succeed("make", "dev", "RUN=python -m pytest tests/data", cwd=project, env=person)
+@pytest.mark.parametrize("tests", ["tests/data", pytest.param("-m 'not slow'", marks=pytest.mark.slow)])
+def test_the_tests_of_a_project_pass_in_the_container_to_develop_in(
+    project: Path, person: dict[str, str], tests: str
+) -> None:
+    output = succeed("make", "dev", f"RUN=python -m pytest {tests}", cwd=project, env=person)
     assert " passed" in output
     assert "failed" not in output
 

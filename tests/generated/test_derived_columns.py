@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 from fastapi.testclient import TestClient
 from mlkeel.config import read_server_config
@@ -81,6 +83,8 @@ def penguins(generated: Path, offline: dict[str, str], tmp_path_factory: pytest.
     names = [function.name for function in ast.parse(text).body if isinstance(function, ast.FunctionDef)]
     assert len(names) == 3
     write_features(project, offline, text.replace(f"derive({names[0]})", f"derive({', '.join(names)})"))
+    output = succeed("make", "contract", cwd=project, env=offline)
+    assert all(name in output for name in names)
     train(project, offline)
     return project
 
@@ -166,6 +170,20 @@ def test_the_api_answers_a_row_as_a_file_is_answered(
     for row, answer in zip(rows, response.json(), strict=True):
         probabilities = {value: float(row[f"probability_{value}"]) for value in answer["probabilities"]}
         assert answer["probabilities"] == pytest.approx(probabilities, rel=1e-6)
+
+
+def test_other_programs_answer_with_an_exported_version(penguins: Path, offline: dict[str, str]) -> None:
+    rows = list(csv.DictReader(predictions(penguins, offline, PENGUINS).decode().splitlines()))
+    succeed("make", "export", "OUT=predictions/model.onnx", cwd=penguins, env=offline)
+    session = onnxruntime.InferenceSession(penguins / "predictions" / "model.onnx")
+    inputs = {
+        each.name: np.array([row[each.name] for row in rows], dtype=object)
+        if each.type == "tensor(string)"
+        else np.array([float(row[each.name] or "nan") for row in rows])
+        for each in session.get_inputs()
+    }
+    expected = [[float(row[f"probability_{name}"]) for name in ("Adelie", "Chinstrap", "Gentoo")] for row in rows]
+    np.testing.assert_allclose(session.run(["answers"], inputs)[0], expected, rtol=1e-5, atol=1e-6)
 
 
 def current(project: Path) -> str:

@@ -157,6 +157,7 @@ def test_without_uv_it_is_installed_into_the_project(render: Render, environment
 
 
 @pytest.mark.project
+@pytest.mark.slow
 def test_where_the_wanted_python_is_not_to_be_had_another_is_taken(render: Render, offline: dict[str, str]) -> None:
     """Without network and pyenv, only the system's Python is left."""
     project = render(python_version="3.13")

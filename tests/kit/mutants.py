@@ -58,7 +58,14 @@ def _batches_with(change: Callable[[Any], Any]) -> Callable[..., Any]:
 
 def _in_serving(change: Callable[[Any], Any]) -> Callable[..., Any]:
     """Change the numbers that enter the graph in serving, and not in training."""
-    return lambda _, self, rows: self.graph.run_batches(_batches_with(change)(self._layout.batches, rows), "answers")
+    return lambda _, self, rows: self.graph.run_batches(
+        _batches_with(change)(self.encoder.layout.batches, rows), "answers"
+    )
+
+
+def _swapped(pack_rows: Callable[..., Any], *args: Any) -> Any:
+    """Give each row of a request the values of another."""
+    return {name: values[::-1] for name, values in pack_rows(*args).items()}
 
 
 def _reverse_columns(features: Callable[..., Any], *args: Any) -> Any:
@@ -106,6 +113,7 @@ def _another_name(_: Callable[..., None], artifacts: Any, version: str) -> None:
 
 MUTANTS = {
     "scaling in training only": Mutant(Predictor, "predict", "version", _in_serving(lambda numbers: numbers * 0.01)),
+    "rows of a request mixed up": Mutant(Layout, "pack_rows", "graph", _swapped),
     "column order changed": Mutant(export, "_features", "table_features", _reverse_columns),
     "imputation skipped": Mutant(Layout, "batches", "table_features", _batches_with(np.nan_to_num)),
     "codes off by one": Mutant(export, "_positions", "table_features", _one_more),

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlkeel.adopt.adopt import adopt
+from mlkeel.behavior.cases import complete_row, read_cases
 from mlkeel.config import read_settings
 from mlkeel.contract.dates import ISO_DATE, seconds
 from mlkeel.contract.request import RowValidator
-from mlkeel.contract.suites import Contract, Suite, read_contract
+from mlkeel.contract.suites import Column, Contract, Suite, read_contract
 from mlkeel.contract.validate import check
 from mlkeel.errors import InputError
 from mlkeel.features.agreement import check_agreement, evaluate
@@ -83,7 +84,7 @@ def test_numpy_gives_the_same_as_the_graph(fruit_contract: Contract) -> None:
 def test_what_is_not_the_same_each_time_is_refused(fruit_contract: Contract) -> None:
     draws = iter(range(2, 100))
     features = TABLES.derive(derived(lambda weight_g: weight_g * next(draws)))
-    with pytest.raises(InputError, match="when it is computed again"):
+    with pytest.raises(InputError, match="random numbers"):
         check_agreement(features.derived, build_encoder(fruit_contract, features), ROWS)
 
 
@@ -164,6 +165,23 @@ def test_dates_are_columns_to_derive_from_and_no_features_themselves(fruit_contr
     np.testing.assert_array_equal(encoder.encode(rows), np.array([[1.5, 5], [np.nan, 0], [np.nan] * 2], np.float32))
     requests = [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
     np.testing.assert_array_equal(encoder.encode_rows(requests), encoder.encode(rows))
+
+
+def test_a_case_of_behaviour_may_name_any_date(tmp_path: Path) -> None:
+    columns = (Column("ordered", time=True), Column("price"))
+    table = pd.DataFrame({"ordered": ["2026-01-01", "2026-01-01", "2026-02-01"], "price": [1.0, 2.0, 3.0]})
+    (tmp_path / "behavior.yaml").write_text("invariance:\n  - row: {ordered: 2026-12-24}\n", encoding="utf-8")
+    (case,) = read_cases(tmp_path / "behavior.yaml")["invariance"]
+    assert complete_row(case["row"], table, columns) == {"ordered": "2026-12-24", "price": 2.0}
+    assert complete_row({}, table, columns)["ordered"] == "2026-01-01"
+
+
+def test_as_many_dates_may_be_wrong_as_the_rule_allows() -> None:
+    (rule,) = [item for item in TIMES if item["kwargs"].get("column") == "ordered" and "regex" in item["kwargs"]]
+    lenient = {"name": "features", "expectations": [rule | {"kwargs": rule["kwargs"] | {"mostly": 0.9}}]}
+    for wrong, passes in ((1, True), (3, False)):
+        dates = pd.DataFrame({"ordered": ["2026-02-30"] * wrong + ["2026-02-27"] * (20 - wrong)})
+        assert [each.passed for each in check(dates, lenient)] == [passes]
 
 
 def test_dates_alone_are_nothing_to_learn_from(fruit_contract: Contract) -> None:

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from mlkeel.config import read_server_config
 from mlkeel.contract.suites import read_contract, read_suite
 from mlkeel.drafts.draft import draft_derived
-from mlkeel.errors import ContractError
+from mlkeel.errors import ContractError, Hint, InputError
 from mlkeel.features.derived import derived
 from mlkeel.features.encoder import TABLES
 from mlkeel.features.export import build_encoder
@@ -21,9 +21,10 @@ from mlkeel.features.values import Values
 from mlkeel.inference.batch import predict_file
 from mlkeel.inference.predictor import Predictor
 from mlkeel.monitor.checks import contract as check_contract
-from mlkeel.monitor.window import of_file
+from mlkeel.monitor.window import of_file, of_records
 from mlkeel.registry.artifact import current
 from mlkeel.serve.app import build
+from mlkeel.store.store import Recorded
 from mlkeel.training.training import train
 
 from .conftest import expectation
@@ -78,8 +79,9 @@ def test_a_table_that_breaks_them_is_not_learnt_from(project: Path) -> None:
 
 def test_rules_of_a_column_that_is_derived_no_more_are_named(project: Path) -> None:
     write_rules(project, RULES)
-    with pytest.raises(ContractError, match="no_colour"):
+    with pytest.raises(ContractError, match="no_colour") as raised:
         train(replace(PROJECT, features=TABLES.derive(per_gram)), project)
+    assert raised.value.hint is Hint.CONTRACT
 
 
 def test_a_request_that_breaks_them_is_refused_by_the_raw_columns(ruled: Path) -> None:
@@ -118,3 +120,31 @@ def test_a_draft_lets_its_table_pass_and_keeps_what_a_person_wrote(ruled: Path) 
     edited = drafted | {"expectations": [*drafted["expectations"], own]}
     assert own in draft_derived(columns, edited)["expectations"]
     assert own not in draft_derived(columns[["no_colour"]], edited)["expectations"]
+    by_hand = {"name": "derived", "expectations": [own], "meta": {}}
+    assert own in draft_derived(columns, by_hand)["expectations"]
+
+
+def test_rules_that_no_request_could_be_held_against_are_refused_before_a_training(project: Path) -> None:
+    write_rules(project, [expectation("column_values_to_be_between", column="per_gram", max_value=100)])
+    with pytest.raises(ContractError, match=r"expectations/derived\.json"):
+        train(PROJECT, project)
+
+
+def test_records_without_a_private_column_are_not_asked_what_is_derived_of_it(ruled: Path) -> None:
+    predictor = Predictor.load(current(ruled / "artifacts"))
+    outputs = predictor.predict_rows([ROW])[0].tolist()
+    answer = json.dumps(predictor.output_type.to_json(outputs, predictor.output_names))
+    rows = ([0.0], ["r"], [1], ["v"], [json.dumps({"colour": "red"})], [answer], [1.0], [None])
+    batch = Recorded(*(values * 20 for values in rows))  # type: ignore[arg-type]
+    window = of_records([batch], predictor, {"weight_g"})
+    assert "no_colour" in window.table
+    assert "per_gram" not in window.table
+    asked = {item["kwargs"].get("column") for item in window.contract["expectations"]}
+    assert "no_colour" in asked
+    assert not asked & {"per_gram", "weight_g"}
+
+
+def test_a_name_of_a_prediction_is_refused(project: Path) -> None:
+    feature = derived(columns=("weight_g",))(lambda weight_g: {f"predicted_{KIND.target}": weight_g})
+    with pytest.raises(InputError, match="what a prediction is called"):
+        train(replace(PROJECT, features=TABLES.derive(feature)), project)

@@ -8,11 +8,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from mlkeel.contract.suites import read_contract
-from mlkeel.errors import ArtifactError
+from mlkeel.contract.suites import Contract, read_contract
+from mlkeel.errors import ArtifactError, ContractError
 from mlkeel.features.encoder import LAYOUT_KEY, Encoder
 from mlkeel.features.export import model_part, with_named_inputs
 from mlkeel.features.graph import Graph
+from mlkeel.features.layout import Layout
 from mlkeel.inference.predictor import Predictor
 from mlkeel.registry.artifact import current
 
@@ -115,11 +116,25 @@ def test_a_text_that_was_never_seen_is_answered(predictor: Predictor, rows: Any,
         np.testing.assert_array_equal(answers[1], answers[0])
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "reason"),
-    [("mlkeel.format", None, "has the artifact format 1"), ("mlkeel.format", "3", "has the artifact format 3")]
-    + ([("mlkeel.tokenizer", "9", "needs version 9 of the tokenizer")] if KIND.text else []),
-)
+@pytest.mark.skipif(KIND.text, reason="a model of texts has no categories")
+def test_an_empty_text_is_no_category(fruit_contract: Contract) -> None:
+    items = [
+        item | {"kwargs": item["kwargs"] | {"value_set": ["red", ""]}} if "value_set" in item["kwargs"] else item
+        for item in fruit_contract.features["expectations"]
+    ]
+    with pytest.raises(ContractError, match="colour holds an empty text"):
+        Layout.of(Contract(fruit_contract.features | {"expectations": items}, fruit_contract.dataset))
+
+
+UNREADABLE = [
+    ("mlkeel.format", None, "has the artifact format 1"),
+    ("mlkeel.format", "3", "has the artifact format 3"),
+    ("mlkeel.layout", "{}", "does not say which columns"),
+]
+OTHER_TOKENIZER = ("mlkeel.tokenizer", "9", "needs version 9 of the tokenizer")
+
+
+@pytest.mark.parametrize(("key", "value", "reason"), UNREADABLE + ([OTHER_TOKENIZER] if KIND.text else []))
 def test_a_graph_that_this_release_cannot_read_is_refused(
     folder: Path, key: str, value: str | None, reason: str
 ) -> None:

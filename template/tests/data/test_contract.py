@@ -9,19 +9,25 @@ from mlkeel.config import Settings
 from mlkeel.contract.suites import Contract, expectation_name, read_contract, read_suite
 from mlkeel.contract.validate import ExpectationResult, check
 from mlkeel.drafts.leaks import leaks_target
+from mlkeel.features.export import build_encoder
 from mlkeel.project import Project
 
 EXPECTATIONS = Path(__file__).parents[2] / "expectations"
+SUITES = [name for name in ("features", "dataset", "derived") if (EXPECTATIONS / f"{name}.json").is_file()]
 CASES = [
     pytest.param(name, index, id=f"{name}-{expectation_name(expectation)}")
-    for name in ("features", "dataset")
+    for name in SUITES
     for index, expectation in enumerate(read_suite(EXPECTATIONS / f"{name}.json")["expectations"])
 ]
 
 
 @pytest.fixture(scope="session")
-def results(table: pd.DataFrame, contract: Contract) -> dict[str, list[ExpectationResult]]:
-    return {"features": check(table, contract.features), "dataset": check(table, contract.dataset)}
+def results(project: Project, table: pd.DataFrame, contract: Contract) -> dict[str, list[ExpectationResult]]:
+    results = {"features": check(table, contract.features), "dataset": check(table, contract.dataset)}
+    if contract.derived:
+        derived = pd.DataFrame(build_encoder(contract, project.features).derive(table))
+        results["derived"] = check(derived, contract.derived)
+    return results
 
 
 @pytest.mark.parametrize(("suite", "index"), CASES)
@@ -44,5 +50,6 @@ def test_a_feature_does_not_give_the_target_away(
 
 
 def test_every_expectation_says_how_severe_a_violation_is(contract: Contract) -> None:
-    for expectation in contract.features["expectations"] + contract.dataset["expectations"]:
+    derived = contract.derived["expectations"] if contract.derived else []
+    for expectation in [*contract.features["expectations"], *contract.dataset["expectations"], *derived]:
         assert expectation.get("severity") in ("critical", "warning", "info"), expectation_name(expectation)

@@ -8,6 +8,7 @@ class Hint(Enum):
 
     TRAIN = auto()
     SETUP = auto()
+    CONTRACT = auto()
     CHOOSE_VERSION = auto()
     OTHER_TABLE = auto()
     OTHER_TARGET = auto()

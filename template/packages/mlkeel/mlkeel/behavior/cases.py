@@ -7,10 +7,11 @@ that stay, outputs that move in a known direction, and plain cases that nobody w
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 
+from mlkeel.contract.dates import is_date
 from mlkeel.contract.suites import Column, Contract
 from mlkeel.errors import InputError
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Case = dict[str, Any]
+
+
+class _TextLoader(yaml.SafeLoader):
+    """Reads dates as the texts that they are in a table."""
+
+    yaml_constructors: ClassVar[Any] = yaml.SafeLoader.yaml_constructors | {
+        "tag:yaml.org,2002:timestamp": yaml.SafeLoader.construct_yaml_str
+    }
+
+
 BEHAVIOR = Path("tests/model/behavior.yaml")
 MAX_SAMPLE_ROWS = 20_000  # that cases are drafted from and checked on
 
@@ -31,7 +42,7 @@ def complete_row(row: Case, table: "pd.DataFrame", columns: tuple[Column, ...]) 
     import pandas as pd
 
     similar = table
-    texts = [column.name for column in columns if column.text]
+    texts = [column.name for column in columns if column.text or column.time]
     for name, value in row.items():
         if value is not None and name not in texts and not pd.api.types.is_numeric_dtype(table[name]):
             similar = similar[similar[name] == value]
@@ -94,7 +105,7 @@ def read_cases(path: Path) -> dict[str, list[Case]]:
         InputError: the file is not YAML, or does not hold lists of cases under their kinds.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        content = yaml.load(path.read_text(encoding="utf-8"), _TextLoader) if path.is_file() else {}  # noqa: S506
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: this is not valid YAML ({' '.join(str(error).split())}). Correct it.") from error
     content = content or {}
@@ -120,6 +131,8 @@ def applicable_cases(
             return value is None or isinstance(value, int | float)
         if name in columns and columns[name].text:
             return value is None or isinstance(value, str | dict)
+        if name in columns and columns[name].time:
+            return value is None or (isinstance(value, str) and is_date(value))
         return name in table and (value is None or bool((table[name] == value).any()))
 
     def is_applicable(case: Case) -> bool:

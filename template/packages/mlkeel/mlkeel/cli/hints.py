@@ -7,6 +7,7 @@ from mlkeel.errors import Hint
 BY_MAKE = {
     Hint.TRAIN: "Make a version with: make train",
     Hint.SETUP: "Make the environment with: make setup",
+    Hint.CONTRACT: "Draft them anew with: make contract",
     Hint.CHOOSE_VERSION: "make versions shows the versions; make promote VERSION=... makes one current.",
     Hint.OTHER_TABLE: "Say where the table is with DATA=.",
     Hint.OTHER_TARGET: "Another column can be chosen with TARGET=.",
@@ -19,6 +20,7 @@ BY_MAKE = {
 BY_HAND = {
     Hint.TRAIN: "Make a version with: {program} train",
     Hint.SETUP: "Make the environment with: uv sync",
+    Hint.CONTRACT: "Draft them anew with: {program} contract",
     Hint.CHOOSE_VERSION: "{program} versions shows the versions; {program} promote VERSION makes one current.",
     Hint.OTHER_TABLE: "Say where the table is: {program} adopt TABLE TARGET",
     Hint.OTHER_TARGET: "Another column can be chosen as the target.",

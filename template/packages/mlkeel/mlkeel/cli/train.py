@@ -49,7 +49,9 @@ def check_features(context: typer.Context) -> None:
     contract = read_contract(session.root / "expectations")
     settings = read_settings(session.root / "conf" / "params.yaml", session.project.settings)
     encoder = build_encoder(contract, features)
-    check_agreement(features.derived, encoder, session.project.load(session.root / settings.data.path, contract))
+    path = session.root / settings.data.path
+    if path.is_file():  # git may not hold it
+        check_agreement(features.derived, encoder, session.project.load(path, contract))
     logger.info("Derived features: %s.", ", ".join(encoder.derived))
 
 
@@ -65,8 +67,9 @@ def contract(context: typer.Context) -> None:
     project = session.project
     path = session.root / "expectations" / "derived.json"
     if not project.features.derived:
+        removed = f" {path} was removed." if path.is_file() else ""
         path.unlink(missing_ok=True)
-        logger.info("No column is derived, so there are no rules for any.")
+        logger.info("features.py derives no column, so there are no rules for any.%s", removed)
         return
     raw = read_contract(session.root / "expectations")
     settings = read_settings(session.root / "conf" / "params.yaml", project.settings)

@@ -60,8 +60,8 @@ class Contract:
         types = self.types
         if untyped := [name for name in names if name not in types]:
             raise ContractError(
-                f"expectations/features.json: {', '.join(untyped)} has no {TYPE}, so nobody knows how to read it. "
-                "Add one, with type_ float64 for numbers or str for texts and categories."
+                f"expectations/{self.features['name']}.json: {', '.join(untyped)} has no {TYPE}, so nobody knows how "
+                "to read it. Add one, with type_ float64 for numbers or str for texts and categories."
             )
         return tuple(Column(name) if types[name] != "str" else self._text_column(name) for name in names)
 

@@ -68,15 +68,16 @@ def check(table: "pd.DataFrame", suite: Suite, parameters: dict[str, float] | No
 
 
 def _not_in_calendar(item: Expectation, table: "pd.DataFrame") -> ExpectationResult | None:
-    """Return a violation if a value of a column of dates looks like one and is none, such as 2026-02-30."""
-    if item["type"] != REGEX or item["kwargs"].get("regex") != ISO_DATE:
+    """Return a violation if values of a column of dates look like some and are none, such as 2026-02-30."""
+    kwargs = item["kwargs"]
+    if item["type"] != REGEX or kwargs.get("regex") != ISO_DATE or "row_condition" in kwargs:
         return None
-    values = table[item["kwargs"]["column"]]
-    texts = values[[isinstance(value, str) and re.search(ISO_DATE, value) is not None for value in values]]
+    column = kwargs["column"]
+    values = table[column].dropna()
+    texts = [value for value in values if isinstance(value, str) and re.search(ISO_DATE, value)]
     impossible = [value for value in texts if not is_date(value)]
-    if not impossible:
+    if len(impossible) <= (1 - kwargs.get("mostly", 1)) * len(values):
         return None
-    column = item["kwargs"]["column"]
     return ExpectationResult(item, False, f"{column}: {len(impossible):,} values are no dates, such as {impossible[0]}")
 
 

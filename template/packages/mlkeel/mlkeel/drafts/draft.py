@@ -99,7 +99,9 @@ def draft_derived(derived: "pd.DataFrame", earlier: Suite | None = None) -> Suit
         is_flag = derived[name].dropna().isin([0, 1]).all()
         expectations += numbers(derived[name], "boolean" if is_flag else "numeric")
     suite = _suite("derived", expectations)
-    return _merge(suite, earlier, set(columns)) if earlier else suite
+    if earlier is None:
+        return suite
+    return _merge(suite, earlier | {"meta": {"drafted": []} | earlier["meta"]}, set(columns))
 
 
 def add_derived_columns(contract: Contract, earlier: Contract, derived: Sequence[str]) -> Contract:

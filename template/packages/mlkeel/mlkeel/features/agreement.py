@@ -11,7 +11,7 @@ from mlkeel.features.derived import DerivedFeature
 from mlkeel.features.encoder import Encoder
 from mlkeel.features.layout import Rows
 from mlkeel.features.numpy_operations import from_array, from_sequence
-from mlkeel.features.values import Values
+from mlkeel.features.values import Values, clean_text
 
 MAX_DIFFERENT_SHARE = 0.001  # of rows; a last bit that a later floor makes visible differs in far fewer
 
@@ -45,13 +45,13 @@ def check_agreement(features: Sequence[DerivedFeature], encoder: Encoder, rows: 
         with np.errstate(over="ignore"):
             expected = values.astype(np.float32)
         expected[np.isinf(expected)] = np.nan
-        found = encoded[:, positions[name]]
-        differs = ~np.isclose(expected, found, rtol=1e-5, atol=1e-30, equal_nan=True)
+        traced = encoded[:, positions[name]]
+        differs = ~np.isclose(expected, traced, rtol=1e-5, atol=1e-30, equal_nan=True)
         if differs.mean() > MAX_DIFFERENT_SHARE:
             row = int(differs.argmax())
             raise InputError(
-                f"features.py: {name} is {expected[row]:g} in row {row + 1:,} when it is computed again, and was "
-                f"{found[row]:g}. A derived column depends on the columns of its row alone: take out random numbers, "
+                f"features.py: {name} is {expected[row]:g} in row {row + 1:,} on the table, and in the graph "
+                f"{traced[row]:g}. A derived column depends on the columns of its row alone: take out random numbers, "
                 "the time, and whatever else changes."
             )
 
@@ -63,5 +63,5 @@ def _raw(rows: Rows, name: str, times: Sequence[str]) -> Any:  # noqa: ANN401 - 
 def _texts(values: Any) -> Values:  # noqa: ANN401 - a list, an array or a series
     """Return texts as the graph gets them, also where all are missing."""
     texts = np.empty(len(values), dtype=object)
-    texts[:] = [value if isinstance(value, str) else "" for value in values]
+    texts[:] = [clean_text(value) if isinstance(value, str) else "" for value in values]
     return from_array(texts)

@@ -53,7 +53,10 @@ class DerivedFeature:
         for column in self.columns:
             if column not in columns:
                 known = ", ".join(columns) or "none"
-                raise InputError(f"{self.location()}: there is no column {column!r}; there are: {known}")
+                raise InputError(
+                    f"{self.location()}: there is no column {column!r}; there are: {known}. Correct the name, or take "
+                    "the feature out of FEATURES"
+                )
         arguments = [columns[column] for column in self.columns]
         try:
             result = self.function(*arguments)

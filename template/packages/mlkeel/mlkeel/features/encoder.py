@@ -34,7 +34,10 @@ class Features:
         return replace(self, derived=(*self.derived, *further))
 
     def with_times(self) -> "Features":
-        """Return these features where dates and times are raw columns, too; a model learns from what they derive."""
+        """Return these features where dates and times are raw columns, too.
+
+        A model learns from what is derived of them; a time that is a number, such as a year, is a feature as it is.
+        """
         return replace(self, roles=(*self.roles, "time"))
 
 
@@ -90,16 +93,20 @@ def read_layout(graph: Graph) -> Layout:
     """Read which columns `graph` takes.
 
     Raises:
-        ArtifactError: it has another format, or needs another tokenizer.
+        ArtifactError: it has another format, needs another tokenizer, or does not say it.
     """
     metadata = graph.metadata
-    if (found := metadata.get(FORMAT_KEY, "1")) != FORMAT:
+    if (artifact_format := metadata.get(FORMAT_KEY, "1")) != FORMAT:
         raise ArtifactError(
-            f"{graph.source} has the artifact format {found}, and this mlkeel reads format {FORMAT}.", Hint.TRAIN
+            f"{graph.source} has the artifact format {artifact_format}, and this mlkeel reads format {FORMAT}.",
+            Hint.TRAIN,
         )
     if (tokenizer := metadata.get(TOKENIZER_KEY, str(TOKENIZER))) != str(TOKENIZER):
         raise ArtifactError(
             f"{graph.source} needs version {tokenizer} of the tokenizer, and this mlkeel has version {TOKENIZER}.",
             Hint.TRAIN,
         )
-    return Layout.from_json(metadata[LAYOUT_KEY])
+    try:
+        return Layout.from_json(metadata[LAYOUT_KEY])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{graph.source} does not say which columns it takes.", Hint.TRAIN) from error

@@ -20,6 +20,7 @@ from mlkeel.features.encoder import FORMAT, FORMAT_KEY, LAYOUT_KEY, TOKENIZER_KE
 from mlkeel.features.graph import Graph
 from mlkeel.features.layout import Layout
 from mlkeel.features.texts import LONGEST, TOKENIZER
+from mlkeel.features.values import clean_text
 
 if TYPE_CHECKING:
     import onnx
@@ -40,7 +41,7 @@ def build_encoder(contract: Contract, features: Features, project: str = "") -> 
     layout = Layout.of(contract)
     inputs = _inputs(layout)
     derived, sources = _derived(features.derived, layout, contract, inputs)
-    if not layout.features and not layout.tokens and not derived:
+    if layout.times and not layout.features and not derived:
         raise InputError("features.py: all columns are dates; nothing is derived from them to learn from. Add that.")
     columns = (*layout.features, *map(Column, derived))
     layout = replace(layout, features=columns, derived=tuple(derived), sources=tuple(sources.values()))
@@ -216,16 +217,16 @@ def _positions(texts: "Var", categories: list[tuple[str, ...]]) -> "Var":
     positions: dict[str, float] = {}
     for place, known in enumerate(categories):
         positions[f"{place}{SEPARATOR}"] = np.nan  # a missing value
-        positions |= {f"{place}{SEPARATOR}{value}": float(position) for position, value in enumerate(known)}
+        positions |= {f"{place}{SEPARATOR}{clean_text(value)}": float(code) for code, value in enumerate(known)}
     places = op.const(np.array([f"{place}{SEPARATOR}" for place in range(len(categories))]))
-    found = ml.label_encoder(
+    codes = ml.label_encoder(
         op.string_concat(places, texts),
-        keys_tensor=np.array(list(positions)),
+        keys_tensor=np.array(list(positions), dtype=object),  # which keep a NUL at the end
         values_tensor=np.array(list(positions.values()), dtype=np.float64),
         default_tensor=np.array([-1.0]),
     )
     unknown = op.const(np.array([float(len(known)) for known in categories]))
-    return op.where(op.less(found, op.const(0.0)), unknown, found)
+    return op.where(op.less(codes, op.const(0.0)), unknown, codes)
 
 
 def _metadata(layout: Layout, contract: Contract, project: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from mlkeel.errors import ArtifactError, Hint
 from mlkeel.features.layout import Packed
+from mlkeel.features.values import clean_text
 
 Matrix = npt.NDArray[np.float32]
 
@@ -55,5 +56,5 @@ class Graph:
 
 def _encodable(texts: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Replace lone surrogates, which no UTF-8 can hold, so that such a text is unknown, and not a failure."""
-    encodable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts.ravel()]
+    encodable = [clean_text(text) for text in texts.ravel()]
     return np.array(encodable, dtype=object).reshape(texts.shape)

@@ -56,7 +56,8 @@ class Layout:
         """Return the layout for the columns of `contract`.
 
         Raises:
-            ContractError: some of the features hold texts and others do not, so that no model takes all of them.
+            ContractError: some of the features hold texts and others do not, so that no model takes all of them; or an
+                empty text is a category.
         """
         columns = contract.columns
         tokens = tuple(column.name for column in columns if column.text)
@@ -67,6 +68,11 @@ class Layout:
                 f"expectations/features.json: {', '.join(tokens)} has the type str and no set of values, so it holds "
                 f"texts, and {', '.join(others)} holds none; a model learns from the one or the other. Add an "
                 "expect_column_values_to_be_in_set with a value_set, or take columns out of the features."
+            )
+        if with_empty := [column.name for column in columns if "" in column.categories]:
+            raise ContractError(
+                f"expectations/features.json: the value_set of {', '.join(with_empty)} holds an empty text, which "
+                "stands for a missing value. Take it out."
             )
         numbers = tuple(column.name for column in columns if column.numeric or column.time)
         texts = tuple(column.name for column in columns if column.categories)
@@ -104,9 +110,10 @@ class Layout:
             for place in self._time_places:
                 for values in numbers:
                     values[place] = seconds(values[place])
-            packed["numbers"] = np.array(numbers, dtype=np.float64)
+            packed["numbers"] = np.array(numbers, dtype=np.float64).reshape(len(rows), len(self.numbers))
         if self.texts:
-            packed["texts"] = np.array([[row[name] or "" for name in self.texts] for row in rows], dtype=object)
+            texts = [[row[name] or "" for name in self.texts] for row in rows]
+            packed["texts"] = np.array(texts, dtype=object).reshape(len(rows), len(self.texts))
         if self.tokens:
             packed["tokens"] = token_numbers([[row[name] for row in rows] for name in self.tokens])
         return packed

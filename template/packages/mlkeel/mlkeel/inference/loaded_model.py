@@ -46,11 +46,15 @@ class LoadedModel:
         schema = validator.schema()
         feedback = FeedbackValidator(predictor.contract, predictor.target)
         validator.violations([example(schema)])  # so that a rule that cannot be applied fails here
-        outputs = predictor.predict_rows([example(schema)] * 2)
+        derived_validator = _derived_validator(predictor.contract)
+        outputs, derived = predictor.predict_and_derive([example(schema)] * 2)
+        if derived_validator:
+            derived_validator.violations(derived)
         if not predictor.output_type.is_valid(outputs) or not np.allclose(outputs[0], outputs[1], rtol=1e-3):
             raise ArtifactError(f"{folder}: it answers a row with {outputs.tolist()}.", Hint.TRAIN)
-        if validator.unchecked:
-            logger.warning("Not asked of requests, since it takes a whole table: %s.", ", ".join(validator.unchecked))
+        unchecked = [*validator.unchecked, *(derived_validator.unchecked if derived_validator else ())]
+        if unchecked:
+            logger.warning("Not asked of requests, since it takes a whole table: %s.", ", ".join(unchecked))
         digest = hashlib.sha256(json.dumps(predictor.contract.features, sort_keys=True).encode()).hexdigest()
         return cls(
             folder.name,
@@ -60,7 +64,7 @@ class LoadedModel:
             schema,
             digest[:12],
             *_recorded_columns(folder, predictor),
-            _derived_validator(predictor.contract),
+            derived_validator,
         )
 
     def predict(self, rows: list[dict[str, Any]]) -> tuple[Matrix, list[Violation]]:

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from mlkeel.config import Settings, Tracking
-from mlkeel.registry.artifact import FILES
 
 logger = logging.getLogger(__name__)
 MAX_FILE_BYTES = 2**20
@@ -91,9 +90,9 @@ def _log_to_mlflow(folder: Path, settings: Settings, root: Path, experiment_name
         for kind, entries in entries_by_kind.items():
             for start in range(0, len(entries), BATCH_SIZES[kind]):
                 client.log_batch(run_id, **{kind: entries[start : start + BATCH_SIZES[kind]]})
-        for file in FILES:
-            if (folder / file).stat().st_size <= MAX_FILE_BYTES:
-                client.log_artifact(run_id, str(folder / file))
+        for path in sorted(folder.iterdir()):
+            if path.stat().st_size <= MAX_FILE_BYTES:
+                client.log_artifact(run_id, str(path))
     except BaseException:
         with suppress(Exception):
             client.set_terminated(run_id, "FAILED")

@@ -138,7 +138,7 @@ def collect(project: Project, root: Path, store: str) -> ReportData:
     model_review, predictions = _model_review(project, root, predictor, settings, metrics_file)
     drift_suite = read_suite(folder / "drift.json")
     latest_run = runs[-1] if runs else None
-    if table is not None and {column.name for column in predictor.contract.columns} <= set(table):
+    if table is not None and predictor.encoder.derived and _satisfies(table, predictor.contract):
         table = with_derived(table, predictor.encoder)
     distributions = _distributions(drift_suite, latest_run, [table, predictions], predictor.contract, folder.name)
     versions = history.read_versions(root / "artifacts", folder.name)
@@ -156,6 +156,10 @@ def collect(project: Project, root: Path, store: str) -> ReportData:
         runs,
         run_notes,
     )
+
+
+def _satisfies(table: "pd.DataFrame", contract: Contract) -> bool:
+    return all(result.passed or not result.critical for result in check(table, contract.features))
 
 
 def _table(project: Project, root: Path) -> "tuple[Table | str, pd.DataFrame | None]":

@@ -75,7 +75,7 @@ def settings(project: Project, root: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def contract(root: Path) -> Contract:
-    """The contract in `expectations/`: both suites."""
+    """The contract in `expectations/`: its suites."""
     return read_contract(root / "expectations")
 
 
@@ -123,7 +123,7 @@ def outdated_version(root: Path, prepared: Prepared) -> str:
         return ""
     return (
         f"artifacts/{folder.name}, which is current, is older than features.py or the contract: it goes on answering "
-        "with the features that it was trained with. Train to use the new ones."
+        "with the features that it was trained with. Train again to use the new ones."
     )
 
 

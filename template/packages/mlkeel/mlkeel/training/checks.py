@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlkeel.config import Gate, Settings
+from mlkeel.contract.request import RowValidator
 from mlkeel.contract.suites import Contract
 from mlkeel.contract.validate import enforce
-from mlkeel.errors import ContractError, DataError, InputError
+from mlkeel.errors import ContractError, DataError, Hint, InputError
 from mlkeel.features.encoder import Encoder
 from mlkeel.features.graph import Matrix
 from mlkeel.project import Project, Run
@@ -41,6 +42,8 @@ def check_contract(project: Project, settings: Settings, contract: Contract) -> 
                 f"as this project ({project.task.name}) needs. Correct data.target, or what the contract says of that "
                 "column."
             )
+    if contract.derived is not None:
+        RowValidator(Contract(contract.derived, contract.derived))  # raises if a request could not be held against it
     texts = [column.name for column in contract.columns if column.text]
     non_texts = [column.name for column in contract.columns if not column.text]
     if texts and "text" not in project.features.roles:
@@ -102,14 +105,34 @@ def check(table: "pd.DataFrame", run: Run) -> None:
     check_features(table, [column.name for column in contract.columns], source)
 
 
+def check_names(encoder: Encoder, run: Run) -> None:
+    """Check that no derived column has the name of a prediction.
+
+    Raises:
+        InputError: one has.
+    """
+    output_type = output_type_of(run.contract, run.target)
+    predictions = output_type.output_columns(output_type.output_names(run.contract, run.target), run.target)
+    if clashes := set(predictions) & set(encoder.derived):
+        raise InputError(
+            f"features.py: {', '.join(sorted(clashes))} is what a prediction is called. Rename the column."
+        )
+
+
 def check_derived(encoder: Encoder, features: Iterable[Matrix], run: Run) -> None:
     """Check the derived columns of encoded rows, matrices of shape (n, width), against `derived.json`.
 
     Raises:
-        ContractError: they violate it.
+        ContractError: they violate it, or it has rules of columns that are not derived.
     """
     if run.contract.derived is None:
         return
+    columns = dict.fromkeys(item["kwargs"].get("column") for item in run.contract.derived["expectations"])
+    if unknown := [str(name) for name in columns if name is not None and name not in encoder.derived]:
+        raise ContractError(
+            f"expectations/derived.json has rules of {', '.join(unknown)}, which features.py does not derive.",
+            Hint.CONTRACT,
+        )
     import pandas as pd
 
     derived = encoder.derived_columns(np.concatenate(list(features)))

@@ -29,7 +29,9 @@ class GraphModel:
 
     def predict(self, features: Matrix) -> Outputs:
         """Return outputs of shape (n, outputs)."""
-        batches = ({"features": features[start : start + BATCH_ROWS]} for start in range(0, len(features), BATCH_ROWS))
+        batches = (
+            {"features": features[start : start + BATCH_ROWS]} for start in range(0, max(len(features), 1), BATCH_ROWS)
+        )
         return self.graph.run_batches(batches, "answers")
 
     def to_onnx(self) -> bytes:

@@ -14,7 +14,7 @@ from mlkeel.project import Build, Prepared, Project, Run
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.evaluation import evaluate as evaluate_outputs
 from mlkeel.tasks.output_types import output_type_of
-from mlkeel.training.checks import check, check_derived, check_features
+from mlkeel.training.checks import check, check_derived, check_features, check_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +44,7 @@ def encode(splits: Split, project: Project, run: Run) -> Prepared:
     contract = run.contract
     target = run.target
     encoder = run.encoder or build_encoder(contract, project.features, project.package)
+    check_names(encoder, run)
     if run.encoder is None:
         check_agreement(project.features.derived, encoder, splits.train)
     output_type = output_type_of(contract, target)

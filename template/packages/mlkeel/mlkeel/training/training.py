@@ -14,7 +14,14 @@ from mlkeel.registry import tracking
 from mlkeel.training.checks import check_contract, check_slice_limit
 from mlkeel.training.publish import PublishVersion, as_json
 
-STAGES = ("data", "features", "tasks", "models", "training")  # the subpackages whose code affects the trained model
+STAGES = (
+    "contract",
+    "data",
+    "features",
+    "tasks",
+    "models",
+    "training",
+)  # the subpackages whose code affects the trained model
 
 
 def train(project: Project, root: Path) -> TrainingResult:
