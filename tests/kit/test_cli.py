@@ -4,6 +4,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +12,9 @@ import pytest
 from mlkeel.cli.app import main
 from mlkeel.cli.hints import instruction
 from mlkeel.errors import ArtifactError, Hint
+from mlkeel.features.derived import DerivedFeature, derived
+from mlkeel.features.values import Values
+from mlkeel.project import Project
 from mlkeel.registry import artifact
 
 from .kinds import KIND
@@ -32,9 +36,9 @@ LIMIT = "min_slice_score" if KIND.classification else "max_slice_error"
 OTHER_LIMIT = "max_slice_error" if KIND.classification else "min_slice_score"
 
 
-def run(project: Path, *arguments: str) -> int:
+def run(project: Path, *arguments: str, of: Project = KIND.project) -> int:
     with pytest.raises(SystemExit) as excinfo:
-        main(KIND.project, ["--root", str(project), *arguments])
+        main(of, ["--root", str(project), *arguments])
     return int(excinfo.value.code or 0)
 
 
@@ -48,6 +52,43 @@ def test_training_makes_a_version_current(project: Path, capsys: pytest.CaptureF
     assert run(project, "train") == 0
     assert "baseline" in capsys.readouterr().out
     assert (artifact.current(project / "artifacts") / "MODEL_CARD.md").is_file()
+
+
+@derived
+def per_gram(weight_g: Values) -> Values:
+    return 1 / weight_g
+
+
+@derived
+def of_heavy_ones(weight_g: Values) -> Values:
+    return weight_g if weight_g > 100 else 0
+
+
+def deriving(feature: DerivedFeature) -> Project:
+    return replace(KIND.project, features=KIND.project.features.derive(feature))
+
+
+@pytest.mark.skipif(KIND.text, reason="a model of texts reads words alone")
+def test_derived_features_are_checked_without_a_training(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(project, "check-features") == 0
+    assert run(project, "check-features", of=deriving(per_gram)) == 0
+    assert run(project, "check-features", of=deriving(of_heavy_ones)) == 2
+    assert re.search(r"test_cli\.py:\d+, in of_heavy_ones: .*where\(", capsys.readouterr().err)
+    (project / "data" / "fruit.csv").unlink()  # which git may not hold
+    assert run(project, "check-features", of=deriving(per_gram)) == 0
+    assert run(project, "check-features", of=deriving(of_heavy_ones)) == 2
+
+
+@pytest.mark.skipif(KIND.text, reason="a model of texts reads words alone")
+def test_rules_are_drafted_for_derived_columns_and_removed_with_them(project: Path) -> None:
+    path = project / "expectations" / "derived.json"
+    assert run(project, "contract", of=deriving(per_gram)) == 0
+    assert "per_gram" in path.read_text(encoding="utf-8")
+    assert run(project, "train", of=deriving(per_gram)) == 0
+    assert run(project, "report", of=deriving(per_gram)) == 0
+    assert "per_gram" in (project / "reports" / "report.html").read_text(encoding="utf-8")
+    assert run(project, "contract") == 0
+    assert not path.exists()
 
 
 def test_the_current_version_is_evaluated(trained_project: Path, capsys: pytest.CaptureFixture[str]) -> None:
