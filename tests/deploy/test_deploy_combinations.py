@@ -22,7 +22,7 @@ def contents(project: Path) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in files.items() if name != ".copier-answers.yml"}
 
 
-@pytest.mark.parametrize("ci", ["github", "gitlab", "none"])
+@pytest.mark.parametrize("ci", ["github", *(pytest.param(ci, marks=pytest.mark.slow) for ci in ("gitlab", "none"))])
 def test_what_is_chosen_together_is_the_sum_of_what_is_chosen_alone(render: Render, ci: str) -> None:
     files = {
         choice: contents(

@@ -170,6 +170,7 @@ def test_where_the_wanted_python_is_not_to_be_had_another_is_taken(render: Rende
 
 
 @pytest.mark.project
+@pytest.mark.slow
 def test_a_broken_environment_is_made_anew(render: Render, environment: dict[str, str]) -> None:
     project = render()
     (project / ".venv").mkdir()
