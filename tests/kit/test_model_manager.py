@@ -45,7 +45,7 @@ def artifacts(trained_project: Path, tmp_path: Path) -> Path:
 def test_an_artifact_whose_answers_are_none_is_refused(
     artifacts: Path, monkeypatch: pytest.MonkeyPatch, outputs: list
 ) -> None:
-    monkeypatch.setattr(Predictor, "predict_rows", lambda *_: np.array(outputs))
+    monkeypatch.setattr(Predictor, "predict_and_derive", lambda *_: (np.array(outputs), []))
     with pytest.raises(ArtifactError, match="it answers a row with") as excinfo:
         LoadedModel.open(current(artifacts))
     assert excinfo.value.hint is Hint.TRAIN
