@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -84,20 +84,21 @@ def _answers_times(factor: float) -> Callable[..., Any]:
     return lambda run, graph, inputs, output: run(graph, inputs, output) * (factor if output == "answers" else 1)
 
 
-def _split_in_order(_: Callable[..., Any], table: Any, shares: Any, key: Any = None) -> Split:  # noqa: ARG001
-    first = int(len(table) * shares.train)
-    second = int(len(table) * (shares.train + shares.validation))
+def _split_in_order(_: Callable[..., Any], table: Any, settings: Any, *_args: Any) -> Split:
+    train_share, validation_share, _ = settings.shares
+    first = int(len(table) * train_share)
+    second = int(len(table) * (train_share + validation_share))
     return Split(table.iloc[:first], table.iloc[first:second], table.iloc[second:])
 
 
 def _off_by_one(split: Callable[..., Split], *args: Any, **kwargs: Any) -> Split:
     splits = split(*args, **kwargs)
-    return Split(splits.train, splits.validation, splits.test.iloc[1:])
+    return replace(splits, test=splits.test.iloc[1:])
 
 
 def _train_rows_in_test(split: Callable[..., Split], *args: Any, **kwargs: Any) -> Split:
     splits = split(*args, **kwargs)
-    return Split(splits.train, splits.validation, splits.train)
+    return replace(splits, test=splits.train)
 
 
 def _reverse_names(load: Callable[..., Predictor], *args: Any) -> Predictor:

@@ -55,7 +55,7 @@ def test_it_beats_the_baseline_by_the_margin(trained, settings):
 
 
 def test_each_row_of_the_table_is_in_one_part(prepared, table):
-    assert sorted(row for part in vars(prepared.table).values() for row in part.index) == list(table.index)
+    assert sorted(row for part in prepared.table.all_frames.values() for row in part.index) == list(table.index)
 """
 INFERENCE = """
 def test_it_is_served(predictor):

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from mlkeel.adopt.writers import render_params
 from mlkeel.behavior.cases import read_cases
-from mlkeel.config import SplitFractions, checked, read_settings
+from mlkeel.config import SplitSettings, checked, read_settings
 from mlkeel.errors import InputError
 
 from .kinds import KIND
@@ -40,7 +40,7 @@ def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
 
 def test_fractions_that_do_not_cover_the_table_are_refused() -> None:
     with pytest.raises(InputError, match=r"here: .*sum to 1"):
-        checked(SplitFractions, {"train": 0.5, "validation": 0.2, "test": 0.2}, "here")
+        checked(SplitSettings, {"train": 0.5, "validation": 0.2, "test": 0.2}, "here")
 
 
 def test_settings_keep_what_a_person_wrote_in_other_blocks(original: Path) -> None:

@@ -69,12 +69,12 @@ def test_the_same_model_again_is_as_good_as_the_one_in_use(
     assert again.loss_increase == pytest.approx(0, abs=1e-3)
 
 
-def test_no_record_stands_on_two_sides(prepared: Prepared) -> None:
-    columns = [column.name for column in prepared.contract.columns]
-    parts = [part[columns].astype("object") for part in vars(prepared.table).values()]
-    sides = [set(part.where(part.notna(), None).itertuples(index=False, name=None)) for part in parts]
-    assert sum(len(side) for side in sides) == len(set.union(*sides))
+def test_no_record_group_or_time_stands_on_two_sides(prepared: Prepared) -> None:
+    for columns in prepared.table.disjoint:
+        parts = [part[[*columns]].dropna(how="all").astype("object") for part in prepared.table.frames.values()]
+        sides = [set(part.where(part.notna(), None).itertuples(index=False, name=None)) for part in parts]
+        assert sum(len(side) for side in sides) == len(set.union(*sides))
 
 
 def test_each_row_of_the_table_is_in_one_part(prepared: Prepared, table: Any) -> None:
-    assert sorted(row for part in vars(prepared.table).values() for row in part.index) == list(table.index)
+    assert sorted(row for part in prepared.table.all_frames.values() for row in part.index) == list(table.index)

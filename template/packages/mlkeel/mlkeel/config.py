@@ -1,5 +1,6 @@
 """Settings of a project, from `conf/params.yaml`, and of the API, from the environment."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, overload
@@ -26,6 +27,25 @@ Role = Literal[
     "personal",
     "ignored",
 ]
+SplitBy = Literal["random", "stratified", "group", "time", "group_time", "given"]
+SPLIT_COLUMNS: dict[SplitBy, tuple[str, ...]] = {
+    "random": (),
+    "stratified": (),
+    "group": ("group",),
+    "time": ("time",),
+    "group_time": ("group", "time"),
+    "given": ("given",),
+}  # the settings that a kind of split needs
+SPLIT_OPTIONS: dict[SplitBy, tuple[str, ...]] = {
+    "random": ("key",),
+    "stratified": ("key",),
+    "group": (),
+    "time": ("gap",),
+    "group_time": ("gap",),
+    "given": (),
+}  # and those that it can have
+DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(second|minute|hour|day|week)s?")
+SECONDS_PER = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 
 
 class ConfigModel(BaseModel):
@@ -34,27 +54,97 @@ class ConfigModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class SplitFractions(ConfigModel):
-    """The sizes of the splits, as fractions of the rows of the table."""
+class SplitSettings(ConfigModel):
+    """How rows are split into train, validation and test: by what, and into which shares.
 
-    train: Share
-    validation: Share
-    test: Share
+    Attributes:
+        by: the kind of the split.
+        group: the column whose values stay on one side, for `group` and `group_time`.
+        time: the column by which rows are ordered, for `time` and `group_time`: dates or numbers.
+        given: the column whose values are train, validation and test, for `given`.
+        key: columns that identify an example, for `random` and `stratified`; without them, its features do.
+        gap: how long after a boundary in time rows are left out, as "7 days" or, for a time in numbers, a number.
+        train: the share of rows to learn from; `given` needs no shares.
+        validation: the share of rows to stop by.
+        test: the share of rows to evaluate on.
+    """
+
+    by: SplitBy = "random"
+    group: str | None = None
+    time: str | None = None
+    given: str | None = None
+    key: tuple[str, ...] = ()
+    gap: float | str | None = None
+    train: Share | None = None
+    validation: Share | None = None
+    test: Share | None = None
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """The shares of train, validation and test; zeros for `given`, which may have none."""
+        return (self.train or 0.0, self.validation or 0.0, self.test or 0.0)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the split is by, without those that tell examples apart."""
+        return tuple(name for name in (self.group, self.time, self.given) if name is not None)
+
+    @property
+    def gap_s(self) -> float | None:
+        """The gap in seconds, if it is a duration."""
+        match = DURATION.fullmatch(self.gap) if isinstance(self.gap, str) else None
+        return float(match[1]) * SECONDS_PER[match[2]] if match else None
+
+    @model_validator(mode="after")
+    def _has_the_columns_of_its_kind(self) -> Self:
+        needed = SPLIT_COLUMNS[self.by]
+        if missing := [name for name in needed if not getattr(self, name)]:
+            raise ValueError(f"by: {self.by} needs {' and '.join(missing)}, which is not set")
+        settings = [name for name in ("group", "time", "given", "key", "gap") if getattr(self, name)]
+        permitted = (*needed, *SPLIT_OPTIONS[self.by])
+        if surplus := [name for name in settings if name not in permitted]:
+            kinds = [kind for kind in SPLIT_COLUMNS if surplus[0] in (*SPLIT_COLUMNS[kind], *SPLIT_OPTIONS[kind])]
+            raise ValueError(
+                f"by: {self.by} takes no {' and no '.join(surplus)}; choose by: {' or '.join(kinds)}, or take it out"
+            )
+        columns = (*self.columns, *self.key)
+        if len(set(columns)) < len(columns):
+            raise ValueError("group, time and key must name different columns")
+        return self
+
+    @model_validator(mode="after")
+    def _gap_is_a_duration(self) -> Self:
+        if isinstance(self.gap, str) and not self.gap_s:
+            raise ValueError(f'gap: "{self.gap}" is no duration; write one like 12 hours, 7 days or 2 weeks')
+        if isinstance(self.gap, float) and self.gap <= 0:
+            raise ValueError("gap must be greater than 0, or not be set")
+        return self
 
     @model_validator(mode="after")
     def _cover_the_table(self) -> Self:
-        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+        is_set = [share is not None for share in (self.train, self.validation, self.test)]
+        if self.by == "given" and not any(is_set):
+            return self
+        if not all(is_set):
+            raise ValueError("train, validation and test must all be set, to shares that sum to 1")
+        if abs(sum(self.shares) - 1) > 1e-9:
             raise ValueError("train, validation and test must sum to 1")
         return self
 
 
 class DataConfig(ConfigModel):
-    """The current table, its target, the columns that may be features although they leak it, and the splits."""
+    """The current table, its target, the columns that may be features although they leak it, and how it is split."""
 
     path: Path
     target: str
     allow_leaky: tuple[str, ...] = ()
-    split: SplitFractions
+    split: SplitSettings
+
+    @model_validator(mode="after")
+    def _is_not_split_by_the_target(self) -> Self:
+        if self.target in (self.split.group, self.split.given):
+            raise ValueError(f"split is by {self.target}, which is the target; name another column")
+        return self
 
 
 class Gate(ConfigModel):
@@ -220,6 +310,8 @@ def _plain_message(kind: str, location: tuple[int | str, ...], message: str) -> 
             return f"{name} is not a setting"
         case "missing":
             return f"{name} is missing"
+        case "tuple_type":
+            return f"{name} must be a list, as [a, b]"
         case "model_type":
             return f"{name} must hold names and values"
     return f"{name}: {message.removeprefix('Value error, ').replace('Input should be', 'it must be')}"

@@ -356,7 +356,7 @@ def _write_cases(plan: Plan, root: Path, staged: Path, prepared: Prepared, predi
     """
     import pandas as pd
 
-    splits = list(vars(prepared.table).values())
+    splits = list(prepared.table.frames.values())
     old_cases = read_cases(root / BEHAVIOR) if plan.readopted else {}
     case_type = case_type_of(prepared.contract, plan.target)
     is_answerable = partial(case_type.is_answerable, output_names=prepared.output_names)

@@ -145,7 +145,7 @@ def _data_values(settings: Settings) -> dict[str, Any]:
         "path": data.path.as_posix(),
         "target": data.target,
         "allow_leaky": list(data.allow_leaky) or None,
-        "split": data.split.model_dump(),
+        "split": data.split.model_dump(mode="json", exclude_unset=True),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mlkeel.data.split_description import SplitDescription
 from mlkeel.errors import ArtifactError
 from mlkeel.tasks.metrics import Scores
 
@@ -20,7 +21,8 @@ class TableRead(BaseModel):
 class MetricsFile(BaseModel):
     """How a version was trained and how it scored; `losses` are those on the validation split after each step.
 
-    `primary` names the metric that versions are compared by, and `skill_se` is the standard error of `skill`.
+    `primary` names the metric that versions are compared by, and `skill_se` is the standard error of `skill`. `split`
+    says what the rows were split by; versions of early releases do not say it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -35,6 +37,7 @@ class MetricsFile(BaseModel):
     baseline: Scores
     slices: dict[str, Scores] = {}
     skill_se: float = 0.0
+    split: SplitDescription | None = None
     commit: str | None = None
     champion: dict[str, Any] | None = None
     failures: list[str]

@@ -199,7 +199,7 @@ def _model_review(
     outputs = trained.model.predict(prepared.features["test"])
     task_figures = figures_of(contract, target)
     importance = importance_of(contract)
-    splits = list(vars(prepared.table).values())
+    splits = list(prepared.table.frames.values())
     rows = behavior.sample_rows(splits)
     evaluation = trained.evaluation
     notes: list[str] = []

@@ -8,6 +8,7 @@ import numpy as np
 
 from mlkeel.config import Gate
 from mlkeel.contract.messages import number
+from mlkeel.data.split_description import SplitDescription
 from mlkeel.tasks.metrics import Metric, Scores, losses, primary, score
 from mlkeel.tasks.outputs import Outputs, Targets
 from mlkeel.tasks.task import Task
@@ -35,6 +36,7 @@ class Evaluation:
         baseline: its scores on the same rows.
         slices: scores of the model by "column = value".
         skill_se: the standard error of `skill`, from the variance between rows.
+        split: how the rows were split from those that were trained on; None if they were not, as in the monitor.
     """
 
     task: Task
@@ -43,6 +45,7 @@ class Evaluation:
     baseline: Scores
     slices: dict[str, Scores]
     skill_se: float = 0.0
+    split: SplitDescription | None = None
 
     @property
     def primary(self) -> Metric:
@@ -108,6 +111,7 @@ class Evaluation:
             "baseline": self.baseline.model_dump(),
             "slices": {name: scores.model_dump() for name, scores in self.slices.items()},
             "skill_se": self.skill_se,
+            "split": self.split and self.split.model_dump(),
         }
 
 
@@ -140,8 +144,11 @@ def evaluate(
     y_true: Targets,
     y_train: Targets,
     gate: Gate,
+    split: SplitDescription | None = None,
 ) -> Evaluation:
     """Evaluate outputs on `table`, shape (n, columns); `y_train` is the target of the training rows.
+
+    `split` says how these were split from the rows of `table`.
 
     Slices with fewer than `gate.min_slice_rows` rows are left out: their scores are mostly chance.
     """
@@ -158,4 +165,4 @@ def evaluate(
     baseline = score(all_metrics, baseline_outputs, y_true)
     baseline_loss = baseline[primary(metrics).name]
     skill_se = float(gains.std() / np.sqrt(len(y_true)) / baseline_loss) if baseline_loss else 0.0
-    return Evaluation(task, tuple(metrics), score(all_metrics, outputs, y_true), baseline, slices, skill_se)
+    return Evaluation(task, tuple(metrics), score(all_metrics, outputs, y_true), baseline, slices, skill_se, split)

@@ -134,8 +134,8 @@ def _predict_with_noise(predict: Wrapper, _model: object, matrix: Any) -> Any:  
 
 
 CODE_FAULTS = (
-    _split_fault("train rows in the test set", lambda split: Split(split.train, split.validation, split.train)),
-    _split_fault("off-by-one split", lambda split: Split(split.train, split.validation, split.test.iloc[1:])),
+    _split_fault("train rows in the test set", lambda split: replace(split, test=split.train)),
+    _split_fault("off-by-one split", lambda split: replace(split, test=split.test.iloc[1:])),
     _model_fault("frozen weights", "step", lambda _step, model, *batch: model.loss(*batch), steps=True),
     CodeFault(
         "untrained",

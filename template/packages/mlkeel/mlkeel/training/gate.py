@@ -132,7 +132,7 @@ def behavior_failures(cases: dict[str, list[Case]], predictor: Predictor, prepar
     """Return a failure for each case that the model fails."""
     if not any(cases.values()):
         return []
-    table = sample_rows(list(vars(prepared.table).values()))
+    table = sample_rows(list(prepared.table.frames.values()))
     failures = []
     for kind, cases_of_kind in cases.items():
         for case in cases_of_kind:

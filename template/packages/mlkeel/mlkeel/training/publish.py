@@ -63,7 +63,7 @@ def export(prepared: Prepared, trained: Trained, target: str) -> bytes:
     answers = Predictor(Graph(graph, "the new graph"), prepared.contract, target).predict
     outputs = {name: trained.model.predict(features) for name, features in prepared.features.items()}
     scale = output_type_of(prepared.contract, target).target_scale(prepared.targets["train"])
-    differences = [np.abs(answers(rows) - outputs[name]).max() for name, rows in vars(prepared.table).items()]
+    differences = [np.abs(answers(rows) - outputs[name]).max() for name, rows in prepared.table.frames.items()]
     difference = float(np.max(differences)) / scale  # NaN if any is
     if not difference <= ONNX_TOLERANCE:
         raise ArtifactError(
@@ -110,7 +110,7 @@ class PublishVersion:
                 "version": version,
                 "created": f"{created:%Y-%m-%dT%H:%M:%SZ}",
                 "data": {"path": settings.data.path.as_posix(), "sha256": prepared.digest},
-                "rows": {name: len(rows) for name, rows in vars(prepared.table).items()},
+                "rows": {name: len(rows) for name, rows in prepared.table.frames.items()},
                 "losses": trained.losses,
                 **evaluation.to_dict(),
                 "commit": revision(self.root),

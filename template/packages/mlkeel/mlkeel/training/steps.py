@@ -23,13 +23,18 @@ __all__ = ["check", "encode", "evaluate", "fit", "new_model", "split"]
 
 
 def split(table: "pd.DataFrame", run: Run) -> Split:
-    """Split `table` into train, validation and test, so that rows with equal features share a split.
+    """Split `table` into train, validation and test, as `data.split` in `conf/params.yaml` says.
+
+    Examples are told apart by their features, not by the target: if equal features with another target were on the
+    other side, what is learnt there would be wrong here, and the score too bad.
 
     Raises:
-        DataError: a split would be empty, or a feature has no value in the training rows.
+        DataError: a split would be empty, the table does not have what it is to be split by, or a feature has no value
+            in the training rows.
     """
     names = [column.name for column in run.contract.columns]
-    splits = split_table(table, run.settings.data.split, names)
+    classes = run.target if run.contract.values(run.target) else None
+    splits = split_table(table, run.settings.data.split, names, classes)
     check_features(splits.train, names, run.path)
     return splits
 
@@ -48,9 +53,9 @@ def encode(splits: Split, project: Project, run: Run) -> Prepared:
     if run.encoder is None:
         check_agreement(project.features.derived, encoder, splits.train)
     output_type = output_type_of(contract, target)
-    features = {name: encoder.encode(rows) for name, rows in vars(splits).items()}
+    features = {name: encoder.encode(rows) for name, rows in splits.frames.items()}
     check_derived(encoder, features.values(), run)
-    targets = {name: output_type.encode(rows[target], contract) for name, rows in vars(splits).items()}
+    targets = {name: output_type.encode(rows[target], contract) for name, rows in splits.frames.items()}
     output_type.check_train_targets(targets["train"], contract, target, run.path)
     output_names = output_type.output_names(contract, target)
     return Prepared(splits, encoder, features, targets, contract, output_names, _digest(splits, run))
@@ -63,7 +68,7 @@ def _digest(splits: Split, run: Run) -> str:
     import pandas as pd
 
     digest = hashlib.sha256()
-    for rows in vars(splits).values():
+    for rows in splits.all_frames.values():
         digest.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
     return digest.hexdigest()
 
@@ -98,4 +103,5 @@ def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Ev
         prepared.targets["test"],
         prepared.targets["train"],
         run.settings.gate,
+        prepared.table.description,
     )

@@ -1,0 +1,44 @@
+"""What a table was split by, in words, for every place that shows a score.
+
+A score says little without it: on rows whose group or time the model has seen, it is too good.
+"""
+
+import json
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class SplitDescription(BaseModel):
+    """How the rows of a table were split.
+
+    Attributes:
+        by: the kind of split, as in `data.split`, or `own` for a function of the project's own.
+        columns: the columns that it was by: groups, times, given splits or a key.
+        sentence: all of it in words, to follow "split".
+        excluded_rows: how many rows are in no split.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    by: str
+    columns: tuple[str, ...] = ()
+    sentence: str
+    excluded_rows: int = 0
+
+    @property
+    def short(self) -> str:
+        """The kind and its columns, for a table."""
+        return ": ".join([self.by, *([", ".join(self.columns)] if self.columns else [])])
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """Read it from `metrics.json` of the version in `folder`; None if that does not say."""
+        try:
+            return cls.model_validate(json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["split"])
+        except (OSError, ValueError, KeyError, TypeError, ValidationError):
+            return None
+
+
+OWN_SPLIT = SplitDescription(by="own", sentence="by a function of the project's own")
