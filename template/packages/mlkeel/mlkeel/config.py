@@ -67,6 +67,7 @@ class SplitSettings(ConfigModel):
         train: the share of rows to learn from; `given` needs no shares.
         validation: the share of rows to stop by.
         test: the share of rows to evaluate on.
+        folds: of the cross-validation, 0 for none; without it, 5 for a table under 2,000 rows.
     """
 
     by: SplitBy = "random"
@@ -78,6 +79,7 @@ class SplitSettings(ConfigModel):
     train: Share | None = None
     validation: Share | None = None
     test: Share | None = None
+    folds: Annotated[int, Field(ge=0, le=20)] | None = None
 
     @property
     def shares(self) -> tuple[float, float, float]:
@@ -110,6 +112,14 @@ class SplitSettings(ConfigModel):
         columns = (*self.columns, *self.key)
         if len(set(columns)) < len(columns):
             raise ValueError("group, time and key must name different columns")
+        return self
+
+    @model_validator(mode="after")
+    def _folds_can_be_made(self) -> Self:
+        if self.folds == 1:
+            raise ValueError("folds must be 0, for no cross-validation, or at least 2")
+        if self.folds and self.by == "given":
+            raise ValueError("by: given names one split, of which no folds can be made; take folds out")
         return self
 
     @model_validator(mode="after")

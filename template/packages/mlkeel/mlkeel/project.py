@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mlkeel.config import Settings
 from mlkeel.contract.suites import Contract
+from mlkeel.data.folds import Fold
 from mlkeel.data.split import Split
 from mlkeel.features.encoder import Encoder, Features
 from mlkeel.features.graph import Matrix
 from mlkeel.models.model import Model, Shape
+from mlkeel.tasks.cross_validation import CrossValidation
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric
 from mlkeel.tasks.outputs import Outputs, Targets
@@ -51,11 +53,24 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model, its validation loss after each step, and its evaluation on the test split."""
+    """A trained model.
+
+    Attributes:
+        model: as it will answer.
+        losses: its validation loss after each step.
+        evaluation: on the test split.
+        cross_validation: of models that were trained like it, if there was one.
+    """
 
     model: Model
     losses: list[float]
     evaluation: Evaluation
+    cross_validation: CrossValidation | None = None
+
+    @property
+    def judged(self) -> Evaluation:
+        """The evaluation by which the gate judges: on the rows of all folds if there are any, as they are more."""
+        return self.cross_validation.evaluation if self.cross_validation else self.evaluation
 
 
 @dataclass(frozen=True)
@@ -67,12 +82,14 @@ class TrainingResult:
         evaluation: its evaluation on the test split.
         failures: why it did not become current; empty if it did.
         champion_comparison: how it compares with the version that was current, in a sentence.
+        cross_validation: of models that were trained like it, if there was one.
     """
 
     folder: Path
     evaluation: Evaluation
     failures: list[str]
     champion_comparison: str | None = None
+    cross_validation: CrossValidation | None = None
 
 
 class Publish(Protocol):
@@ -99,6 +116,7 @@ class Run:
         checkpoint: a file from which an interrupted training is resumed.
         model: a trained model, to evaluate without training again.
         encoder: the encoder that this model was trained with.
+        fold: of a cross-validation, if this training is one of its.
     """
 
     root: Path
@@ -108,6 +126,7 @@ class Run:
     checkpoint: Path | None = None
     model: Model | None = None
     encoder: Encoder | None = None
+    fold: Fold | None = None
 
     @property
     def path(self) -> Path:

@@ -38,6 +38,7 @@ from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 from mlkeel.tasks.evaluation import Evaluation, draft_gate
 from mlkeel.training.checks import check_slice_limit
+from mlkeel.training.cross_validation import CrossValidate
 from mlkeel.training.publish import PublishVersion, require_skill
 
 if TYPE_CHECKING:
@@ -288,9 +289,12 @@ def _write(plan: Plan, root: Path, staged: Path, project: Project) -> tuple[Trai
     if keep_gate:
         check_slice_limit(own_gate, project.metrics[0])
     settings = settings.model_copy(update={"gate": own_gate if keep_gate else open_gate})
-    publish = _Publish(plan, root, staged, project, settings, keep_gate, draft_check, notes)
+    run = Run(staged, settings, contract)
+    publish = CrossValidate(
+        project, run, _Publish(plan, root, staged, project, settings, keep_gate, draft_check, notes)
+    )
     try:
-        return project.train(project, Run(staged, settings, contract, publish)), draft_check, notes
+        return project.train(project, dataclasses.replace(run, publish=publish)), draft_check, notes
     except DataError as error:
         raise DataError(f"{plan.origin}: {error} Learnt from: {', '.join(features)}.", Hint.OTHER_ROLE) from error
 
@@ -324,7 +328,7 @@ class _Publish:
         settings = self.settings
         require_skill(trained, settings, plan.origin)
         if not self.keep_gate:
-            settings = settings.model_copy(update={"gate": draft_gate(trained.evaluation, settings.gate)})
+            settings = settings.model_copy(update={"gate": draft_gate(trained.judged, settings.gate)})
         drafted_digests = [
             digest([name, decision.role]) for name, decision in plan.decisions.items() if not decision.overridden
         ]

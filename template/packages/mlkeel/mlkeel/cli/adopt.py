@@ -82,7 +82,7 @@ def adopt(
 def _show_result(adopted: "AdoptResult") -> None:
     from mlkeel.report.tables import changes_table
 
-    show(adopted.evaluation)
+    show(adopted.evaluation, adopted.outcome.cross_validation)
     console().print(changes_table(adopted.changes))
     logger.info("%s", adopted.draft_check.sentence)
     for note in adopted.notes:

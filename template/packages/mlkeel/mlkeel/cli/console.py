@@ -8,6 +8,7 @@ from rich.console import Console
 from mlkeel import logs
 
 if TYPE_CHECKING:
+    from mlkeel.tasks.cross_validation import CrossValidation
     from mlkeel.tasks.evaluation import Evaluation
 
 logger = logging.getLogger(__name__)
@@ -20,11 +21,14 @@ def console() -> Console:
     return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
 
 
-def show(evaluation: "Evaluation") -> None:
+def show(evaluation: "Evaluation", cross_validation: "CrossValidation | None" = None) -> None:
     """Print the evaluation as a table, or log it as a record if the log is JSON."""
     if logs.environment_format() == "json":
-        logger.info("Evaluated on the test split.", extra={"evaluation": evaluation.to_dict()})
+        folds = cross_validation and cross_validation.scores.model_dump()
+        logger.info(
+            "Evaluated on the test split.", extra={"evaluation": evaluation.to_dict() | {"cross_validation": folds}}
+        )
     else:
         from mlkeel.report.tables import evaluation_table
 
-        console().print(evaluation_table(evaluation))
+        console().print(evaluation_table(evaluation, cross_validation))

@@ -23,7 +23,7 @@ def train(context: typer.Context) -> None:
 
     session = session_of(context)
     outcome = run(session.project, session.root)
-    show(outcome.evaluation)
+    show(outcome.evaluation, outcome.cross_validation)
     if outcome.champion_comparison:
         logger.info("The new version and the current one: %s.", outcome.champion_comparison)
     if outcome.failures:

@@ -14,8 +14,9 @@ import numpy as np
 
 from mlkeel.config import SplitSettings
 from mlkeel.data.example_hash import Positions, hash_positions, single_positions
+from mlkeel.data.folds import Fold, Sides, fold_sides
 from mlkeel.data.split_description import OWN_SPLIT, SplitDescription
-from mlkeel.data.time_split import EXCLUDED, Sides, cut, time_span, time_windows
+from mlkeel.data.time_split import EXCLUDED, cut, time_span, time_windows
 from mlkeel.errors import DataError
 
 if TYPE_CHECKING:
@@ -72,7 +73,11 @@ class Assignment:
 
 
 def split(
-    table: "pd.DataFrame", settings: SplitSettings, columns: Sequence[str] | None = None, classes: str | None = None
+    table: "pd.DataFrame",
+    settings: SplitSettings,
+    columns: Sequence[str] | None = None,
+    classes: str | None = None,
+    fold: Fold | None = None,
 ) -> Split:
     """Split the rows of `table` into train, validation and test.
 
@@ -81,13 +86,14 @@ def split(
         settings: by what to split, and into which shares of n.
         columns: those that tell examples apart, the features; all columns if None.
         classes: the target, if it holds classes.
+        fold: of a cross-validation, if it is to be one of its splits.
 
     Raises:
         DataError: a split would be empty, or the table does not have what it is to be split by.
     """
     _require_columns(table, settings)
     examples = list(settings.key or columns or table.columns)
-    assignment = SPLITTERS[settings.by](table, settings, examples, classes)
+    assignment = SPLITTERS[settings.by](table, settings, examples, classes, fold)
     sides = assignment.sides
     sentences = list(assignment.sentences)
     for name, side in zip(NAMES, range(3), strict=True):
@@ -151,13 +157,13 @@ def _split_by_example(
 
 
 def _split_at_random(
-    table: "pd.DataFrame", settings: SplitSettings, examples: list[str], classes: str | None
+    table: "pd.DataFrame", settings: SplitSettings, examples: list[str], classes: str | None, fold: Fold | None
 ) -> Assignment:
-    return _split_by_example(table, settings, examples, classes, lambda positions: _sides(positions, settings))
+    return _split_by_example(table, settings, examples, classes, lambda positions: _sides(positions, settings, fold))
 
 
 def _split_stratified(
-    table: "pd.DataFrame", settings: SplitSettings, examples: list[str], classes: str | None
+    table: "pd.DataFrame", settings: SplitSettings, examples: list[str], classes: str | None, fold: Fold | None
 ) -> Assignment:
     """Cut each class, in the order of the hashes of its examples, at the shares."""
     if classes is None:
@@ -174,7 +180,8 @@ def _split_stratified(
         sides = np.zeros(len(table), dtype=np.int64)
         for code in np.unique(of_example):
             of_class = of_example == code
-            sides[of_class] = cut(positions[of_class], settings.shares)
+            of_its_rows = positions[of_class]
+            sides[of_class] = fold_sides(of_its_rows, settings, fold) if fold else cut(of_its_rows, settings.shares)
         return sides
 
     assignment = _split_by_example(table, settings, examples, classes, assign)
@@ -193,25 +200,25 @@ def _most_frequent(codes: Sides, positions: Positions) -> Sides:
 
 
 def _split_by_group(
-    table: "pd.DataFrame", settings: SplitSettings, examples: list[str], _classes: str | None
+    table: "pd.DataFrame", settings: SplitSettings, examples: list[str], _classes: str | None, fold: Fold | None
 ) -> Assignment:
     """Assign each group by the hash of its value, and rows without a group as if each different one was a group."""
     name = str(settings.group)
     missing = table[name].isna().to_numpy()
     positions = np.where(missing, hash_positions(table[examples]), hash_positions(table[[name]]))
-    return Assignment(_sides(positions, settings), [f"by group: {name}", *_ungrouped(table, name)], ((name,),))
+    return Assignment(_sides(positions, settings, fold), [f"by group: {name}", *_ungrouped(table, name)], ((name,),))
 
 
 def _split_by_time(
-    table: "pd.DataFrame", settings: SplitSettings, _examples: list[str], _classes: str | None
+    table: "pd.DataFrame", settings: SplitSettings, _examples: list[str], _classes: str | None, fold: Fold | None
 ) -> Assignment:
     times = table[str(settings.time)]
-    sides = time_windows(times, settings)
+    sides = time_windows(times, settings, fold)
     return Assignment(sides, [_time_sentence("by time", times, settings, sides)], ((str(settings.time),),))
 
 
 def _split_by_group_and_time(
-    table: "pd.DataFrame", settings: SplitSettings, _examples: list[str], _classes: str | None
+    table: "pd.DataFrame", settings: SplitSettings, _examples: list[str], _classes: str | None, fold: Fold | None
 ) -> Assignment:
     """Cut in time, and keep of each group the rows in one window, which the hash of the group draws from its own.
 
@@ -221,7 +228,7 @@ def _split_by_group_and_time(
 
     name = str(settings.group)
     times = table[str(settings.time)]
-    windows = time_windows(times, settings)
+    windows = time_windows(times, settings, fold)
     groups, values = pd.factorize(table[name])
     is_candidate = (groups >= 0) & (windows != EXCLUDED)
     has_window = np.zeros((len(values), len(NAMES)), dtype=bool)
@@ -240,7 +247,7 @@ def _split_by_group_and_time(
 
 
 def _split_as_given(
-    table: "pd.DataFrame", settings: SplitSettings, _examples: list[str], _classes: str | None
+    table: "pd.DataFrame", settings: SplitSettings, _examples: list[str], _classes: str | None, _fold: Fold | None
 ) -> Assignment:
     values = table[str(settings.given)]
     sides = values.map({name: side for side, name in enumerate(NAMES)})
@@ -264,8 +271,10 @@ SPLITTERS = {
 }
 
 
-def _sides(positions: Positions, settings: SplitSettings) -> Sides:
+def _sides(positions: Positions, settings: SplitSettings, fold: Fold | None) -> Sides:
     """Return the side of n positions between 0 and 1, shape (n,)."""
+    if fold:
+        return fold_sides(positions, settings, fold)
     train_share, _, test_share = settings.shares
     return np.where(positions < train_share, 0, np.where(positions >= 1 - test_share, 2, 1))
 
@@ -291,8 +300,11 @@ def _why_empty(table: "pd.DataFrame", settings: SplitSettings, examples: list[st
     match settings.by:
         case "given":
             return f"no row of {settings.given} says {name}. Write it in some rows, or {change}"
-        case "time":
+        case "time" if settings.gap:
             return f"all its rows are in the gap of {settings.gap} after another. Shorten data.split.gap, or {change}"
+        case "time":
+            distinct = table[settings.time].nunique()
+            things = f"different values of {settings.time}"
         case "group" | "group_time":
             distinct = table[settings.group].nunique()
             things = f"different values of {settings.group}"

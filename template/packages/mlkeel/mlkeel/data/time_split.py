@@ -7,13 +7,13 @@ import numpy.typing as npt
 
 from mlkeel.config import SplitSettings
 from mlkeel.contract.dates import seconds
+from mlkeel.data.folds import Fold, Sides, fold_windows
 from mlkeel.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Moments = npt.NDArray[np.float64]
-Sides = npt.NDArray[np.int64]  # the position of a row's split: 0 for train, 1 for validation, 2 for test
 EXCLUDED = -1  # the side of a row that is in no split
 MIN_TIMES = 3  # one for each split
 
@@ -33,7 +33,7 @@ def moments_of(values: "pd.Series[Any]") -> Moments:
     return moments[codes]  # the code of a missing value is -1
 
 
-def time_windows(values: "pd.Series[Any]", settings: SplitSettings) -> Sides:
+def time_windows(values: "pd.Series[Any]", settings: SplitSettings, fold: Fold | None = None) -> Sides:
     """Return the window in which the time of each row is, shape (n,), or EXCLUDED if it is in the gap after another.
 
     Windows are cut where the shares come nearest, and never between equal times. Rows that come later therefore move
@@ -60,8 +60,8 @@ def time_windows(values: "pd.Series[Any]", settings: SplitSettings) -> Sides:
             f'data.split.gap in conf/params.yaml is "{settings.gap}", and {values.name} holds '
             f"{'numbers' if are_numbers else 'dates'}. Write {remedy}."
         )
-    windows = cut(moments, settings.shares)
-    if gap is None:
+    windows = fold_windows(moments, settings, fold, EXCLUDED) if fold else cut(moments, settings.shares)
+    if gap is None or len(np.unique(windows[windows != EXCLUDED])) < MIN_TIMES:
         return windows
     train_end = moments[windows == 0].max()
     validation_end = moments[windows == 1].max()

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlkeel.data.split_description import SplitDescription
 from mlkeel.errors import ArtifactError
+from mlkeel.tasks.cross_validation import FoldScores
 from mlkeel.tasks.metrics import Scores
 
 
@@ -38,6 +39,7 @@ class MetricsFile(BaseModel):
     slices: dict[str, Scores] = {}
     skill_se: float = 0.0
     split: SplitDescription | None = None
+    cross_validation: FoldScores | None = None
     commit: str | None = None
     champion: dict[str, Any] | None = None
     failures: list[str]

@@ -16,6 +16,7 @@ from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.contract.validate import ExpectationResult, check
 from mlkeel.registry.artifact import current
 from mlkeel.registry.revision import short_commit
+from mlkeel.tasks.cross_validation import CrossValidation
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric, Scores, format_scores, headings
 
@@ -30,8 +31,8 @@ MAX_COLUMNS = 60  # of a user's table that are listed
 UNLIMITED_WIDTH = 1_000  # letters in a line, more than any table has
 
 
-def evaluation_table(evaluation: Evaluation) -> Table:
-    """Return the scores: a row for the model, one for the baseline and one for each slice."""
+def evaluation_table(evaluation: Evaluation, cross_validation: CrossValidation | None = None) -> Table:
+    """Return the scores: a row for the model, one for the baseline and one for each slice, and those of folds."""
     table = Table(box=box.SIMPLE)
     table.add_column("test split")
     for heading in headings(evaluation.metrics):
@@ -39,6 +40,10 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     rows = {"model": evaluation.model, "baseline": evaluation.baseline, **evaluation.slices}
     for name, scores in rows.items():
         table.add_row(escape(name), *format_scores(evaluation.metrics, scores))
+    if cross_validation:
+        table.add_section()
+        for name, scores in cross_validation.scores.rows().items():
+            table.add_row(name, *format_scores(evaluation.metrics, scores))
     return table
 
 

@@ -254,12 +254,14 @@ def odd_rows(prepared: Prepared, table: "pd.DataFrame") -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def outcome(
-    prepared: Prepared, trained: Trained, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+    project: Project, prepared: Prepared, trained: Trained, run: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> TrainingResult:
     """The version that training publishes, in a temporary folder, so that the project's current version stays."""
+    from mlkeel.training.cross_validation import cross_validated
     from mlkeel.training.publish import PublishVersion
 
-    return PublishVersion(tmp_path_factory.mktemp("project"), settings, {})(prepared, trained)
+    publish = PublishVersion(tmp_path_factory.mktemp("project"), run.settings, {})
+    return publish(prepared, cross_validated(project, run, prepared, trained))
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ def model_card(
     rows = metrics.rows
     names = headings(evaluation.metrics)
     results = {"model": metrics.model, "baseline": metrics.baseline, **metrics.slices}
+    if metrics.cross_validation:
+        results |= metrics.cross_validation.rows()
     lines = "\n".join(
         f"| {markdown.text(name)} | {' | '.join(format_scores(evaluation.metrics, scores))} |"
         for name, scores in results.items()

@@ -38,7 +38,7 @@ def require_skill(trained: Trained, settings: Settings, origin: str) -> None:
     Raises:
         InputError: it is not; the message says by how much.
     """
-    evaluation = trained.evaluation
+    evaluation = trained.judged
     if evaluation.could_be_chance:
         raise InputError(
             f"{origin}: the other columns say too little of {settings.data.target} to tell it from chance: on "
@@ -101,7 +101,7 @@ class PublishVersion:
         created = datetime.now(UTC)
         version = f"{created:%Y%m%dT%H%M%S%f}-{hashlib.sha256(graph).hexdigest()[:8]}"
         failures = [
-            *evaluation.failures(settings.gate),
+            *trained.judged.failures(settings.gate),
             *(comparison.failures(settings.gate) if comparison else ()),
             *gate.behavior_failures(dict(self.cases), predictor, prepared),
         ]
@@ -113,6 +113,7 @@ class PublishVersion:
                 "rows": {name: len(rows) for name, rows in prepared.table.frames.items()},
                 "losses": trained.losses,
                 **evaluation.to_dict(),
+                "cross_validation": trained.cross_validation and trained.cross_validation.scores.model_dump(),
                 "commit": revision(self.root),
                 "champion": comparison and comparison.to_dict(),
                 "failures": failures,
@@ -135,7 +136,8 @@ class PublishVersion:
         )
         if not failures:
             make_current(self.root / "artifacts", version, "train")
-        return TrainingResult(folder, evaluation, failures, comparison.sentence if comparison else None)
+        sentence = comparison.sentence if comparison else None
+        return TrainingResult(folder, evaluation, failures, sentence, trained.cross_validation)
 
 
 def _drift_suite(prepared: Prepared, trained: Trained, predictor: Predictor) -> dict[str, Any]:

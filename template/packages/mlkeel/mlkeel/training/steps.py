@@ -34,7 +34,7 @@ def split(table: "pd.DataFrame", run: Run) -> Split:
     """
     names = [column.name for column in run.contract.columns]
     classes = run.target if run.contract.values(run.target) else None
-    splits = split_table(table, run.settings.data.split, names, classes)
+    splits = split_table(table, run.settings.data.split, names, classes, run.fold)
     check_features(splits.train, names, run.path)
     return splits
 
@@ -50,7 +50,7 @@ def encode(splits: Split, project: Project, run: Run) -> Prepared:
     target = run.target
     encoder = run.encoder or build_encoder(contract, project.features, project.package)
     check_names(encoder, run)
-    if run.encoder is None:
+    if run.encoder is None and run.fold is None:
         check_agreement(project.features.derived, encoder, splits.train)
     output_type = output_type_of(contract, target)
     features = {name: encoder.encode(rows) for name, rows in splits.frames.items()}

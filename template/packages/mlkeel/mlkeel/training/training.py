@@ -12,6 +12,7 @@ from mlkeel.files import TEMP_PREFIX
 from mlkeel.project import Project, Run, TrainingResult
 from mlkeel.registry import tracking
 from mlkeel.training.checks import check_contract, check_slice_limit
+from mlkeel.training.cross_validation import CrossValidate
 from mlkeel.training.publish import PublishVersion, as_json
 
 STAGES = (
@@ -37,8 +38,8 @@ def train(project: Project, root: Path) -> TrainingResult:
     check_contract(project, settings, contract)
     check_slice_limit(settings.gate, project.metrics[0])
     checkpoint = root / "artifacts" / f"{TEMP_PREFIX}checkpoint-{fingerprint(project, settings, contract, root)}"
-    run = Run(root, settings, contract, PublishVersion(root, settings, cases), checkpoint)
-    outcome = project.train(project, run)
+    publish = CrossValidate(project, Run(root, settings, contract), PublishVersion(root, settings, cases))
+    outcome = project.train(project, Run(root, settings, contract, publish, checkpoint))
     checkpoint.unlink(missing_ok=True)
     if tracked:
         tracking.log_run(outcome.folder, settings, root, project.package)
