@@ -2,7 +2,6 @@
 
 import json
 import logging
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -28,9 +27,9 @@ def versions(
     artifacts = session.root / "artifacts"
     listed = registry.versions(artifacts)
     if as_json:
-        typer.echo(json.dumps([asdict(version) for version in listed], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([version.to_dict() for version in listed], indent=2, ensure_ascii=False))
     elif logs.environment_format() == "json":
-        logger.info("The versions of the model.", extra={"versions": [asdict(version) for version in listed]})
+        logger.info("The versions of the model.", extra={"versions": [version.to_dict() for version in listed]})
     elif listed:
         from mlkeel.report.tables import versions_table
 

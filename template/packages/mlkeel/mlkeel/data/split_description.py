@@ -32,6 +32,20 @@ class SplitDescription(BaseModel):
         """The kind and its columns, for a table."""
         return ": ".join([self.by, *([", ".join(self.columns)] if self.columns else [])])
 
+    def keeps_sides_of(self, earlier: "SplitDescription | None", *, same_table: bool) -> bool:
+        """Return whether no row is for testing now that an `earlier` split by the same settings had for training.
+
+        Some rows may have been added since, unless it is the `same_table`: then cuts in the order of hashes move, and
+        a group may come to be in another window.
+        """
+        if earlier is None or earlier.by != self.by:
+            return False
+        if same_table:
+            return True
+        if self.by == "random":
+            return earlier.sentence == self.sentence  # else rows are split singly in one of them
+        return self.by in ("group", "time", "given")
+
     @classmethod
     def read(cls, folder: Path) -> Self | None:
         """Read it from `metrics.json` of the version in `folder`; None if that does not say."""

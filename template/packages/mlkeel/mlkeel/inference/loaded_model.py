@@ -12,6 +12,7 @@ import numpy as np
 from mlkeel.config import read_version_settings
 from mlkeel.contract.request import RowValidator, Violation, example
 from mlkeel.contract.suites import Contract
+from mlkeel.data.split_description import SplitDescription
 from mlkeel.errors import ArtifactError, Hint
 from mlkeel.features.graph import Matrix
 from mlkeel.inference.feedback import FeedbackValidator
@@ -33,6 +34,7 @@ class LoadedModel:
     recorded_columns: tuple[str, ...]  # columns that are recorded as they are
     hashed_columns: tuple[str, ...]  # columns of which a hash is recorded
     derived_validator: RowValidator | None = None  # of derived columns, if there are rules for them
+    split: SplitDescription | None = None  # what the rows were split by on which it was evaluated
 
     @classmethod
     def open(cls, folder: Path) -> "LoadedModel":
@@ -65,6 +67,7 @@ class LoadedModel:
             digest[:12],
             *_recorded_columns(folder, predictor),
             derived_validator,
+            SplitDescription.read(folder),
         )
 
     def predict(self, rows: list[dict[str, Any]]) -> tuple[Matrix, list[Violation]]:

@@ -149,6 +149,8 @@ def _tags(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "data_sha256", metrics["data"]["sha256"]
     yield "commit", metrics["commit"] or "unknown"
     yield "gate", "; ".join(metrics["failures"]) or "passed"
+    if metrics.get("split"):
+        yield "split", metrics["split"]["sentence"]
 
 
 def _summary(message: Exception | str) -> str:

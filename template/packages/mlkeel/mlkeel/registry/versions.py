@@ -10,13 +10,14 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from mlkeel.config import LenientSettings, read_settings
 from mlkeel.contract.messages import summarize
+from mlkeel.data.split_description import SplitDescription
 from mlkeel.errors import ArtifactError, Hint, InputError
 from mlkeel.inference.loaded_model import LoadedModel
 from mlkeel.locks import wait_for_lock
@@ -54,7 +55,12 @@ class Version:
     commit: str | None = None
     failures: list[str] = field(default_factory=list)
     champion: dict[str, Any] | None = None
+    split: SplitDescription | None = None
     error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return asdict(self) | {"split": self.split and self.split.model_dump(mode="json")}
 
 
 def make_current(artifacts: Path, version: str, by: By) -> None:
@@ -235,4 +241,5 @@ def _read_version(folder: Path, is_current: bool, until: str | None) -> Version:
         metrics.commit,
         metrics.failures,
         metrics.champion,
+        metrics.split,
     )

@@ -65,6 +65,7 @@ def _head(report: ReportData) -> Node:
         "Current version": h.code[report.version],
         "Trained": f"{format_time(metrics.created)}, {format_age(report.age_days)}",
         "On": [h.code[user_text(report.settings.data.path)], f", {metrics.rows['train']:,} rows to learn from"],
+        "Split": user_text(metrics.split.sentence if metrics.split else "not known"),
         "Watched": f"{format_time(run.time)}: {run.summary}; {run.window.rows:,} rows" if run else "not yet",
     }
     return h.header[

@@ -156,6 +156,7 @@ def model_section(report: ReportData) -> Node:
         h.h2["The model on the test split"],
         h.p[f"It saves {evaluation.skill:.1%} {loss}; the gate asks for {min_skill:.1%}."],
         table_of("Scores", ("rows of the test split", *headings(report.metrics), "gate"), rows),
+        note(f"Split: {evaluation.split.sentence}.") if evaluation.split else None,
         [note(text) for text in review.notes],
         h.div(".grid")[[figure_of(chart) for chart in review.charts], _importance(review.importances, report)],
         _behavior(review, report),

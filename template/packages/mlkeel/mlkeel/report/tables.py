@@ -44,6 +44,9 @@ def evaluation_table(evaluation: Evaluation, cross_validation: CrossValidation |
         table.add_section()
         for name, scores in cross_validation.scores.rows().items():
             table.add_row(name, *format_scores(evaluation.metrics, scores))
+    if evaluation.split:
+        table.caption = escape(f"Split: {evaluation.split.sentence}.")
+        table.caption_justify = "left"
     return table
 
 
@@ -93,9 +96,10 @@ def versions_table(versions: "list[Version]", metrics: Sequence[Metric], console
     Columns that do not fit the console are left out, which a caption says; the name of a version holds its time too.
     """
     score_names = headings(metrics)
-    names = ["version", "made", *score_names, "data", "commit", "gate", "current"]
+    names = ["version", "made", *score_names, "split", "data", "commit", "gate", "current"]
     omitted: list[str] = []
-    for name in (None, "commit", "data", "made", *score_names[:1:-1], score_names[0], "gate", *score_names[1:2]):
+    by_importance = (*score_names[1:2], "gate", "split", score_names[0], *score_names[2:], "made", "data", "commit")
+    for name in (None, *reversed(by_importance)):
         omitted += [name] if name else []
         table = _versions_table(versions, metrics, [heading for heading in names if heading not in omitted])
         if console.measure(table, options=console.options.update(width=UNLIMITED_WIDTH)).maximum <= console.width:
@@ -124,6 +128,7 @@ def _versions_table(versions: "list[Version]", metrics: Sequence[Metric], names:
             )
             cells |= dict(zip(score_names, scores, strict=True))
             cells |= {"made": _format_time(version.created), "data": version.data[:8]}
+            cells |= {"split": escape(version.split.short) if version.split else "not known"}
             cells |= {"commit": short_commit(version.commit), "gate": gate, "current": usage}
         table.add_row(*[cells.get(heading, "") for heading in names], style="dim" if version.error else None)
     return table

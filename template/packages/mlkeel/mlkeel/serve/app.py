@@ -96,8 +96,10 @@ def _add_routes(
 
     @app.get("/version")
     async def version() -> dict[str, str]:
-        """Which code, template, artifact and contract answer."""
-        return project_info | {"artifact": manager.model.version, "contract": manager.model.contract}
+        """Which code, template, artifact and contract answer, and by which split the artifact was evaluated."""
+        model = manager.model
+        split = model.split.sentence if model.split else "unknown"
+        return project_info | {"artifact": model.version, "contract": model.contract, "split": split}
 
     @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def figures() -> Response:

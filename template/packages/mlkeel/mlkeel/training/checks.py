@@ -1,5 +1,6 @@
 """Check settings, contract and table before a training."""
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+
+logger = logging.getLogger(__name__)
 
 
 def check_contract(project: Project, settings: Settings, contract: Contract) -> None:
@@ -106,7 +109,14 @@ def check(table: "pd.DataFrame", run: Run) -> None:
         raise DataError(
             f"{source}: {', '.join(sorted(clashes))} is what a prediction is called. Give the column another name."
         )
-    check_features(table, [column.name for column in contract.columns], source)
+    features = [column.name for column in contract.columns]
+    check_features(table, features, source)
+    if run.settings.data.split.group in features:
+        logger.warning(
+            "conf/params.yaml: data.split is by the groups in %s, which is also learnt from. What is learnt of a group "
+            "is of no use for others: take it out of expectations/features.json, unless the same groups come again.",
+            run.settings.data.split.group,
+        )
 
 
 def check_names(encoder: Encoder, run: Run) -> None:

@@ -18,6 +18,7 @@ from mlkeel.errors import InputError
 from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Prepared
 from mlkeel.registry.artifact import current
+from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric, Scores, losses, score
 
@@ -87,6 +88,7 @@ def compare_with_champion(
         folder = current(artifacts)
         champion = Predictor.load(folder)
         champion_settings = read_version_settings(folder)
+        champion_metrics = MetricsFile.read(folder)
         version = folder.name
         if reason := _not_comparable(champion, challenger, test):
             return ChampionComparison(version, metric, skipped_because=reason)
@@ -106,7 +108,13 @@ def compare_with_champion(
         return ChampionComparison(version, metric, skipped_because=reason)
     standard_error = float(differences.std(ddof=1) / np.sqrt(len(differences)) / loss)
     names = [[column.name for column in predictor.contract.columns] for predictor in (champion, challenger)]
-    unseen_rows = names[0] == names[1] and champion_settings.data.split == settings.data.split
+    unseen_rows = (
+        names[0] == names[1]
+        and champion_settings.data.split == settings.data.split
+        and prepared.table.description.keeps_sides_of(
+            champion_metrics.split, same_table=champion_metrics.data.sha256 == prepared.digest
+        )
+    )
     return ChampionComparison(version, metric, scores, float(differences.mean() / loss), standard_error, unseen_rows)
 
 

@@ -34,13 +34,14 @@ def model_card(
     )
     verdict = markdown.text("; ".join(metrics.failures)) or "it passed the gate in `params.yaml`"
     champion = markdown.text(metrics.champion["sentence"]) if metrics.champion else "no version was current"
+    split = f"\nHow they were split: {markdown.text(metrics.split.sentence)}." if metrics.split else ""
     commit = f" at commit `{short_commit(metrics.commit)}`" if metrics.commit else ""
     return f"""# Model {metrics.version}
 
 Predicts {markdown.code(target)} {output_type_of(contract, target).output_sentence(contract, target)}, from {features}.
 
 Trained {metrics.created} on {markdown.code(metrics.data.path)} (SHA-256 `{metrics.data.sha256[:12]}`){commit}:
-{rows["train"]:,} rows to learn from, {rows["validation"]:,} to stop by, {rows["test"]:,} to judge by.
+{rows["train"]:,} rows to learn from, {rows["validation"]:,} to stop by, {rows["test"]:,} to judge by.{split}
 
 ## Results on the test split
 

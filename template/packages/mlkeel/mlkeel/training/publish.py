@@ -40,10 +40,11 @@ def require_skill(trained: Trained, settings: Settings, origin: str) -> None:
     """
     evaluation = trained.judged
     if evaluation.could_be_chance:
+        split = f" ({evaluation.split.sentence})" if evaluation.split else ""
         raise InputError(
             f"{origin}: the other columns say too little of {settings.data.target} to tell it from chance: on "
-            f"{evaluation.model.rows:,} unseen rows {evaluation.baseline_comparison}. Nothing was changed. Add columns "
-            "or rows.",
+            f"{evaluation.model.rows:,} unseen rows{split} {evaluation.baseline_comparison}. Nothing was changed. Add "
+            "columns or rows.",
             Hint.OTHER_TARGET,
         )
     if failures := evaluation.failures(settings.gate):
