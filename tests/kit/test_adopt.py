@@ -8,6 +8,7 @@ import pytest
 import yaml
 from mlkeel.adopt import adopt as adopting
 from mlkeel.adopt.adopt import AdoptResult, adopt
+from mlkeel.adopt.infer_split import parse_split
 from mlkeel.behavior.cases import Case, applicable_cases
 from mlkeel.behavior.kinds import case_type_of
 from mlkeel.config import read_settings
@@ -312,3 +313,47 @@ def test_cases_that_the_table_cannot_answer_are_left_out(fruit_contract: Contrac
     is_answerable = case_type_of(fruit_contract, KIND.target).is_answerable
     kept = applicable_cases(cases, table, fruit_contract, lambda case: is_answerable(case, ("apple", "cherry")))
     assert kept == {"directional": [fits]}
+
+
+def test_the_split_is_proposed_and_its_reason_written(adoption: tuple[Path, AdoptResult]) -> None:
+    project, adopted = adoption
+    split = read_settings(project / "conf" / "params.yaml").data.split
+    assert (split.by, split.time) == ("time", "planted")
+    assert adopted.plan.split.reason in (project / "conf" / "params.yaml").read_text(encoding="utf-8")
+    assert read_contract(project / "expectations").dataset["meta"]["split"]["by"] == "time"
+
+
+def test_a_person_overrules_the_split_and_it_is_kept(adopted_project: Path) -> None:
+    run(adopted_project, "data/trees.csv", split=parse_split("random"))
+    params = adopted_project / "conf" / "params.yaml"
+    assert read_settings(params).data.split.by == "random"
+    card = (artifact.current(adopted_project / "artifacts") / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "It was proposed to split by time: planted" in card
+    again = run(adopted_project, "data/trees.csv")
+    assert again is not None
+    assert again.plan.split.reason.startswith("yours; adopt would split by time")
+    assert read_settings(params).data.split.by == "random"
+
+
+def test_the_shares_of_a_person_stay(adopted_project: Path) -> None:
+    params = adopted_project / "conf" / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    params.write_text(text.replace("train: 0.6, validation: 0.2", "train: 0.5, validation: 0.3"), encoding="utf-8")
+    run(adopted_project, "data/trees.csv")
+    split = read_settings(params).data.split
+    assert (split.by, split.train, split.validation) == ("time", 0.5, 0.3)
+
+
+@pytest.mark.skipif(KIND.text, reason="a model of texts learns from no column of categories")
+def test_groups_are_not_learnt_from(orchard: Path) -> None:
+    lines = (orchard / "trees.csv").read_text(encoding="latin-1").splitlines()
+    plots = [f"{line};{place * 7 % 25}" for place, line in enumerate(lines[1:])]
+    (orchard / "plots.csv").write_text("\n".join([f"{lines[0]};plot", *plots]), encoding="utf-8")
+    adopted = run(orchard, "plots.csv", split=parse_split("group:plot"), dry_run=True)
+    assert adopted is not None
+    assert adopted.plan.roles["plot"] == "identifier"
+
+
+def test_a_column_to_split_by_must_exist(orchard: Path) -> None:
+    with pytest.raises(InputError, match='no column "orchard"'):
+        run(orchard, split=parse_split("group:orchard"))

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlkeel.adopt.infer_roles import infer_roles
-from mlkeel.adopt.infer_split import SplitProposal, infer_split, parse_split
-from mlkeel.config import Role
+from mlkeel.adopt.infer_split import SplitProposal, infer_split, parse_split, require_splittable
+from mlkeel.config import Role, SplitSettings
 from mlkeel.errors import DataError
 from mlkeel.features.encoder import Features
 from mlkeel.tasks import class_target_checks, number_target_checks
@@ -321,3 +321,21 @@ def test_a_person_chooses_a_split(text: str, columns: tuple[str | None, ...]) ->
 def test_what_is_no_split_is_refused(text: str) -> None:
     with pytest.raises(DataError, match="write random, stratified, group:column"):
         parse_split(text)
+
+
+@pytest.mark.parametrize(("n_units", "by"), [(2, "stratified"), (200, "group")])
+def test_what_cannot_be_split_by_is_a_remark(n_units: int, by: str) -> None:
+    proposal = SplitProposal("group", "patient", None, "patients repeat")
+    shares = SplitSettings(train=0.6, validation=0.2, test=0.2)
+    table = units(7, n_units=n_units, n_rows=10)
+    decided = require_splittable(proposal, table, "label", shares, classification=True)
+    assert decided.by == by
+    assert ("patients repeat" in decided.remark) == (by == "stratified")
+
+
+def test_a_time_that_is_missing_in_a_row_is_a_remark() -> None:
+    table = rows().assign(visited=days(N))
+    table.loc[7, "visited"] = None
+    proposal = propose(table)
+    assert proposal.by == "stratified"
+    assert "visited is a time, but is missing in 1 of 600 rows" in proposal.remark

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mlkeel.adopt import writers
 from mlkeel.adopt.infer_roles import RoleDecision, infer_roles
+from mlkeel.adopt.infer_split import SplitProposal, decide_split, infer_split, require_splittable, was_drafted
 from mlkeel.adopt.transaction import at_risk, changes, finish, keep_copies, replace, stage
 from mlkeel.behavior.cases import BEHAVIOR, applicable_cases, merge_cases, read_cases, sample_rows
 from mlkeel.behavior.kinds import case_type_of
@@ -67,6 +68,8 @@ class Plan:
         numeric: the columns that hold numbers.
         notes: remarks on how the table was read.
         old_settings: the settings of the project so far.
+        split: how the rows are split, with its reason.
+        proposal: how `adopt` would split them.
         readopted: whether the project is about this table already, so that the edits of a person are kept.
     """
 
@@ -78,6 +81,8 @@ class Plan:
     numeric: set[str]
     notes: list[str]
     old_settings: Settings
+    split: SplitProposal
+    proposal: SplitProposal
     readopted: bool
 
     @property
@@ -121,6 +126,7 @@ def adopt(
     confirm: Callable[[Plan], bool],
     force: bool = False,
     dry_run: bool = False,
+    split: SplitProposal | None = None,
 ) -> AdoptResult | None:
     """Adopt the table at `address` for the `project` in `root`, completely or not at all.
 
@@ -133,6 +139,7 @@ def adopt(
         confirm: whether to go on with a plan.
         force: replace files with uncommitted changes as well.
         dry_run: do everything but replace files.
+        split: the split that a person chose for this run.
 
     Returns:
         What was changed; None if `confirm` returned False.
@@ -143,7 +150,7 @@ def adopt(
     """
     finish(root)
     with stage(root) as staged, _translate_errors(staged):
-        plan = _plan(project, address, target, overrides, root, staged)
+        plan = _plan(project, address, target, overrides, split, root, staged)
         old = plan.old_settings.data.path
         removed = [old] if old != plan.path and old.parts[0] == "data" and (root / old).is_file() else []
         if not project.features.derived and (root / SUITES["derived"]).is_file():
@@ -180,12 +187,20 @@ def _translate_errors(staged: Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot be read or written ({error.strerror}). Nothing was changed.") from error
 
 
-def _plan(project: Project, address: str, target: str, overrides: Mapping[str, Role], root: Path, staged: Path) -> Plan:
-    """Read the table, infer the role of each column, and write the table to the stage."""
+def _plan(
+    project: Project,
+    address: str,
+    target: str,
+    overrides: Mapping[str, Role],
+    chosen_split: SplitProposal | None,
+    root: Path,
+    staged: Path,
+) -> Plan:
+    """Read the table, infer the role of each column and the split, and write the table to the stage."""
     settings = read_settings(root / PARAMS, project.settings)
     contract = read_contract(root / "expectations")
     source = read(address)
-    for name in (target, *overrides):
+    for name in (target, *overrides, *(chosen_split.columns.values() if chosen_split else ())):
         _require_column(name, source)
     if target in overrides:
         raise DataError(f"{source.origin}: {target} is the target, and cannot have another role. Give it to another.")
@@ -199,6 +214,22 @@ def _plan(project: Project, address: str, target: str, overrides: Mapping[str, R
     }
     earlier_overrides = edited_roles if readopted else {}
     decisions = infer_roles(table, target, overrides, earlier_overrides, project.task.target_checks, project.features)
+    classification = project.task.output_type.TYPE == "str"
+    proposal = infer_split(table, decisions, target, classification=classification)
+    times = [name for name, decision in decisions.items() if decision.role == "time"]
+    notes += [
+        f"{name}: the day was read before the month; if that is wrong, write dates like 2026-11-22"
+        for name in times
+        if is_ambiguous(table[name])
+    ]
+    for name in times:
+        table = with_columns(table, {name: as_iso(table[name])})
+    proposal = require_splittable(proposal, table, target, settings.data.split, classification=classification)
+    own_split = readopted and not was_drafted(settings.data.split, contract.dataset["meta"].get("split"))
+    split = decide_split(proposal, chosen_split, settings.data.split if own_split else None)
+    if split.group and decisions[split.group].is_feature and not decisions[split.group].overridden:
+        count = f"{table[split.group].nunique():,} different values"
+        decisions[split.group] = RoleDecision("identifier", f"{count}, by which the rows are split")
     if not any(decision.is_feature for decision in decisions.values()):
         reasons = "; ".join(
             f"{name}: {decision.role}, {decision.reason}" for name, decision in decisions.items() if name != target
@@ -208,13 +239,6 @@ def _plan(project: Project, address: str, target: str, overrides: Mapping[str, R
             "choose another target.",
             Hint.OTHER_ROLE,
         )
-    for name, decision in decisions.items():
-        if decision.role == "time":
-            if is_ambiguous(table[name]):
-                notes.append(
-                    f"{name}: the day was read before the month; if that is wrong, write dates like 2026-11-22"
-                )
-            table = with_columns(table, {name: as_iso(table[name])})
     path = Path("data") / f"{source.name}.csv"
     _write_text(staged / path, "")
     table.to_csv(staged / path, index=False, lineterminator="\n")
@@ -222,7 +246,9 @@ def _plan(project: Project, address: str, target: str, overrides: Mapping[str, R
         name for name, decision in decisions.items() if decision.role in NUMERIC_ROLES and _is_numeric(table[name])
     }
     notes = [*source.notes, *notes]
-    return Plan(source.origin, path, target, len(table), decisions, numeric, notes, settings, readopted)
+    return Plan(
+        source.origin, path, target, len(table), decisions, numeric, notes, settings, split, proposal, readopted
+    )
 
 
 def _is_numeric(values: "pd.Series[str]") -> bool:
@@ -269,7 +295,8 @@ def _write(plan: Plan, root: Path, staged: Path, project: Project) -> tuple[Trai
     features = [column.name for column in contract.columns]
     allow_leaky = tuple(name for name in features if leaks_target(project.task, table[name], table[plan.target]))
     del table
-    data = DataConfig(path=plan.path, target=plan.target, allow_leaky=allow_leaky, split=plan.old_settings.data.split)
+    split = plan.split.to_settings(plan.old_settings.data.split, keep_options=plan.readopted)
+    data = DataConfig(path=plan.path, target=plan.target, allow_leaky=allow_leaky, split=split)
     settings = plan.old_settings.model_copy(update={"data": data, "columns": plan.roles})
     drafted_gate_digest = old_contract.dataset["meta"].get("gate")
     keep_gate = plan.readopted and gate_digest(settings.gate) != drafted_gate_digest
@@ -332,13 +359,18 @@ class _Publish:
         drafted_digests = [
             digest([name, decision.role]) for name, decision in plan.decisions.items() if not decision.overridden
         ]
-        meta = {"roles": drafted_digests} | ({} if self.keep_gate else {"gate": gate_digest(settings.gate)})
+        meta = {"roles": drafted_digests, "split": plan.proposal.to_dict()} | (
+            {} if self.keep_gate else {"gate": gate_digest(settings.gate)}
+        )
         prepared.contract.dataset["meta"] |= meta
         for name, path in SUITES.items():
             if suite := getattr(prepared.contract, name):
                 _write_text(staged / path, writers.render_suite(suite))
         old_params = (self.root / PARAMS).read_text(encoding="utf-8")
-        _write_text(staged / PARAMS, writers.render_params(old_params, settings, plan.decisions, self.project.metrics))
+        _write_text(
+            staged / PARAMS,
+            writers.render_params(old_params, settings, plan.decisions, self.project.metrics, plan.split.reason),
+        )
         read_settings(staged / PARAMS, self.project.settings)
         outcome = PublishVersion(staged, settings, {}, self.root if plan.readopted else staged)(prepared, trained)
         self.notes.extend(_write_cases(plan, self.root, staged, prepared, Predictor.load(outcome.folder)))

@@ -6,8 +6,8 @@ share a value are far more alike than rows that do not.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from mlkeel.adopt.column_names import NameKind, is_year_name, name_kind, words
 from mlkeel.adopt.infer_roles import RoleDecision
 from mlkeel.adopt.likeness import Comparison, Groups, Likeness, determines
 from mlkeel.adopt.row_time import choose_time
-from mlkeel.config import SPLIT_COLUMNS, Role, SplitBy
+from mlkeel.config import SPLIT_COLUMNS, SPLIT_OPTIONS, Role, SplitBy, SplitSettings
 from mlkeel.data.column_types import IDENTIFIER_NAME, numbers
+from mlkeel.data.split import split
 from mlkeel.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ MIN_YEARS = 5
 MAX_RANGE_RATIO = 2  # of the length of a range to the number of its values that are there
 MIN_CODE_DIGITS = 4
 MAX_LISTED = 3
+DEFAULT_SHARES = (0.6, 0.2, 0.2)
 NO_STRUCTURE = "no column tells that rows belong together or follow each other"
+NO_WAY = "a split by group or time cannot be"
 SAMPLE_VALUES = 1000
 MAX_NAME_SPACES = 3  # on average; texts with more, or longer ones, are no names
 MAX_NAME_CHARS = 60
@@ -68,6 +71,28 @@ class SplitProposal:
     remark: str = ""
     given: str | None = None
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns that it is by, by the names of their settings."""
+        columns = {"group": self.group, "time": self.time, "given": self.given}
+        return {setting: name for setting, name in columns.items() if name is not None}
+
+    @property
+    def phrase(self) -> str:
+        """The kind and its columns, in words."""
+        return ": ".join([self.by, *([", ".join(self.columns.values())] if self.columns else [])])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the suite of the dataset keeps of a proposal, for the model card and the next time."""
+        remark = {"remark": self.remark} if self.remark else {}
+        return {"by": self.by, **self.columns, "reason": self.reason, **remark}
+
+    def to_settings(self, old: SplitSettings, *, keep_options: bool) -> SplitSettings:
+        """Return settings with the shares of the old ones, and with their options if those are to be kept."""
+        shares = zip(("train", "validation", "test"), old.shares if all(old.shares) else DEFAULT_SHARES, strict=True)
+        options = {name: value for name in SPLIT_OPTIONS[self.by] if keep_options and (value := getattr(old, name))}
+        return SplitSettings.model_validate({"by": self.by} | self.columns | options | dict(shares))
+
 
 def parse_split(text: str) -> SplitProposal:
     """Parse a split that a person chose, such as `random`, `group:patient` or `group_time:patient,visited`.
@@ -87,6 +112,55 @@ def parse_split(text: str) -> SplitProposal:
         )
     columns = dict(zip(needed, names, strict=True))
     return SplitProposal(by, columns.get("group"), columns.get("time"), "given", given=columns.get("given"))
+
+
+def require_splittable(
+    proposal: SplitProposal, table: "pd.DataFrame", target: str, old: SplitSettings, *, classification: bool
+) -> SplitProposal:
+    """Return the proposal, or one by chance if it would leave a split empty, or the training rows without a class.
+
+    Args:
+        proposal: how to split the rows.
+        table: texts, shape (n, columns), with times as dates in ISO 8601.
+        target: the column to predict.
+        old: settings with the shares of the splits.
+        classification: whether the target holds classes.
+    """
+    if not proposal.columns:
+        return proposal
+    columns = table[[*proposal.columns.values(), target]]
+    if proposal.time and (moments := numbers(columns[proposal.time].dropna(), lenient=True)) is not None:
+        columns = columns.assign(**{proposal.time: moments})
+    try:
+        train = split(columns, proposal.to_settings(old, keep_options=False)).train
+    except DataError as error:
+        problem = str(error).rstrip(".")
+    else:
+        lost_classes = set(table[target]) - set(train[target]) if classification else set()
+        if not lost_classes:
+            return proposal
+        problem = f"the training rows would lack {', '.join(sorted(lost_classes)[:MAX_LISTED])}"
+    reason = f"the score may be too good: {proposal.reason}; the split is not by {proposal.phrase}, as it cannot be"
+    remark = "; ".join([f"{reason} ({problem})", *([proposal.remark] if proposal.remark else [])])
+    return SplitProposal("stratified" if classification else "random", None, None, NO_WAY, remark)
+
+
+def decide_split(proposal: SplitProposal, chosen: SplitProposal | None, earlier: SplitSettings | None) -> SplitProposal:
+    """Return the split that applies: the one that a person chose for this run or before, or else the proposal.
+
+    `earlier` are the settings that a person chose before, None if there are none.
+    """
+    if chosen is None and earlier is not None:
+        chosen = SplitProposal(earlier.by, earlier.group, earlier.time, "yours", given=earlier.given)
+    if chosen is None or chosen.phrase == proposal.phrase:
+        return proposal
+    return replace(chosen, reason=f"{chosen.reason}; adopt would split by {proposal.phrase}: {proposal.reason}")
+
+
+def was_drafted(settings: SplitSettings, drafted: Mapping[str, Any] | None) -> bool:
+    """Whether the settings are those that `adopt` drafted; before it drafted any, the split was random."""
+    by, *columns = ((drafted or {"by": "random"}).get(name) for name in ("by", "group", "time"))
+    return (settings.by, settings.group, settings.time) == (by, *columns)
 
 
 def infer_split(

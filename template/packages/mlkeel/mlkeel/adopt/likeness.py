@@ -166,7 +166,7 @@ class Groups:
         others = (places + 1 + rng.integers(0, self.sizes[codes] - 1)) % self.sizes[codes]
         return self.order[self.starts[codes] + others]
 
-    def partners_beside(self, rows: Rows, rng: np.random.Generator) -> Rows:
+    def partners_adjacent(self, rows: Rows, rng: np.random.Generator) -> Rows:
         """Draw a row of the group before or after the group of each row."""
         steps = rng.integers(0, 2, len(rows)) * 2 - 1
         last = len(self.sizes) - 1
@@ -237,7 +237,7 @@ class Likeness:
         rng = np.random.default_rng(SEED)
         rows = groups.draw_rows(rng)
         within = groups.partners_within(rows, rng)
-        beside = groups.partners_beside(rows, rng)
+        adjacent = groups.partners_adjacent(rows, rng)
         elsewhere = groups.partners_elsewhere(rows, rng)
         with_target = groups.partners_with_target(rows, comparison, rng)
         n_independent = min(int((groups.sizes[groups.sizes > 1] - 1).sum()), MAX_PAIRS)
@@ -245,13 +245,13 @@ class Likeness:
         for other in comparison.compared:
             if other == name or comparison.identifies(other, groups):
                 continue
-            baselines = [comparison.differences(other, *pairs) for pairs in (with_target, (rows, beside))]
+            baselines = [comparison.differences(other, *pairs) for pairs in (with_target, (rows, adjacent))]
             likeness = _likeness(comparison.differences(other, rows, within), baselines, n_independent, rng)
             if likeness is not None:
                 columns[other] = likeness
         target = comparison.target
         differences = comparison.differences(target, rows, within)
-        baselines = [comparison.differences(target, *elsewhere), comparison.differences(target, rows, beside)]
+        baselines = [comparison.differences(target, *elsewhere), comparison.differences(target, rows, adjacent)]
         of_target = _likeness(differences, baselines[:1], n_independent, rng)
         beyond_order = _likeness(differences, baselines, n_independent, rng)
         return cls(of_target or 0.0, beyond_order or 0.0, columns)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 MIN_TIMES = 8
 MAX_TIME_SHARE = 0.5  # of the rows; equal times are not divided
-MAX_MISSING_SHARE = 0.1
 SAME_SHARE = 0.9  # of pairs of rows of a group that have the same time, if it is a property of the group
 SORTED_SHARE = 0.95  # of the steps from row to row, if a table is in the order of a time
 
@@ -81,8 +80,8 @@ def _time_doubt(name: str, values: npt.NDArray[np.float64], group: str | None, g
         return f"has {len(distinct)} different values only"
     if BIRTH.search(name):
         return "is by its name a property of a person, not of a row"
-    if missing.mean() > MAX_MISSING_SHARE:
-        return f"is missing in {missing.mean():.0%} of the rows"
+    if missing.any():
+        return f"is missing in {int(missing.sum()):,} of {len(values):,} rows"
     if counts.max() > MAX_TIME_SHARE * len(values):
         return f"one value has {counts.max() / len(values):.0%} of the rows"
     if groups is not None:
@@ -96,15 +95,15 @@ def _time_doubt(name: str, values: npt.NDArray[np.float64], group: str | None, g
 
 def _time_rank(
     name: str, values: npt.NDArray[np.float64], moments: Mapping[str, npt.NDArray[np.float64]]
-) -> tuple[bool, bool, bool, float]:
+) -> tuple[bool, bool, float]:
     """Return by what one column of times is preferred to another; smaller is better."""
     steps = np.diff(values[~np.isnan(values)])
     is_sorted = bool((steps >= 0).mean() >= SORTED_SHARE or (steps <= 0).mean() >= SORTED_SHARE)
     earlier = [float(np.nanmean(values <= other)) for other in moments.values() if other is not values]
-    return bool(LATER_EVENT.search(name)), not is_sorted, bool(np.isnan(values).any()), -min(earlier, default=1.0)
+    return bool(LATER_EVENT.search(name)), not is_sorted, -min(earlier, default=1.0)
 
 
-def _time_preference(ranks: Mapping[str, tuple[bool, bool, bool, float]], chosen: str) -> str:
+def _time_preference(ranks: Mapping[str, tuple[bool, bool, float]], chosen: str) -> str:
     """Say what made the chosen column of times the first."""
     second = min(rank for name, rank in ranks.items() if name != chosen)
     first = ranks[chosen]
@@ -112,6 +111,4 @@ def _time_preference(ranks: Mapping[str, tuple[bool, bool, bool, float]], chosen
         return "they are of later events by their names"
     if first[1] != second[1]:
         return "the rows are in its order"
-    if first[2] != second[2]:
-        return "it is missing in no row"
-    return "it is the earliest in most rows" if first[3] != second[3] else "it stands first"
+    return "it is the earliest in most rows" if first[2] != second[2] else "it stands first"

@@ -5,7 +5,8 @@ The same decisions give the same bytes, and what a person wrote elsewhere in the
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -30,6 +31,7 @@ BEHAVIOR_HEADER = """\
 {about}# Cases with `draft: true` were drafted by `make adopt` from what the model does: review them, and take the mark
 # away from those that are right, so that the next `make adopt` keeps them.
 """
+NO_REASONS: Mapping[str, str] = MappingProxyType({})
 MAX_EXAMPLE_VALUES = 24  # longer rows do not fit a README
 DATA_README = """\
 # Data
@@ -41,10 +43,17 @@ Say here what a row is, who measured it, when, and under which licence.
 """
 
 
-def render_params(text: str, settings: Settings, decisions: dict[str, RoleDecision], metrics: Sequence[Metric]) -> str:
+def render_params(
+    text: str,
+    settings: Settings,
+    decisions: dict[str, RoleDecision],
+    metrics: Sequence[Metric],
+    split_reason: str = "",
+) -> str:
     """Render `conf/params.yaml` with the new values of what `adopt` decides; the rest stays as a person wrote it.
 
-    In `data` and `gate`, only keys whose values differ are changed, and their comments stay; `columns` is rewritten.
+    In `data` and `gate`, only keys whose values differ are changed, and their comments stay; the reason of the split
+    replaces its comment, and `columns` is rewritten.
 
     Raises:
         InputError: a section of `text` cannot be found.
@@ -60,16 +69,22 @@ def render_params(text: str, settings: Settings, decisions: dict[str, RoleDecisi
         blocks = {**before, "columns": "", **after}
     gate_head, gate_comments = _gate_comments(metrics)
     data_comments = {"allow_leaky": "may give the target away"}
+    reasons = {"split": _printable(split_reason)} if split_reason else {}
     new_blocks = {
-        "data": _update_block(blocks["data"], "data:", _data_values(settings), data_comments),
+        "data": _update_block(blocks["data"], "data:", _data_values(settings), data_comments, reasons),
         "columns": _columns_section(decisions) + _tail(blocks["columns"]),
         "gate": _update_block(blocks.get("gate", ""), gate_head, _gate_values(settings.gate), gate_comments),
     }
     return "".join(new_blocks.get(name, block) for name, block in (blocks | {"gate": blocks.get("gate", "")}).items())
 
 
-def _update_block(block: str, head: str, values: dict[str, Any], comments: dict[str, str]) -> str:
-    """Set `values` in a block, one key a line; a value of None removes its key."""
+def _update_block(
+    block: str, head: str, values: dict[str, Any], comments: dict[str, str], reasons: Mapping[str, str] = NO_REASONS
+) -> str:
+    """Set `values` in a block, one key a line; a value of None removes its key.
+
+    New keys get their comments; keys with `reasons` get these in place of any comment.
+    """
     tail = _tail(block)
     lines = block[: len(block) - len(tail)].splitlines(keepends=True) or [f"{head}\n"]
     old_values = next(iter((yaml.safe_load(block) or {"": None}).values()), None) or {}
@@ -81,17 +96,20 @@ def _update_block(block: str, head: str, values: dict[str, Any], comments: dict[
     for key, value in values.items():
         pattern = rf"{indent}['\"]?{re.escape(key)}['\"]?:"
         start = next((index for index, line in enumerate(lines) if re.match(pattern, line)), None)
-        if start is not None and old_values.get(key) == value:
+        is_one_line = start is not None and not lines[start].split("#")[0].rstrip().endswith(":")
+        if start is not None and old_values.get(key) == value and not (key in reasons and is_one_line):
             continue
         new_lines = [] if value is None else [f"{indent}{key}: {_to_yaml(value)}"]
+        new_comments = {**comments, **reasons}
         if start is None:
-            comment = f"  # {comments[key]}" if key in comments else ""
+            comment = f"  # {new_comments[key]}" if key in new_comments else ""
             lines += [f"{line}{comment}\n" for line in new_lines]
             continue
         end = start + 1
         while end < len(lines) and re.match(rf"{indent}(?: |- )", lines[end]):
             end += 1  # the rest of a value that takes several lines
-        lines[start:end] = [f"{line}{_comment(lines[start])}\n" for line in new_lines]
+        comment = f"  # {reasons[key]}" if key in reasons else _comment(lines[start])
+        lines[start:end] = [f"{line}{comment}\n" for line in new_lines]
     return "".join(lines) + tail
 
 

@@ -39,6 +39,14 @@ def adopt(
     role: Annotated[
         list[str] | None, typer.Option(help="column=role, for a decision that is wrong; repeatable.")
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BY",
+            help="random, stratified, group:column, time:column, group_time:column,column or given:column, for a "
+            "split that is wrong.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace files that have uncommitted changes.")] = False,
@@ -46,15 +54,20 @@ def adopt(
     """Make this project about another table: settings, contract, behaviour, model."""
     from mlkeel.adopt.adopt import adopt as run
     from mlkeel.adopt.infer_roles import parse_roles
+    from mlkeel.adopt.infer_split import parse_split
     from mlkeel.report.tables import decisions_table
 
     session = session_of(context)
     overrides = parse_roles(role or [])
     overrides |= {id_: "identifier"} if id_ else {}
     overrides |= {time: "time"} if time else {}
+    chosen_split = parse_split(split) if split else None
 
     def confirm(plan: "Plan") -> bool:
         console().print(decisions_table(plan.decisions, f"{plan.origin}, {plan.rows:,} rows"))
+        logger.info("%s: rows are split by %s: %s.", plan.origin, plan.split.phrase, plan.split.reason)
+        if plan.split.remark:
+            logger.info("%s: %s.", plan.origin, plan.split.remark)
         for note in plan.notes:
             logger.info("%s: %s.", plan.origin, note)
         if personal := [name for name, decision in plan.decisions.items() if decision.role == "personal"]:
@@ -65,7 +78,17 @@ def adopt(
         )
 
     try:
-        adopted = run(session.project, source, target, overrides, session.root, confirm, force=force, dry_run=dry_run)
+        adopted = run(
+            session.project,
+            source,
+            target,
+            overrides,
+            session.root,
+            confirm,
+            force=force,
+            dry_run=dry_run,
+            split=chosen_split,
+        )
     except KeyboardInterrupt:
         logger.error("Stopped. The project is as it was.")
         raise typer.Exit(130) from None

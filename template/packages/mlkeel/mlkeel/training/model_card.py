@@ -35,6 +35,7 @@ def model_card(
     verdict = markdown.text("; ".join(metrics.failures)) or "it passed the gate in `params.yaml`"
     champion = markdown.text(metrics.champion["sentence"]) if metrics.champion else "no version was current"
     split = f"\nHow they were split: {markdown.text(metrics.split.sentence)}." if metrics.split else ""
+    split += markdown.text(_split_remark(settings, contract))
     commit = f" at commit `{short_commit(metrics.commit)}`" if metrics.commit else ""
     return f"""# Model {metrics.version}
 
@@ -58,3 +59,16 @@ Verdict: {verdict}.
 It answers for rows that satisfy `features.json` beside this file, and for no others. Slices with fewer than
 {settings.gate.min_slice_rows} test rows are not judged. The baseline answers {evaluation.task.baseline_description}.
 """
+
+
+def _split_remark(settings: Settings, contract: Contract) -> str:
+    """Return what `adopt` said against the split, or for another one; empty if nothing."""
+    proposal = contract.dataset["meta"].get("split")
+    if not proposal:
+        return ""
+    split = settings.data.split
+    columns = [proposal[name] for name in ("group", "time") if name in proposal]
+    if (split.by, *split.columns) == (proposal["by"], *columns):
+        return f" But {proposal['remark']}." if "remark" in proposal else ""
+    by = ": ".join([proposal["by"], *([", ".join(columns)] if columns else [])])
+    return f" It was proposed to split by {by}, as {proposal['reason']}."
