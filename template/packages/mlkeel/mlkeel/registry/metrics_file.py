@@ -21,6 +21,7 @@ class MetricsFile(BaseModel):
     """How a version was trained and how it scored; `losses` are those on the validation split after each step.
 
     `primary` names the metric that versions are compared by, and `skill_se` is the standard error of `skill`.
+    `derived_rules` says whether `derived.json` belongs to the version; older versions do not say it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -38,6 +39,7 @@ class MetricsFile(BaseModel):
     commit: str | None = None
     champion: dict[str, Any] | None = None
     failures: list[str]
+    derived_rules: bool = False
 
     @property
     def skill(self) -> float:
