@@ -12,7 +12,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 from load import free_port
 
-from ..conftest import Render, clone, command, succeed
+from ..conftest import Render, clone, command, commit, succeed
 from ..support.engine import NEEDS_DEBIAN, Engine
 
 pytestmark = NEEDS_DEBIAN
@@ -207,3 +207,32 @@ def test_without_a_model_there_is_no_image(project: Path, person: dict[str, str]
     completed = command("make", "image", cwd=clone(project, tmp_path / "twin"), env=person)
     assert "make train" in completed.stderr
     assert completed.returncode != 0
+
+
+@pytest.mark.slow
+def test_an_image_carries_the_python_features_of_its_version(
+    project: Path, tmp_path: Path, person: dict[str, str], docker: Engine
+) -> None:
+    derived = clone(project, tmp_path / "myproj")
+    page = (derived / "docs" / "models.md").read_text(encoding="utf-8").partition("## What must stay Python")[2]
+    code = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)[0]
+    name = re.findall(r"^def (\w+)", code, flags=re.MULTILINE)[0]
+    (derived / "src" / "myproj" / "python_features.py").write_text(code, encoding="utf-8")
+    (derived / "src" / "myproj" / "features.py").write_text(
+        '"""What a model learns from."""\n\nfrom mlkeel.features.encoder import TABLES\n\n'
+        f"from myproj.python_features import {name}\n\nFEATURES = TABLES.derive({name})\n",
+        encoding="utf-8",
+    )
+    for target in ("contract", "train", "test", "check"):
+        succeed("make", target, cwd=derived, env=person)
+    commit(derived, "feat: derive a column by Python", "--no-verify")
+    output = succeed("make", "--silent", "image", cwd=derived, env=person)
+    image = re.findall(r"^(\S+) is built\.$", output, flags=re.MULTILINE)[0]
+    assert "/app/python_features.py" in docker.docker("run", "--rm", image, "find", "/app", "-maxdepth", "1").stdout
+    program = (
+        "from pathlib import Path; from mlkeel.inference.predictor import Predictor; "
+        "from mlkeel.registry.artifact import current; "
+        f"print(Predictor.load(current(Path('artifacts'))).predict_rows([{ROW}]).tolist())"
+    )
+    answer = docker.docker("run", "--rm", *HARDENED, image, "python", "-c", program).stdout
+    assert answer == succeed(derived / ".venv" / "bin" / "python", "-c", program, cwd=derived, env=person)

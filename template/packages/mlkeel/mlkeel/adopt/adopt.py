@@ -153,7 +153,7 @@ def adopt(
         plan = _plan(project, address, target, overrides, split, root, staged)
         old = plan.old_settings.data.path
         removed = [old] if old != plan.path and old.parts[0] == "data" and (root / old).is_file() else []
-        if not project.features.derived and (root / SUITES["derived"]).is_file():
+        if not project.features.derives and (root / SUITES["derived"]).is_file():
             removed.append(SUITES["derived"])
         replaced = [PARAMS, *SUITES.values(), BEHAVIOR, README, DATA_README, plan.path, *removed]
         edited, untracked = at_risk(root, replaced)
@@ -288,7 +288,7 @@ def _write(plan: Plan, root: Path, staged: Path, project: Project) -> tuple[Trai
     if plan.readopted:
         contract = add_derived_columns(contract, old_contract, derived)
         contract = merge_own_expectations(contract, old_contract, {*plan.roles, *derived})
-    if project.features.derived:
+    if project.features.derives:
         derived_table = pd.DataFrame(build_encoder(contract, project.features).derive(table))
         earlier = old_contract.derived if plan.readopted else None
         contract = dataclasses.replace(contract, derived=draft_derived(derived_table, earlier))

@@ -44,7 +44,7 @@ def check_features(context: typer.Context) -> None:
 
     session = session_of(context)
     features = session.project.features
-    if not features.derived:
+    if not features.derives:
         return
     contract = read_contract(session.root / "expectations")
     settings = read_settings(session.root / "conf" / "params.yaml", session.project.settings)
@@ -66,7 +66,7 @@ def contract(context: typer.Context) -> None:
     session = session_of(context)
     project = session.project
     path = session.root / "expectations" / "derived.json"
-    if not project.features.derived:
+    if not project.features.derives:
         removed = f" {path} was removed." if path.is_file() else ""
         path.unlink(missing_ok=True)
         logger.info("features.py derives no column, so there are no rules for any.%s", removed)

@@ -69,13 +69,16 @@ def export(
     from mlkeel.inference.predictor import Predictor
 
     folder = artifact.current(session_of(context).root / "artifacts")
-    content = with_named_inputs(Predictor.load(folder).encoder)
+    encoder = Predictor.load(folder).encoder
+    content = with_named_inputs(encoder)
     try:
         with atomic_write(goal, "wb") as file:
             file.write(content)
     except OSError as error:
         raise InputError(f"{goal}: cannot be written ({error.strerror}).", Hint.OTHER_GOAL) from error
     logger.info("%s holds %s.", goal, folder.name)
+    if python := encoder.layout.python:
+        logger.warning("%s are inputs of it, since Python computes them: give them their values.", ", ".join(python))
 
 
 def rollback(context: typer.Context) -> None:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from mlkeel.contract.dates import seconds
 from mlkeel.errors import InputError
 from mlkeel.features.derived import DerivedFeature
 from mlkeel.features.encoder import Encoder
 from mlkeel.features.layout import Rows
-from mlkeel.features.numpy_operations import from_array, from_sequence
+from mlkeel.features.numpy_operations import from_array
+from mlkeel.features.python_features import with_python_columns
 from mlkeel.features.values import Values, clean_text
 
 MAX_DIFFERENT_SHARE = 0.001  # of rows; a last bit that a later floor makes visible differs in far fewer
@@ -19,13 +19,21 @@ MAX_DIFFERENT_SHARE = 0.001  # of rows; a last bit that a later floor makes visi
 def evaluate(features: Sequence[DerivedFeature], encoder: Encoder, rows: Rows) -> dict[str, np.ndarray[Any, Any]]:
     """Return the derived columns of n rows as numpy computes them, each float64 of shape (n,).
 
+    Python features are computed once more, from the last row to the first.
+
     Raises:
         InputError: a function fails.
     """
     layout = encoder.layout
-    columns: dict[str, Values] = {name: from_sequence(_raw(rows, name, layout.times)) for name in layout.numbers}
-    columns |= {name: _texts(rows[name]) for name in layout.texts}
-    derived: dict[str, Values] = {}
+    parts = list(layout.batches(rows))
+    packed = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    upwards = {name: values[::-1] for name, values in packed.items()}
+    packed = {name: values[::-1] for name, values in with_python_columns(upwards, layout, encoder.python).items()}
+    columns: dict[str, Values] = {
+        name: from_array(packed["numbers"][:, place]) for place, name in enumerate(layout.numbers)
+    }
+    columns |= {name: from_array(_clean(packed["texts"][:, place])) for place, name in enumerate(layout.texts)}
+    derived = {name: columns[name] for name in layout.python}
     for feature in features:
         derived |= feature.evaluate(columns | derived)
     return {name: values.data for name, values in derived.items()}
@@ -37,7 +45,7 @@ def check_agreement(features: Sequence[DerivedFeature], encoder: Encoder, rows: 
     Raises:
         InputError: they do not, as a function that draws random numbers or asks for the time.
     """
-    if not features:
+    if not encoder.derived:
         return
     encoded = encoder.encode(rows)
     positions = {column.name: position for position, column in enumerate(encoder.columns)}
@@ -56,12 +64,8 @@ def check_agreement(features: Sequence[DerivedFeature], encoder: Encoder, rows: 
             )
 
 
-def _raw(rows: Rows, name: str, times: Sequence[str]) -> Any:  # noqa: ANN401 - a list, an array or a series
-    return np.array([seconds(value) for value in rows[name]]) if name in times else rows[name]
-
-
-def _texts(values: Any) -> Values:  # noqa: ANN401 - a list, an array or a series
-    """Return texts as the graph gets them, also where all are missing."""
-    texts = np.empty(len(values), dtype=object)
-    texts[:] = [clean_text(value) if isinstance(value, str) else "" for value in values]
-    return from_array(texts)
+def _clean(texts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return n texts as the graph gets them, without lone surrogates."""
+    clean = np.empty(len(texts), dtype=object)
+    clean[:] = [clean_text(text) for text in texts]
+    return clean

@@ -32,7 +32,7 @@ class DerivedFeature:
     @property
     def name(self) -> str:
         """The name of the function, and of its column if it gives one."""
-        return str(getattr(self.function, "__name__", type(self.function).__name__))
+        return function_name(self.function)
 
     def evaluate(self, columns: Mapping[str, Values]) -> dict[str, Values]:
         """Compute the derived columns, on a table or as a graph.
@@ -116,20 +116,11 @@ class DerivedFeature:
             return "a derived feature is a plain function: it returns once, and is not async"
         if not isinstance(self.columns, tuple) or not all(isinstance(column, str) for column in self.columns):
             return 'names its columns wrongly; write @derived(columns=("unit price", "quantity"))'
-        return _fault_of_signature(self.function, self.columns)
+        return fault_of_signature(self.function, self.columns)
 
     def location(self, error: Exception | None = None) -> str:
         """Return file, line and function, as far as the error's way leads through the user's file."""
-        code = getattr(inspect.unwrap(self.function), "__code__", None)
-        if code is None:
-            return self.name
-        line = code.co_firstlineno
-        for frame, number in walk_tb(error.__traceback__ if error else None):
-            if frame.f_code.co_filename == code.co_filename:
-                line = number
-        path = Path(code.co_filename)
-        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-        return f"{shown}:{line}, in {self.name}"
+        return location(self.function, error)
 
 
 @overload
@@ -151,19 +142,41 @@ def derived(
     """
 
     def wrap(function: Callable[..., Any]) -> DerivedFeature:
-        names = _parameter_names(function) if columns is None else columns
+        names = parameter_names(function) if columns is None else columns
         return DerivedFeature(function, tuple(names) if isinstance(names, list) else names)
 
     return wrap if function is None else wrap(function)
 
 
-def _parameter_names(function: Callable[..., Any]) -> tuple[str, ...]:
+def function_name(function: Callable[..., Any]) -> str:
+    """The name of a function, or of the type of what is none."""
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def location(function: Callable[..., Any], error: Exception | None = None) -> str:
+    """Return file, line and name of a function, as far as the error's way leads through its file."""
+    name = function_name(function)
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return name
+    line = code.co_firstlineno
+    for frame, number in walk_tb(error.__traceback__ if error else None):
+        if frame.f_code.co_filename == code.co_filename:
+            line = number
+    path = Path(code.co_filename)
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return f"{shown}:{line}, in {name}"
+
+
+def parameter_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a function's parameters, which name columns; none of what is no function."""
     if not inspect.isfunction(function):
         return ()
     return tuple(inspect.signature(function).parameters)
 
 
-def _fault_of_signature(function: Callable[..., Any], columns: tuple[str, ...]) -> str | None:
+def fault_of_signature(function: Callable[..., Any], columns: tuple[str, ...]) -> str | None:
+    """Say why the parameters of a function cannot stand for `columns`, one each; None if they can."""
     parameters = inspect.signature(function).parameters.values()
     for parameter in parameters:
         if parameter.kind not in POSITIONAL:

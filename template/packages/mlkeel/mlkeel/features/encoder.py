@@ -1,6 +1,6 @@
 """Encode rows as the matrix that a model takes, by the front of the graph that answers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,26 +12,43 @@ from mlkeel.contract.suites import Column
 from mlkeel.errors import ArtifactError, Hint
 from mlkeel.features.derived import DerivedFeature, derived
 from mlkeel.features.graph import Graph, Matrix
-from mlkeel.features.layout import Layout, Rows
+from mlkeel.features.layout import Layout, Packed, Rows
+from mlkeel.features.python_features import PythonFeature, with_python_columns
 from mlkeel.features.texts import LONGEST, TOKENIZER
 
 FORMAT = "2"  # of a graph and what stands beside it; 1 was a graph of encoded features
 FORMAT_KEY = "mlkeel.format"
 LAYOUT_KEY = "mlkeel.layout"
 TOKENIZER_KEY = "mlkeel.tokenizer"
+PROJECT_KEY = "mlkeel.project"
+PYTHON_KEY = "mlkeel.python_features"  # digest of their source; where it is, the graph alone does not suffice
 
 
 @dataclass(frozen=True)
 class Features:
-    """What a model learns from: columns of the contract by their roles, and columns that are derived from them."""
+    """What a model learns from: columns of the contract by their roles, and columns that are derived from them.
+
+    Attributes:
+        roles: of the columns of the contract.
+        derived: features that the graph computes.
+        python: features that Python computes before.
+    """
 
     roles: tuple[Role, ...]
     derived: tuple[DerivedFeature, ...] = ()
+    python: tuple[PythonFeature, ...] = ()
 
-    def derive(self, *features: DerivedFeature | Callable[..., Any]) -> "Features":
+    def derive(self, *features: DerivedFeature | PythonFeature | Callable[..., Any]) -> "Features":
         """Return these features and columns that are derived; each may read raw columns and those before it."""
-        further = (each if isinstance(each, DerivedFeature) else derived(each) for each in features)
-        return replace(self, derived=(*self.derived, *further))
+        python = [each for each in features if isinstance(each, PythonFeature)]
+        others = [each for each in features if not isinstance(each, PythonFeature)]
+        further = (each if isinstance(each, DerivedFeature) else derived(each) for each in others)
+        return replace(self, derived=(*self.derived, *further), python=(*self.python, *python))
+
+    @property
+    def derives(self) -> bool:
+        """Whether any column is derived."""
+        return bool(self.derived or self.python)
 
     def with_times(self) -> "Features":
         """Return these features where dates and times are raw columns, too.
@@ -48,9 +65,18 @@ TEXTS = Features(("text",))
 class Encoder:
     """Encodes rows by a graph, the same in training as in serving."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(
+        self, graph: Graph, python: Sequence[PythonFeature] = (), source: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Take a graph, the Python features that it names and, for a new version, the files of their source.
+
+        Raises:
+            ArtifactError: the graph has another format, or does not say which columns it takes.
+        """
         self.graph = graph
         self.layout = read_layout(graph)
+        self.python = tuple(python)
+        self.source = dict(source or {})
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -67,6 +93,15 @@ class Encoder:
         """The columns of the matrix that are derived, the last ones."""
         return self.layout.derived
 
+    def pack_rows(self, rows: Sequence[Mapping[str, Any]]) -> Packed:
+        """Pack n rows, each a mapping of raw columns to values, into the inputs of the graph."""
+        return with_python_columns(self.layout.pack_rows(rows), self.layout, self.python)
+
+    def batches(self, rows: Rows) -> Iterator[Packed]:
+        """Pack n rows, given by their raw columns, in batches; at least one, which may be empty."""
+        for packed in self.layout.batches(rows):
+            yield with_python_columns(packed, self.layout, self.python)
+
     def derive(self, rows: Rows) -> dict[str, npt.NDArray[np.float64]]:
         """Return the derived columns of n rows by their names, each of shape (n,)."""
         return self.derived_columns(self.encode(rows))
@@ -78,7 +113,7 @@ class Encoder:
 
     def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
         """Encode n mappings of columns to values, as a request has them, as a matrix of shape (n, width)."""
-        return self.graph.run(self.layout.pack_rows(rows), "features")
+        return self.graph.run(self.pack_rows(rows), "features")
 
     def encode(self, rows: Rows) -> Matrix:
         """Encode n rows as a matrix of shape (n, width).
@@ -86,7 +121,7 @@ class Encoder:
         A missing value becomes NaN, a category its position in the contract, an unknown one the position after the
         last. A row of texts becomes the numbers of its tokens, then NaN.
         """
-        return self.graph.run_batches(self.layout.batches(rows), "features")
+        return self.graph.run_batches(self.batches(rows), "features")
 
 
 def read_layout(graph: Graph) -> Layout:

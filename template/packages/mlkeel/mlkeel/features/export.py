@@ -15,10 +15,20 @@ import numpy as np
 
 from mlkeel.contract.suites import Column, Contract
 from mlkeel.errors import InputError
-from mlkeel.features.derived import DerivedFeature
-from mlkeel.features.encoder import FORMAT, FORMAT_KEY, LAYOUT_KEY, TOKENIZER_KEY, Encoder, Features
+from mlkeel.features.derived import DerivedFeature, location
+from mlkeel.features.encoder import (
+    FORMAT,
+    FORMAT_KEY,
+    LAYOUT_KEY,
+    PROJECT_KEY,
+    PYTHON_KEY,
+    TOKENIZER_KEY,
+    Encoder,
+    Features,
+)
 from mlkeel.features.graph import Graph
 from mlkeel.features.layout import Layout
+from mlkeel.features.python_features import PythonFeature, digest_of, read_source
 from mlkeel.features.texts import LONGEST, TOKENIZER
 from mlkeel.features.values import clean_text
 
@@ -38,15 +48,19 @@ def build_encoder(contract: Contract, features: Features, project: str = "") -> 
     """
     import spox
 
-    layout = Layout.of(contract)
+    layout = _with_python(Layout.of(contract), contract, features.python)
     inputs = _inputs(layout)
     derived, sources = _derived(features.derived, layout, contract, inputs)
-    if layout.times and not layout.features and not derived:
+    if layout.times and not layout.raw.features and not derived:
         raise InputError("features.py: all columns are dates; nothing is derived from them to learn from. Add that.")
-    columns = (*layout.features, *map(Column, derived))
+    columns = (*layout.raw.features, *map(Column, derived))
     layout = replace(layout, features=columns, derived=tuple(derived), sources=tuple(sources.values()))
     graph = spox.build(inputs, {"features": _features(layout, inputs, derived)})
-    return Encoder(Graph(_with_metadata(graph, _metadata(layout, contract, project)), "the encoder"))
+    metadata = _metadata(layout, contract, project)
+    source = read_source(features.python[0].path.parent) if features.python else {}
+    if source:
+        metadata[PYTHON_KEY] = digest_of(source)
+    return Encoder(Graph(_with_metadata(graph, metadata), "the encoder"), features.python, source)
 
 
 def add_model(encoder: Encoder, model: bytes) -> bytes:
@@ -92,7 +106,8 @@ def model_part(content: bytes) -> bytes:
 def with_named_inputs(encoder: Encoder) -> bytes:
     """Return the graph of a version with one input a column, of its name and of shape (n,), for other runtimes.
 
-    One row takes longer than with packed inputs. Tokens stay one input.
+    So is each derived column an output, beside `answers` and `features`; but one that Python computes is an input. One
+    row takes longer than with packed inputs. Tokens stay one input.
 
     Raises:
         InputError: a column has the name of an output.
@@ -102,7 +117,8 @@ def with_named_inputs(encoder: Encoder) -> bytes:
     import spox.opset.ai.onnx.v21 as op
 
     layout = encoder.layout
-    if taken := {"answers", "features"} & {*layout.numbers, *layout.texts}:
+    computed = layout.derived[len(layout.python) :]
+    if taken := {"answers", "features"} & {*layout.numbers, *layout.texts, *computed}:
         raise InputError(f"A column is called {', '.join(taken)}, as an output of the graph is. Rename it, and train.")
     types = {"numbers": (np.float64, layout.numbers), "texts": (np.str_, layout.texts)}
     arguments = _inputs(replace(layout, numbers=(), texts=()))
@@ -114,8 +130,11 @@ def with_named_inputs(encoder: Encoder) -> bytes:
             axis = op.const(np.array([1]))
             packed[kind] = op.concat([op.unsqueeze(column, axis) for column in columns.values()], axis=1)
     outputs = spox.inline(onnx.load_from_string(encoder.graph.content))(**packed)
-    graph = spox.build(arguments, {name: outputs[name] for name in ("answers", "features")})
-    return _with_metadata(graph, encoder.graph.metadata)
+    named = {name: outputs[name] for name in ("answers", "features")}
+    first = len(layout.features) - len(computed)
+    for place, name in enumerate(computed, start=first):
+        named[name] = op.gather(named["features"], op.const(place), axis=1)
+    return _with_metadata(spox.build(arguments, named), encoder.graph.metadata)
 
 
 def _inputs(layout: Layout) -> "dict[str, Var]":
@@ -129,6 +148,41 @@ def _inputs(layout: Layout) -> "dict[str, Var]":
     return {name: argument(Tensor(dtype, ("N", width))) for name, (dtype, width) in shapes.items() if width}
 
 
+def _with_python(layout: Layout, contract: Contract, features: Sequence[PythonFeature]) -> Layout:
+    """Return `layout` with the columns of Python features behind its numbers.
+
+    Raises:
+        InputError: one cannot be computed, or has the name of another column.
+    """
+    names: list[str] = []
+    for feature in features:
+        _check_table(feature, layout)
+        feature.check(layout)
+        if feature.name in (*contract.all_columns, *names):
+            raise _taken(feature, feature.name)
+        names.append(feature.name)
+    return replace(
+        layout,
+        numbers=(*layout.numbers, *names),
+        features=(*layout.features, *map(Column, names)),
+        derived=tuple(names),
+        sources=tuple(feature.columns for feature in features),
+        python=tuple(names),
+    )
+
+
+def _check_table(feature: DerivedFeature | PythonFeature, layout: Layout) -> None:
+    if layout.tokens:
+        raise InputError(
+            f"features.py: {feature.name} derives a column, and this model reads the words of "
+            f"{', '.join(layout.tokens)} and nothing else. Take it out of FEATURES."
+        )
+
+
+def _taken(feature: DerivedFeature | PythonFeature, name: str) -> InputError:
+    return InputError(f"{location(feature.function)}: this gives a column {name}, which there is already. Rename it.")
+
+
 def _derived(
     features: Sequence[DerivedFeature], layout: Layout, contract: Contract, inputs: "dict[str, Var]"
 ) -> "tuple[dict[str, Var], dict[str, tuple[str, ...]]]":
@@ -137,28 +191,22 @@ def _derived(
 
     from mlkeel.features.onnx_operations import from_variable
 
-    if not features:
+    if not features and not layout.python:
         return {}, {}
-    if layout.tokens:
-        raise InputError(
-            f"features.py: {features[0].name} derives a column, and this model reads the words of "
-            f"{', '.join(layout.tokens)} and nothing else. Take it out of FEATURES."
-        )
     packed = {"numbers": layout.numbers, "texts": layout.texts}
     columns = {
         name: from_variable(op.gather(inputs[kind], op.const(place), axis=1))
         for kind, names in packed.items()
         for place, name in enumerate(names)
     }
-    derived: dict[str, Var] = {}
-    sources: dict[str, tuple[str, ...]] = {}
+    derived: dict[str, Var] = {name: columns[name].data for name in layout.python}
+    sources = dict(zip(layout.python, layout.sources, strict=True))
     for feature in features:
+        _check_table(feature, layout)
         _check_readable(feature, columns, contract)
         for name, values in feature.evaluate(columns).items():
             if name in contract.all_columns or name in columns:
-                raise InputError(
-                    f"{feature.location()}: this gives a column {name}, which there is already. Rename it."
-                )
+                raise _taken(feature, name)
             derived[name] = values.data
             columns[name] = values
             read = (raw for column in feature.columns for raw in sources.get(column, (column,)))
@@ -232,7 +280,7 @@ def _positions(texts: "Var", categories: list[tuple[str, ...]]) -> "Var":
 def _metadata(layout: Layout, contract: Contract, project: str) -> dict[str, str]:
     digest = hashlib.sha256(json.dumps(contract.features, sort_keys=True).encode()).hexdigest()
     tokenizer = {TOKENIZER_KEY: str(TOKENIZER)} if layout.tokens else {}
-    about = {"mlkeel.project": project, "mlkeel.contract": digest}
+    about = {PROJECT_KEY: project, "mlkeel.contract": digest}
     return {FORMAT_KEY: FORMAT, LAYOUT_KEY: layout.to_json()} | about | tokenizer
 
 

@@ -41,6 +41,7 @@ class Layout:
         features: columns of the matrix; none for tokens.
         derived: those of `features`, the last ones, that are derived from others.
         sources: the raw columns that each of `derived` comes from.
+        python: the first of `derived`, which Python computes before the graph runs; also the last of `numbers`.
     """
 
     numbers: tuple[str, ...]
@@ -50,6 +51,7 @@ class Layout:
     features: tuple[Column, ...]
     derived: tuple[str, ...] = ()
     sources: tuple[tuple[str, ...], ...] = ()
+    python: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, contract: Contract) -> Self:
@@ -96,21 +98,28 @@ class Layout:
     def raw(self) -> Self:
         """The layout without derived features."""
         n_raw = len(self.features) - len(self.derived)
-        return replace(self, features=self.features[:n_raw], derived=(), sources=())
+        return replace(
+            self, numbers=self.raw_numbers, features=self.features[:n_raw], derived=(), sources=(), python=()
+        )
+
+    @cached_property
+    def raw_numbers(self) -> tuple[str, ...]:
+        """Those of `numbers` that rows hold."""
+        return self.numbers[: len(self.numbers) - len(self.python)]
 
     @cached_property
     def _time_places(self) -> tuple[int, ...]:
         return tuple(self.numbers.index(name) for name in self.times)
 
     def pack_rows(self, rows: Sequence[Mapping[str, Any]]) -> Packed:
-        """Pack n rows, each a mapping of columns to values, into the inputs of the graph."""
+        """Pack n rows, each a mapping of raw columns to values, into the inputs of the graph."""
         packed: Packed = {}
-        if self.numbers:
-            numbers = [[row[name] for name in self.numbers] for row in rows]
+        if self.raw_numbers:
+            numbers = [[row[name] for name in self.raw_numbers] for row in rows]
             for place in self._time_places:
                 for values in numbers:
                     values[place] = seconds(values[place])
-            packed["numbers"] = np.array(numbers, dtype=np.float64).reshape(len(rows), len(self.numbers))
+            packed["numbers"] = np.array(numbers, dtype=np.float64).reshape(len(rows), len(self.raw_numbers))
         if self.texts:
             texts = [[row[name] or "" for name in self.texts] for row in rows]
             packed["texts"] = np.array(texts, dtype=object).reshape(len(rows), len(self.texts))
@@ -119,12 +128,12 @@ class Layout:
         return packed
 
     def batches(self, rows: Rows) -> Iterator[Packed]:
-        """Pack n rows, given by their columns, in batches; at least one, which may be empty."""
+        """Pack n rows, given by their raw columns, in batches; at least one, which may be empty."""
         numbers = [
             np.array([seconds(value) for value in rows[name]])
             if name in self.times
             else np.asarray(rows[name], dtype=np.float64)
-            for name in self.numbers
+            for name in self.raw_numbers
         ]
         texts = [np.asarray(rows[name], dtype=object) for name in self.texts]
         tokens = [np.asarray(rows[name], dtype=object) for name in self.tokens]

@@ -21,6 +21,6 @@ def with_derived(table: pd.DataFrame, encoder: Encoder) -> pd.DataFrame:
     derivable = [name for name, raw in zip(layout.derived, layout.sources, strict=True) if set(raw) <= set(table)]
     if not derivable:
         return table
-    absent = {*layout.numbers, *layout.texts} - set(table)
+    absent = {*layout.raw_numbers, *layout.texts} - set(table)
     derived = encoder.derive(with_columns(table, dict.fromkeys(absent)))
     return with_columns(table, {name: derived[name] for name in derivable})

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class LoadedModel:
         derived_validator = _derived_validator(predictor.contract)
         outputs, derived = predictor.predict_and_derive([example(schema)] * 2)
         if derived_validator:
-            derived_validator.violations(derived)
+            derived_validator.violations(_with_rules(derived, derived_validator))
         if not predictor.output_type.is_valid(outputs) or not np.allclose(outputs[0], outputs[1], rtol=1e-3):
             raise ArtifactError(f"{folder}: it answers a row with {outputs.tolist()}.", Hint.TRAIN)
         unchecked = [*validator.unchecked, *(derived_validator.unchecked if derived_validator else ())]
@@ -75,9 +76,8 @@ class LoadedModel:
         if self.derived_validator is None:
             return self.predictor.predict_rows(rows), []
         outputs, derived = self.predictor.predict_and_derive(rows)
-        names = self.derived_validator.columns
-        checked = [{name: row.get(name) for name in names} for row in derived]
-        return outputs, [self._with_sources(violation) for violation in self.derived_validator.violations(checked)]
+        violations = self.derived_validator.violations(_with_rules(derived, self.derived_validator))
+        return outputs, [self._with_sources(violation) for violation in violations]
 
     def _with_sources(self, violation: Violation) -> Violation:
         layout = self.predictor.encoder.layout
@@ -89,6 +89,11 @@ def _derived_validator(contract: Contract) -> RowValidator | None:
     if contract.derived is None:
         return None
     return RowValidator(Contract(contract.derived, contract.derived))
+
+
+def _with_rules(derived: Sequence[Mapping[str, Any]], validator: RowValidator) -> list[dict[str, Any]]:
+    """Return those of the derived columns of n rows that have rules."""
+    return [{name: row.get(name) for name in validator.columns} for row in derived]
 
 
 def _recorded_columns(folder: Path, predictor: Predictor) -> tuple[tuple[str, ...], tuple[str, ...]]:

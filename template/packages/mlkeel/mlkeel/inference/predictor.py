@@ -8,49 +8,53 @@ from typing import Any, Self
 from mlkeel.config import read_version_settings
 from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.errors import ArtifactError, Hint
-from mlkeel.features.encoder import Encoder
+from mlkeel.features.encoder import PROJECT_KEY, PYTHON_KEY, Encoder, read_layout
 from mlkeel.features.graph import Graph, Matrix
 from mlkeel.features.layout import Layout, Rows
+from mlkeel.features.python_features import PythonFeature, load_python_features
 from mlkeel.tasks.output_types import output_type_of
 
 
 class Predictor:
     """A loaded artifact. Rows must satisfy its contract, which `predict_file` checks and the methods here do not."""
 
-    def __init__(self, graph: Graph, contract: Contract, target: str) -> None:
+    def __init__(self, graph: Graph, contract: Contract, target: str, python: Sequence[PythonFeature] = ()) -> None:
         self.graph = graph
         self.contract = contract
         self.target = target
         self.output_type = output_type_of(contract, target)
         self.output_names = self.output_type.output_names(contract, target)
-        self.encoder = Encoder(graph)
+        self.encoder = Encoder(graph, python)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Load the artifact in `folder`.
 
         Raises:
-            ArtifactError: its graph cannot be loaded, has another format, or does not take the columns of its contract.
+            ArtifactError: its graph cannot be loaded, has another format, or does not take the columns of its contract;
+                or it needs Python features that are not here.
         """
         path = folder / "model.onnx"
         graph = Graph(path.read_bytes(), str(path))
         contract = read_contract(folder)
-        predictor = cls(graph, contract, read_version_settings(folder).data.target)
+        about = graph.metadata
+        python = load_python_features(read_layout(graph), about.get(PYTHON_KEY, ""), folder, about.get(PROJECT_KEY, ""))
+        predictor = cls(graph, contract, read_version_settings(folder).data.target, python)
         if predictor.encoder.layout.raw != Layout.of(contract):
             raise ArtifactError(f"{path} takes other columns than the contract beside it has.", Hint.TRAIN)
         return predictor
 
     def predict(self, rows: Rows) -> Matrix:
         """Return outputs of shape (n, outputs) for n rows, given by their columns, in the order of `output_names`."""
-        return self.graph.run_batches(self.encoder.layout.batches(rows), "answers")
+        return self.graph.run_batches(self.encoder.batches(rows), "answers")
 
     def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
         """Return outputs of shape (n, outputs) for n mappings of columns to values; a missing value is None."""
-        return self.graph.run(self.encoder.layout.pack_rows(rows), "answers")
+        return self.graph.run(self.encoder.pack_rows(rows), "answers")
 
     def predict_and_derive(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Matrix, list[dict[str, float | None]]]:
         """Return outputs for n rows as `predict_rows` does, and their derived columns; a missing value is None."""
-        packed = self.encoder.layout.pack_rows(rows)
+        packed = self.encoder.pack_rows(rows)
         outputs, features = self.graph.run_several(packed, ["answers", "features"])
         columns = {name: values.tolist() for name, values in self.encoder.derived_columns(features).items()}
         derived = [

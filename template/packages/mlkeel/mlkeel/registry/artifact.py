@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from mlkeel.errors import ArtifactError, Hint
 from mlkeel.files import TEMP_MAX_AGE_S, TEMP_PREFIX, atomic_write, flush_folder
 
 FILES = ("model.onnx", "features.json", "dataset.json", "drift.json", "metrics.json", "params.yaml", "MODEL_CARD.md")
+DERIVED = "derived.json"  # of a version that was made with rules of derived columns
 
 
 def write(artifacts: Path, version: str, files: dict[str, bytes]) -> Path:
@@ -101,11 +103,21 @@ def check_complete(folder: Path) -> None:
     Raises:
         ArtifactError: files are missing; the message names them.
     """
-    if missing := [name for name in FILES if not (folder / name).is_file()]:
+    files = (*FILES, DERIVED) if _has_derived_rules(folder) else FILES
+    if missing := [name for name in files if not (folder / name).is_file()]:
         raise ArtifactError(
             f"{folder}: {', '.join(missing)} is missing, so this artifact cannot be used.",
             Hint.TRAIN,
         )
+
+
+def _has_derived_rules(folder: Path) -> bool:
+    """Return whether `metrics.json` of the version in `folder` says so; if it cannot be read, its reader will tell."""
+    try:
+        metrics = json.loads((folder / "metrics.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(metrics, dict) and metrics.get("derived_rules") is True
 
 
 def _remove_temp_files(artifacts: Path) -> None:

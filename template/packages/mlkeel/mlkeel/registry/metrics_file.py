@@ -22,8 +22,9 @@ class TableRead(BaseModel):
 class MetricsFile(BaseModel):
     """How a version was trained and how it scored; `losses` are those on the validation split after each step.
 
-    `primary` names the metric that versions are compared by, and `skill_se` is the standard error of `skill`. `split`
-    says what the rows were split by; versions of early releases do not say it.
+    `primary` names the metric that versions are compared by, and `skill_se` is the standard error of `skill`. Early
+    releases do not say what follows: `split`, by what the rows were split; `cross_validation`, the scores of its folds;
+    `derived_rules`, whether `derived.json` belongs to the version.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -43,6 +44,7 @@ class MetricsFile(BaseModel):
     commit: str | None = None
     champion: dict[str, Any] | None = None
     failures: list[str]
+    derived_rules: bool = False
 
     @property
     def skill(self) -> float:

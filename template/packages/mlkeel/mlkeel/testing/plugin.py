@@ -109,14 +109,13 @@ def outdated_version(root: Path, prepared: Prepared) -> str:
     """Say that the current version encodes rows otherwise than the project does now; nothing if it does not."""
     import numpy as np
 
-    from mlkeel.features.encoder import Encoder
     from mlkeel.inference.predictor import Predictor
     from mlkeel.registry.artifact import current
 
     rows = prepared.table.test
     try:
         folder = current(root / "artifacts")
-        encoded = Encoder(Predictor.load(folder).graph).encode(rows)
+        encoded = Predictor.load(folder).encoder.encode(rows)
     except (InputError, KeyError, ValueError):  # there is none, or it learnt from other columns
         return ""
     if np.array_equal(encoded, prepared.features["test"], equal_nan=True):

@@ -1,10 +1,10 @@
 """The model card of a version, in Markdown."""
 
-from collections.abc import Sequence
-
 from mlkeel.config import Settings
 from mlkeel.contract import markdown
 from mlkeel.contract.suites import Contract
+from mlkeel.features.layout import Layout
+from mlkeel.features.python_features import MODULE
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import short_commit
 from mlkeel.tasks.evaluation import Evaluation
@@ -13,16 +13,13 @@ from mlkeel.tasks.output_types import output_type_of
 
 
 def model_card(
-    metrics: MetricsFile, settings: Settings, contract: Contract, evaluation: Evaluation, derived: Sequence[str]
+    metrics: MetricsFile, settings: Settings, contract: Contract, evaluation: Evaluation, layout: Layout
 ) -> str:
-    """Return the model card (after "Model Cards for Model Reporting", Mitchell et al. 2019).
-
-    `derived` names the columns that are derived from those of the contract.
-    """
+    """Return the model card (after "Model Cards for Model Reporting", Mitchell et al. 2019)."""
     target = settings.data.target
     features = ", ".join(markdown.code(column.name) for column in contract.columns)
-    if derived:
-        features += f", and what is derived of them: {', '.join(map(markdown.code, derived))}"
+    if layout.derived:
+        features += f", and what is derived of them: {', '.join(map(markdown.code, layout.derived))}"
     rows = metrics.rows
     names = headings(evaluation.metrics)
     results = {"model": metrics.model, "baseline": metrics.baseline, **metrics.slices}
@@ -58,7 +55,18 @@ Verdict: {verdict}.
 
 It answers for rows that satisfy `features.json` beside this file, and for no others. Slices with fewer than
 {settings.gate.min_slice_rows} test rows are not judged. The baseline answers {evaluation.task.baseline_description}.
-"""
+{_portability(layout)}"""
+
+
+def _portability(layout: Layout) -> str:
+    """Say what a version with Python features needs beside its graph."""
+    if not layout.python:
+        return ""
+    columns = ", ".join(map(markdown.code, layout.python))
+    return (
+        f"\nIt is not portable: {columns} are computed by {markdown.code(MODULE)}, of which a copy lies beside this "
+        "file, and not by\nthe graph. Only a project or an image with that same file answers with it.\n"
+    )
 
 
 def _split_remark(settings: Settings, contract: Contract) -> str:

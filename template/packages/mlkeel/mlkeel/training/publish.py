@@ -61,7 +61,7 @@ def export(prepared: Prepared, trained: Trained, target: str) -> bytes:
         ArtifactError: their outputs differ by more than 1e-4, for a regressor in standard deviations of the target.
     """
     graph = add_model(prepared.encoder, trained.model.to_onnx())
-    answers = Predictor(Graph(graph, "the new graph"), prepared.contract, target).predict
+    answers = _predictor(graph, prepared, target).predict
     outputs = {name: trained.model.predict(features) for name, features in prepared.features.items()}
     scale = output_type_of(prepared.contract, target).target_scale(prepared.targets["train"])
     differences = [np.abs(answers(rows) - outputs[name]).max() for name, rows in prepared.table.frames.items()]
@@ -72,6 +72,10 @@ def export(prepared: Prepared, trained: Trained, target: str) -> bytes:
             "accepted, so nothing was written. Report this with your conf/params.yaml."
         )
     return graph
+
+
+def _predictor(graph: bytes, prepared: Prepared, target: str) -> Predictor:
+    return Predictor(Graph(graph, "the new graph"), prepared.contract, target, prepared.encoder.python)
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class PublishVersion:
         evaluation = trained.evaluation
         target = settings.data.target
         graph = export(prepared, trained, target)
-        predictor = Predictor(Graph(graph, "the new graph"), prepared.contract, target)
+        predictor = _predictor(graph, prepared, target)
         champion_root = self.champion_root or self.root
         comparison = gate.compare_with_champion(predictor, evaluation, prepared, settings, champion_root)
         created = datetime.now(UTC)
@@ -118,9 +122,10 @@ class PublishVersion:
                 "commit": revision(self.root),
                 "champion": comparison and comparison.to_dict(),
                 "failures": failures,
+                "derived_rules": prepared.contract.derived is not None,
             }
         )
-        card = model_card(metrics, settings, prepared.contract, evaluation, prepared.encoder.derived)
+        card = model_card(metrics, settings, prepared.contract, evaluation, prepared.encoder.layout)
         folder = artifact.write(
             self.root / "artifacts",
             version,
@@ -133,6 +138,7 @@ class PublishVersion:
                 "metrics.json": as_json(metrics.model_dump()),
                 "params.yaml": yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False).encode(),
                 "MODEL_CARD.md": card.encode(),
+                **prepared.encoder.source,
             },
         )
         if not failures:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from mlkeel.config import Settings
 from mlkeel.errors import InputError
-from mlkeel.features.encoder import Encoder
 from mlkeel.features.export import model_part
 from mlkeel.features.graph import Graph, Matrix
 from mlkeel.features.layout import BATCH_ROWS
@@ -72,4 +71,4 @@ def reevaluate(project: Project, predictor: Predictor, settings: Settings, root:
     """
     graph = predictor.graph
     model: Model = GraphModel(Graph(model_part(graph.content), graph.source))
-    return run_flow(project, Run(root, settings, predictor.contract, model=model, encoder=Encoder(graph)))
+    return run_flow(project, Run(root, settings, predictor.contract, model=model, encoder=predictor.encoder))
