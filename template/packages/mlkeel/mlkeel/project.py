@@ -14,6 +14,7 @@ from mlkeel.data.split import Split
 from mlkeel.features.encoder import Encoder, Features
 from mlkeel.features.graph import Matrix
 from mlkeel.models.model import Model, Shape
+from mlkeel.tasks.decision import Decision
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric
 from mlkeel.tasks.outputs import Outputs, Targets
@@ -99,6 +100,7 @@ class Run:
         checkpoint: a file from which an interrupted training is resumed.
         model: a trained model, to evaluate without training again.
         encoder: the encoder that this model was trained with.
+        decision: how this model decides on a class; None for the most likely one.
     """
 
     root: Path
@@ -108,6 +110,7 @@ class Run:
     checkpoint: Path | None = None
     model: Model | None = None
     encoder: Encoder | None = None
+    decision: Decision | None = None
 
     @property
     def path(self) -> Path:

@@ -25,6 +25,10 @@ def show(evaluation: "Evaluation") -> None:
     if logs.environment_format() == "json":
         logger.info("Evaluated on the test split.", extra={"evaluation": evaluation.to_dict()})
     else:
-        from mlkeel.report.tables import evaluation_table
+        from mlkeel.report.tables import class_table, evaluation_table
 
         console().print(evaluation_table(evaluation))
+        if evaluation.classes:
+            console().print(class_table(evaluation))
+    for remark in evaluation.remarks:
+        logger.warning("%s", remark)

@@ -21,6 +21,7 @@ class MetricsFile(BaseModel):
     """How a version was trained and how it scored; `losses` are those on the validation split after each step.
 
     `primary` names the metric that versions are compared by, and `skill_se` is the standard error of `skill`.
+    `classes` holds recall and precision of each class, and `decision` says how one is decided on, if not by likelihood.
     `derived_rules` says whether `derived.json` belongs to the version; older versions do not say it.
     """
 
@@ -40,6 +41,8 @@ class MetricsFile(BaseModel):
     champion: dict[str, Any] | None = None
     failures: list[str]
     derived_rules: bool = False
+    classes: dict[str, Scores] = {}
+    decision: str | None = None
 
     @property
     def skill(self) -> float:
