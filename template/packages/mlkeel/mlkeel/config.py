@@ -104,7 +104,7 @@ class DecisionConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _is_one_of_three(self) -> Self:
-        if len(self.model_fields_set) != 1 or all(value is None for _, value in self):
+        if sum(value is not None for _, value in self) != 1:
             raise ValueError("it must hold exactly one of threshold, costs and target")
         if self.threshold is not None and len(self.threshold) != 1:
             raise ValueError("threshold must hold one class and its probability, as in {yes: 0.3}")
