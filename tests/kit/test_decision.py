@@ -511,10 +511,10 @@ def test_a_recall_that_no_test_row_tells_of_is_a_failure() -> None:
 def test_a_model_must_not_cost_more_than_always_the_cheapest_class() -> None:
     outputs, y_true = churn(3)
     decision = decision_of({"costs": {"no": {"yes": 3}}})
-    worse = np.where(y_true[:, None] == 1, outputs, outputs[:, ::-1])  # which calls those loyal that leave
+    misled = np.where(y_true[:, None] == 1, outputs, outputs[:, ::-1])  # which calls those loyal that leave
     gate = Gate(min_skill=0, min_slice_rows=1)
     assert evaluated(outputs, y_true, decision).failures(gate) == []
-    (*_, failure_of_cost) = evaluated(worse, y_true, decision).failures(gate)
+    (*_, failure_of_cost) = evaluated(misled, y_true, decision).failures(gate)
     assert failure_of_cost == "a row costs 2.86 on average, and 0.06542 if all get the cheapest class"
     assert evaluated(outputs, y_true, decision).model["expected_cost"] == pytest.approx(18 / 321)
     limit = checked(Gate, {"min_skill": 0, "min_slice_rows": 1, "max_scores": {"expected_cost": 0.01}}, "here")
