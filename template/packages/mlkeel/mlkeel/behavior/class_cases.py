@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 from mlkeel.behavior.cases import Case, complete_row
 from mlkeel.behavior.perturbation import MAX_DRAFTED_CASES, Perturbation, to_yaml_value
 from mlkeel.behavior.perturbations import outputs_before_and_after, perturbations_of
-from mlkeel.tasks.decision import decided_positions
-from mlkeel.tasks.outputs import Outputs, Targets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,17 +69,13 @@ def _stable_share(predictor: "Predictor", table: "pd.DataFrame", change: Case) -
     if outputs is None:
         return None
     before, after = outputs
-    return float((_decided(predictor, before) == _decided(predictor, after)).mean())
-
-
-def _decided(predictor: "Predictor", outputs: Outputs) -> Targets:
-    return decided_positions(outputs, predictor.decision)
+    return float((predictor.decided(before) == predictor.decided(after)).mean())
 
 
 def _predicted_class(predictor: "Predictor", row: Case) -> tuple[str, float]:
     """Return the class that is decided on for a row, and its probability."""
     outputs = predictor.predict({name: (value,) for name, value in row.items()})
-    position = int(_decided(predictor, outputs)[0])
+    position = int(predictor.decided(outputs)[0])
     return predictor.output_names[position], float(outputs[0, position])
 
 
@@ -145,7 +139,7 @@ def _plain_cases(table: "pd.DataFrame", predictor: "Predictor") -> list[Case]:
         if any(column.text for column in columns) or predicted != label:
             outputs = predictor.predict(class_rows)
             surest = int(outputs[:, index].argmax())
-            if len(names) > MAX_ROW_FEATURES or _decided(predictor, outputs)[surest] != index:
+            if len(names) > MAX_ROW_FEATURES or predictor.decided(outputs)[surest] != index:
                 continue
             row = {name: to_yaml_value(class_rows[name].iloc[surest]) for name in names}
         cases.append({"name": f"a typical {label}", "row": row, "expect": label})

@@ -68,21 +68,21 @@ class Predictor:
         ]
         return outputs, derived
 
-    def decided(self, outputs: Outputs) -> Targets | None:
-        """Return the positions of the classes that this version decides on, shape (n,).
+    def decided(self, outputs: Outputs) -> Targets:
+        """Return the positions of the classes that this version decides on, shape (n,), for its outputs of n rows.
 
-        None if it has no decision of its own: then it is the most likely class, if there are classes.
+        They are those of the most likely classes, unless it has another decision; of a regressor they mean nothing.
         """
-        return None if self.decision is None else decided_positions(outputs, self.decision)
+        return decided_positions(outputs, self.decision)
 
     def to_json(self, rows: list[list[float]]) -> list[dict[str, Any]]:
         """Return the predictions of n rows, given by their outputs, as a response holds them."""
         names = self.output_names
         to_json = self.output_type.to_json
-        decided = None if self.decision is None else self.decided(np.array(rows))
-        if decided is None:
+        if self.decision is None:
             return [to_json(row, names) for row in rows]
-        return [to_json(row, names, position) for row, position in zip(rows, decided.tolist(), strict=True)]
+        decided = self.decided(np.array(rows)).tolist()
+        return [to_json(row, names, position) for row, position in zip(rows, decided, strict=True)]
 
     def predict_row(self, row: Mapping[str, Any]) -> dict[str, float]:
         """Return the outputs for one row by their names."""

@@ -144,9 +144,8 @@ def _confusion_matrix(decided: Targets, y_true: Targets, output_names: tuple[str
 def _calibration_curve(outputs: Outputs, decided: Targets, y_true: Targets) -> Chart:
     from scipy.stats import binned_statistic
 
-    confidence = np.minimum(
-        outputs[np.arange(len(decided)), decided].astype(np.float64), 1
-    )  # rounded sums of a softmax may exceed 1
+    of_decided = outputs[np.arange(len(decided)), decided].astype(np.float64)
+    confidence = np.minimum(of_decided, 1)  # rounded sums of a softmax may exceed 1
     correct = decided == y_true
     summed = (confidence, correct, np.ones(len(y_true)))
     sums = binned_statistic(confidence, summed, "sum", CALIBRATION_BINS, (0, 1)).statistic

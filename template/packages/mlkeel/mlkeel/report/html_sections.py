@@ -140,9 +140,9 @@ def model_section(report: ReportData) -> Node:
         return h.section("#model")[h.h2["The model on the test split"], note(f"It could not be judged. {review}")]
     evaluation = review.evaluation
     min_skill = report.settings.gate.min_skill
-    skill_badge = "passes" if evaluation.skill >= min_skill else badge("falls short", bad=True)
+    overall_badge = badge("falls short", bad=True) if evaluation.overall_failures(report.settings.gate) else "passes"
     rows: list[tuple[object, ...]] = [
-        ("all", *format_scores(report.metrics, evaluation.model), skill_badge),
+        ("all", *format_scores(report.metrics, evaluation.model), overall_badge),
         (
             f"baseline: answers {evaluation.task.baseline_description}",
             *format_scores(report.metrics, evaluation.baseline),
@@ -170,7 +170,7 @@ def _classes(review: ModelReview) -> Node:
         return None
     decision = evaluation.decision.sentence if evaluation.decision else "It decides on the most likely class"
     return [
-        h.p[f"{decision}."],
+        h.p[user_text(f"{decision}.")],
         table_of("Classes", ("class", "rows", "recall", "precision"), class_rows(evaluation.classes)),
     ]
 

@@ -55,6 +55,9 @@ def class_table(evaluation: Evaluation) -> Table:
         table.add_row(*map(escape, row))
     if len(listed) < len(lowest_first):
         table.add_row("…", f"{len(lowest_first) - len(listed):,} more", "", "")
+    if evaluation.decision:
+        table.caption = escape(f"{evaluation.decision.sentence}.")
+        table.caption_justify = "left"
     return table
 
 
