@@ -345,6 +345,13 @@ def test_metrics_card_and_evaluation_tell_of_the_decision(costly: Decided) -> No
     assert "the least expected cost" in card
 
 
+def test_a_version_is_evaluated_with_its_own_decision(costly: Decided) -> None:
+    settings = changed(costly.root, "fruit", {"threshold": {"cherry": 0.9}})
+    _, judged = reevaluate(KIND.project, costly.predictor, settings, costly.root)
+    assert judged.evaluation.decision is not None
+    assert judged.evaluation.decision.sentence == MetricsFile.read(costly.version).decision
+
+
 def test_the_report_decides_as_the_version(costly: Decided) -> None:
     report = collect(KIND.project, costly.root, "off")
     assert isinstance(report.model_review, ModelReview)
