@@ -19,8 +19,8 @@ def test_outputs_are_valid(prepared: Prepared, trained: Trained) -> None:
 def test_predictions_follow_from_the_outputs(predictor: Predictor, table: pd.DataFrame) -> None:
     predictions = predict_table(predictor, table)
     probabilities = predictor.predict(table)
-    likeliest = [predictor.output_names[place] for place in probabilities.argmax(axis=1)]
-    assert predictions[f"predicted_{predictor.target}"].tolist() == likeliest
+    decided = [predictor.output_names[place] for place in predictor.decided(probabilities)]
+    assert predictions[f"predicted_{predictor.target}"].tolist() == decided
 
 
 def test_missing_and_unseen_values_get_valid_outputs(predictor: Predictor, table: pd.DataFrame) -> None:

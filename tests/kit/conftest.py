@@ -200,7 +200,7 @@ def client(serve: Callable[..., tuple[TestClient, ModelManager]]) -> TestClient:
 
 
 ONLY_OF = {
-    "classification": ("class_cases", "class_evaluation", "class_figures", "class_targets"),
+    "classification": ("decision", "class_cases", "class_evaluation", "class_figures", "class_targets"),
     "regression": ("number_cases", "number_evaluation", "number_figures", "number_targets"),
     "trees": ("boosting",),
     "linear_text": ("linear_text",),

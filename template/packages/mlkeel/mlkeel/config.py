@@ -6,12 +6,24 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, overload
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mlkeel.errors import InputError
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def _class_name(value: object) -> object:
+    """Return a class that YAML reads as a number as the text that it is in a table."""
+    if isinstance(value, bool):
+        raise ValueError(f"YAML reads this class as a truth value; put it in quotes, as in '{value}'")
+    return str(value) if isinstance(value, int | float) else value
+
+
+ClassName = Annotated[str, BeforeValidator(_class_name)]
+ShareOfRows = Annotated[float, Field(gt=0, le=1)]
+Cost = Annotated[float, Field(ge=0)]
 Role = Literal[
     "numeric",
     "categorical",
@@ -157,6 +169,56 @@ class DataConfig(ConfigModel):
         return self
 
 
+class DecisionTarget(ConfigModel):
+    """The recall or the precision of one class, of two, that a threshold must reach on the validation rows."""
+
+    recall: dict[ClassName, ShareOfRows] = {}
+    precision: dict[ClassName, ShareOfRows] = {}
+
+    @model_validator(mode="after")
+    def _is_about_one_class(self) -> Self:
+        if len(self.recall) + len(self.precision) != 1:
+            raise ValueError("it must hold the recall or the precision of one class, as in {recall: {yes: 0.8}}")
+        return self
+
+    @property
+    def goal(self) -> tuple[str, str, float]:
+        """The metric, the class and the value to reach."""
+        metric = "recall" if self.recall else "precision"
+        ((name, value),) = (self.recall or self.precision).items()
+        return metric, name, value
+
+
+class DecisionConfig(ConfigModel):
+    """How a class is decided on from probabilities: by one of a threshold, costs, and a target.
+
+    Attributes:
+        threshold: of two classes, one, and the probability from which on it is decided on.
+        costs: by actual class and decided class; what is not named costs 0 if it is right, else 1.
+        target: what a threshold, which training chooses on the validation rows, must reach there.
+    """
+
+    threshold: dict[ClassName, Share] | None = None
+    costs: dict[ClassName, dict[ClassName, Cost]] | None = None
+    target: DecisionTarget | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_three(self) -> Self:
+        if sum(value is not None for _, value in self) != 1:
+            raise ValueError("it must hold exactly one of threshold, costs and target")
+        if self.threshold is not None and len(self.threshold) != 1:
+            raise ValueError("threshold must hold one class and its probability, as in {yes: 0.3}")
+        return self
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that it names."""
+        if self.costs is not None:
+            decided = (name for costs in self.costs.values() for name in costs)
+            return tuple(dict.fromkeys([*self.costs, *decided]))
+        return tuple(self.threshold or {}) or ((self.target.goal[1],) if self.target else ())
+
+
 class Gate(ConfigModel):
     """The conditions for a new version to become current.
 
@@ -166,6 +228,9 @@ class Gate(ConfigModel):
         min_slice_rows: slices with fewer test rows are not evaluated.
         min_slice_score: the least value for each slice, if a greater value of the metric is better.
         max_slice_error: the greatest value for each slice, if a smaller value of the metric is better.
+        min_recall: the least recall of classes, by their names.
+        min_scores: the least values of metrics of which a greater value is better, by their names.
+        max_scores: the greatest values of the other metrics.
         max_regression: by how much its loss may exceed that of the current version, as a share.
     """
 
@@ -175,6 +240,9 @@ class Gate(ConfigModel):
     min_slice_score: Annotated[float, Field(ge=0)] | None = None
     max_slice_error: Annotated[float, Field(ge=0)] | None = None
     max_regression: Annotated[float, Field(ge=0)] = 0.02
+    min_recall: dict[ClassName, ShareOfRows] | None = None
+    min_scores: dict[str, float] | None = None
+    max_scores: dict[str, float] | None = None
 
 
 class MonitorConfig(ConfigModel):
@@ -211,6 +279,7 @@ class Settings(ConfigModel):
     columns: dict[str, Role] = {}
     model: dict[str, Any]
     gate: Gate
+    decision: DecisionConfig | None = None
     monitor: MonitorConfig = MonitorConfig()
     tracking: Tracking = Tracking()
 
@@ -257,6 +326,16 @@ def read_server_config(environment: Mapping[str, str]) -> ServerConfig:
     return checked(ServerConfig, values, "the environment")
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads yes, no, on and off as the words that they are, as YAML 1.2 does: classes and columns have such names."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [resolver for resolver in resolvers if first in "tTfF" or resolver[0] != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 class LenientSettings(Settings):
     """Settings of which sections that the kit does not know, such as a project's own, are ignored."""
 
@@ -293,7 +372,7 @@ def read_settings(path: Path, kind: type[Settings] = Settings) -> Settings:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file. Run this in the project's folder, or name it with --root.")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: this is not valid YAML ({' '.join(str(error).split())}).") from error
     return checked(kind, values, str(path))
@@ -314,7 +393,7 @@ def checked(kind: type[ModelT], values: object, where: str) -> ModelT:
 
 def _plain_message(kind: str, location: tuple[int | str, ...], message: str) -> str:
     """Describe an error of pydantic in plainer words."""
-    name = ".".join(map(str, location)) or "the file"
+    name = ".".join(str(step) for step in location if step != "[key]") or "the file"
     match kind:
         case "extra_forbidden":
             return f"{name} is not a setting"

@@ -16,6 +16,7 @@ from mlkeel.features.encoder import Encoder, Features
 from mlkeel.features.graph import Matrix
 from mlkeel.models.model import Model, Shape
 from mlkeel.tasks.cross_validation import CrossValidation
+from mlkeel.tasks.decision import Decision
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric
 from mlkeel.tasks.outputs import Outputs, Targets
@@ -117,6 +118,7 @@ class Run:
         model: a trained model, to evaluate without training again.
         encoder: the encoder that this model was trained with.
         fold: of a cross-validation, if this training is one of its.
+        decision: how this model decides on a class; None for the most likely one.
     """
 
     root: Path
@@ -127,6 +129,7 @@ class Run:
     model: Model | None = None
     encoder: Encoder | None = None
     fold: Fold | None = None
+    decision: Decision | None = None
 
     @property
     def path(self) -> Path:

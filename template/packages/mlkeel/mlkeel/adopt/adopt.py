@@ -301,6 +301,9 @@ def _write(plan: Plan, root: Path, staged: Path, project: Project) -> tuple[Trai
     drafted_gate_digest = old_contract.dataset["meta"].get("gate")
     keep_gate = plan.readopted and gate_digest(settings.gate) != drafted_gate_digest
     notes = list[str]()
+    if settings.decision and not plan.readopted:
+        settings = settings.model_copy(update={"decision": None})
+        notes.append(f"{PARAMS}: decision was about the classes of the earlier target, and was left out")
     if keep_gate and (lost_slices := [name for name in settings.gate.slices if name not in plan.roles]):
         lost = ", ".join(lost_slices)
         notes.append(f"{PARAMS}: gate.slices named {lost}, which is no column any more, and was left out")

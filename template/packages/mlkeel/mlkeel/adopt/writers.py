@@ -75,6 +75,8 @@ def render_params(
         "columns": _columns_section(decisions) + _tail(blocks["columns"]),
         "gate": _update_block(blocks.get("gate", ""), gate_head, _gate_values(settings.gate), gate_comments),
     }
+    if settings.decision is None and "decision" in blocks:
+        new_blocks["decision"] = _tail(blocks["decision"])
     return "".join(new_blocks.get(name, block) for name, block in (blocks | {"gate": blocks.get("gate", "")}).items())
 
 

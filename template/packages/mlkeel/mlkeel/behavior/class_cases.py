@@ -43,9 +43,8 @@ def failure(kind: str, case: Case, predictor: "Predictor", table: "pd.DataFrame"
         return None if share >= case["share"] else f"only {share:.1%} of the rows that it reaches keep their class"
     row = complete_row(case["row"], table, predictor.contract.columns)
     if kind == "minimum_functionality":
-        probabilities = predictor.predict_row(row)
-        predicted = max(probabilities, key=lambda name: probabilities[name])
-        return None if predicted == case["expect"] else f"it answers {predicted} ({probabilities[predicted]:.3f})"
+        predicted, probability = _predicted_class(predictor, row)
+        return None if predicted == case["expect"] else f"it answers {predicted} ({probability:.3f})"
     pairs = _probability_pairs(predictor, row, case["change"])
     failures = [
         f"the probability of {name} went from {pairs[name][0]:.4f} to {pairs[name][1]:.4f}"
@@ -70,7 +69,14 @@ def _stable_share(predictor: "Predictor", table: "pd.DataFrame", change: Case) -
     if outputs is None:
         return None
     before, after = outputs
-    return float((before.argmax(axis=1) == after.argmax(axis=1)).mean())
+    return float((predictor.decided(before) == predictor.decided(after)).mean())
+
+
+def _predicted_class(predictor: "Predictor", row: Case) -> tuple[str, float]:
+    """Return the class that is decided on for a row, and its probability."""
+    outputs = predictor.predict({name: (value,) for name, value in row.items()})
+    position = int(predictor.decided(outputs)[0])
+    return predictor.output_names[position], float(outputs[0, position])
 
 
 def _probability_pairs(predictor: "Predictor", row: Case, change: Case) -> dict[str, tuple[float, float]]:
@@ -129,12 +135,11 @@ def _plain_cases(table: "pd.DataFrame", predictor: "Predictor") -> list[Case]:
         if class_rows.empty:
             continue
         row: Case = {predictor.target: label}
-        probabilities = predictor.predict_row(complete_row(row, table, columns))
-        predicted = max(probabilities, key=lambda name: probabilities[name])
+        predicted, _ = _predicted_class(predictor, complete_row(row, table, columns))
         if any(column.text for column in columns) or predicted != label:
             outputs = predictor.predict(class_rows)
             surest = int(outputs[:, index].argmax())
-            if len(names) > MAX_ROW_FEATURES or outputs[surest].argmax() != index:
+            if len(names) > MAX_ROW_FEATURES or predictor.decided(outputs)[surest] != index:
                 continue
             row = {name: to_yaml_value(class_rows[name].iloc[surest]) for name in names}
         cases.append({"name": f"a typical {label}", "row": row, "expect": label})

@@ -29,6 +29,10 @@ def show(evaluation: "Evaluation", cross_validation: "CrossValidation | None" = 
             "Evaluated on the test split.", extra={"evaluation": evaluation.to_dict() | {"cross_validation": folds}}
         )
     else:
-        from mlkeel.report.tables import evaluation_table
+        from mlkeel.report.tables import class_table, evaluation_table
 
         console().print(evaluation_table(evaluation, cross_validation))
+        if evaluation.classes:
+            console().print(class_table(evaluation))
+    for remark in evaluation.remarks:
+        logger.warning("%s", remark)

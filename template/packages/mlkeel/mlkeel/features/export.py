@@ -33,6 +33,7 @@ from mlkeel.features.texts import LONGEST, TOKENIZER
 from mlkeel.features.values import clean_text
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import onnx
     from spox import Var
 
@@ -63,21 +64,33 @@ def build_encoder(contract: Contract, features: Features, project: str = "") -> 
     return Encoder(Graph(_with_metadata(graph, metadata), "the encoder"), features.python, source)
 
 
-def add_model(encoder: Encoder, model: bytes) -> bytes:
+def add_model(
+    encoder: Encoder,
+    model: bytes,
+    costs: "npt.NDArray[np.float64] | None" = None,
+    metadata: Mapping[str, str] | None = None,
+) -> bytes:
     """Return the graph of a version: from the inputs of `encoder` to its `features` and the `answers` of `model`.
 
-    `model` is an ONNX graph from `features` (n, width) to `answers` (n, outputs).
+    `model` is an ONNX graph from `features` (n, width) to `answers` (n, outputs). With `costs`, of each actual class
+    (row) as each class is decided on (column), a third output is `decision`, the position of the class that costs
+    least.
     """
     import onnx
     import spox
+    import spox.opset.ai.onnx.v21 as op
 
     inputs = _inputs(encoder.layout)
     features = spox.inline(onnx.load_from_string(encoder.graph.content))(**inputs)["features"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # spox warns that it converts the model to its own opset
         answers = spox.inline(onnx.load_from_string(model))(features)["answers"]
-        graph = spox.build(inputs, {"answers": answers, "features": features})
-    return _with_metadata(graph, encoder.graph.metadata)
+        outputs = {"answers": answers, "features": features}
+        if costs is not None:
+            expected = op.matmul(op.cast(answers, to=np.float64), op.const(costs))
+            outputs["decision"] = op.arg_min(expected, axis=1, keepdims=0)
+        graph = spox.build(inputs, outputs)
+    return _with_metadata(graph, encoder.graph.metadata | dict(metadata or {}))
 
 
 def model_part(content: bytes) -> bytes:
@@ -106,8 +119,8 @@ def model_part(content: bytes) -> bytes:
 def with_named_inputs(encoder: Encoder) -> bytes:
     """Return the graph of a version with one input a column, of its name and of shape (n,), for other runtimes.
 
-    So is each derived column an output, beside `answers` and `features`; but one that Python computes is an input. One
-    row takes longer than with packed inputs. Tokens stay one input.
+    So is each derived column an output, beside those of the version; but one that Python computes is an input. One row
+    takes longer than with packed inputs. Tokens stay one input.
 
     Raises:
         InputError: a column has the name of an output.
@@ -118,7 +131,9 @@ def with_named_inputs(encoder: Encoder) -> bytes:
 
     layout = encoder.layout
     computed = layout.derived[len(layout.python) :]
-    if taken := {"answers", "features"} & {*layout.numbers, *layout.texts, *computed}:
+    content = onnx.load_from_string(encoder.graph.content)
+    own = [output.name for output in content.graph.output]
+    if taken := set(own) & {*layout.numbers, *layout.texts, *computed}:
         raise InputError(f"A column is called {', '.join(taken)}, as an output of the graph is. Rename it, and train.")
     types = {"numbers": (np.float64, layout.numbers), "texts": (np.str_, layout.texts)}
     arguments = _inputs(replace(layout, numbers=(), texts=()))
@@ -129,8 +144,8 @@ def with_named_inputs(encoder: Encoder) -> bytes:
         if columns:
             axis = op.const(np.array([1]))
             packed[kind] = op.concat([op.unsqueeze(column, axis) for column in columns.values()], axis=1)
-    outputs = spox.inline(onnx.load_from_string(encoder.graph.content))(**packed)
-    named = {name: outputs[name] for name in ("answers", "features")}
+    outputs = spox.inline(content)(**packed)
+    named = {name: outputs[name] for name in own}
     first = len(layout.features) - len(computed)
     for place, name in enumerate(computed, start=first):
         named[name] = op.gather(named["features"], op.const(place), axis=1)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def predict_table(predictor: Predictor, table: "pd.DataFrame") -> "pd.DataFrame":
     """Return the predictions for `table`, shape (n, columns), under its index."""
-    return to_frame(
-        predictor.output_type, predictor.predict(table), predictor.output_names, predictor.target, table.index
-    )
+    outputs = predictor.predict(table)
+    decided = predictor.decided(outputs)
+    return to_frame(predictor.output_type, outputs, predictor.output_names, predictor.target, table.index, decided)
 
 
 def predict_file(predictor: Predictor, source: Path, goal: Path) -> "pd.DataFrame":

@@ -4,14 +4,19 @@ import pandas as pd
 
 from mlkeel.data.tables import with_columns
 from mlkeel.features.encoder import Encoder
-from mlkeel.tasks.outputs import Outputs, OutputType
+from mlkeel.tasks.outputs import Outputs, OutputType, Targets
 
 
 def to_frame(
-    output_type: OutputType, outputs: Outputs, names: tuple[str, ...], target: str, index: "pd.Index[int]"
+    output_type: OutputType,
+    outputs: Outputs,
+    names: tuple[str, ...],
+    target: str,
+    index: "pd.Index[int]",
+    decided: Targets | None = None,
 ) -> pd.DataFrame:
-    """Return outputs of n rows, shape (n, outputs), as a table under `index`."""
-    columns = output_type.to_columns(outputs, names, target)
+    """Return outputs of n rows, shape (n, outputs), as a table under `index`, with the classes that were decided on."""
+    columns = output_type.to_columns(outputs, names, target, decided)
     return pd.DataFrame(columns, index=index)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from mlkeel.config import read_version_settings
 from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.errors import ArtifactError, Hint
@@ -12,7 +14,9 @@ from mlkeel.features.encoder import PROJECT_KEY, PYTHON_KEY, Encoder, read_layou
 from mlkeel.features.graph import Graph, Matrix
 from mlkeel.features.layout import Layout, Rows
 from mlkeel.features.python_features import PythonFeature, load_python_features
+from mlkeel.tasks.decision import DECISION_KEY, Decision, decided_positions
 from mlkeel.tasks.output_types import output_type_of
+from mlkeel.tasks.outputs import Outputs, Targets
 
 
 class Predictor:
@@ -25,6 +29,7 @@ class Predictor:
         self.output_type = output_type_of(contract, target)
         self.output_names = self.output_type.output_names(contract, target)
         self.encoder = Encoder(graph, python)
+        self.decision = _read_decision(graph)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -63,7 +68,38 @@ class Predictor:
         ]
         return outputs, derived
 
+    def decided(self, outputs: Outputs) -> Targets:
+        """Return the positions of the classes that this version decides on, shape (n,), for its outputs of n rows.
+
+        They are those of the most likely classes, unless it has another decision; of a regressor they mean nothing.
+        """
+        return decided_positions(outputs, self.decision)
+
+    def to_json(self, rows: list[list[float]]) -> list[dict[str, Any]]:
+        """Return the predictions of n rows, given by their outputs, as a response holds them."""
+        names = self.output_names
+        to_json = self.output_type.to_json
+        if self.decision is None:
+            return [to_json(row, names) for row in rows]
+        decided = self.decided(np.array(rows)).tolist()
+        return [to_json(row, names, position) for row, position in zip(rows, decided, strict=True)]
+
     def predict_row(self, row: Mapping[str, Any]) -> dict[str, float]:
         """Return the outputs for one row by their names."""
         outputs = self.predict({name: (value,) for name, value in row.items()})[0]
         return dict(zip(self.output_names, outputs.tolist(), strict=True))
+
+
+def _read_decision(graph: Graph) -> Decision | None:
+    """Read the decision of a version; None if it is the most likely class.
+
+    Raises:
+        ArtifactError: it cannot be read.
+    """
+    text = graph.metadata.get(DECISION_KEY)
+    if text is None:
+        return None
+    try:
+        return Decision.from_json(text)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{graph.source} does not say how it decides on a class.", Hint.TRAIN) from error

@@ -193,7 +193,9 @@ def quality(
     task = task_of(predictor.contract, target)
     slices = tuple(name for name in gate.slices if name in rows)
     slice_gate = gate.model_copy(update={"slices": slices})
-    live = evaluate(task, metrics or task.metrics, rows, outputs, y_true, y_true, slice_gate)
+    live = evaluate(
+        task, metrics or task.metrics, rows, outputs, y_true, y_true, slice_gate, decision=predictor.decision
+    )
     pairs = {"": (live.model, reference.model)}
     common_slices = [name for name in live.slices if name in reference.slices]
     pairs |= {name: (live.slices[name], reference.slices[name]) for name in common_slices}

@@ -120,7 +120,8 @@ def _table(columns: dict[str, list[Any]], contract: Contract) -> "pd.DataFrame":
 
 def _with_predictions(table: "pd.DataFrame", outputs: Outputs, predictor: Predictor) -> "pd.DataFrame":
     """Return `table` with the column of predictions, which replaces that of a file written by `make predict`."""
-    predicted = to_frame(predictor.output_type, outputs, predictor.output_names, predictor.target, table.index)
+    decided = predictor.decided(outputs)
+    predicted = to_frame(predictor.output_type, outputs, predictor.output_names, predictor.target, table.index, decided)
     return with_columns(table, {str(predicted.columns[0]): predicted.iloc[:, 0]})
 
 

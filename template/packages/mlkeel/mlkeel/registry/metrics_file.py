@@ -22,7 +22,8 @@ class TableRead(BaseModel):
 class MetricsFile(BaseModel):
     """How a version was trained and how it scored; `losses` are those on the validation split after each step.
 
-    `primary` names the metric that versions are compared by, and `skill_se` is the standard error of `skill`. Early
+    `primary` names the metric that versions are compared by, and `skill_se` is the standard error of `skill`. `classes`
+    holds recall and precision of each class, and `decision` says how one is decided on, if not by likelihood. Early
     releases do not say what follows: `split`, by what the rows were split; `cross_validation`, the scores of its folds;
     `derived_rules`, whether `derived.json` belongs to the version.
     """
@@ -45,6 +46,8 @@ class MetricsFile(BaseModel):
     champion: dict[str, Any] | None = None
     failures: list[str]
     derived_rules: bool = False
+    classes: dict[str, Scores] = {}
+    decision: str | None = None
 
     @property
     def skill(self) -> float:

@@ -122,7 +122,9 @@ def _store_uri(uri: str, root: Path) -> str:
 
 def _params(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield the settings by names such as model.learning_rate; the columns are in the artifact's contract."""
-    yield from _flatten(settings.model_dump(mode="json", include={"seed", "data", "model", "gate"}, exclude_none=True))
+    yield from _flatten(
+        settings.model_dump(mode="json", include={"seed", "data", "model", "gate", "decision"}, exclude_none=True)
+    )
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -24,6 +24,7 @@ from mlkeel.report.plots import (
     shorten,
     use_percent_ticks,
 )
+from mlkeel.tasks.decision import Decision, decided_positions
 from mlkeel.tasks.outputs import Outputs, Targets
 
 if TYPE_CHECKING:
@@ -36,23 +37,39 @@ CALIBRATION_BINS = 10
 MAX_CURVE_POINTS = 200
 
 
-def draw_figures(outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], _target: str) -> list[Chart]:
+def draw_figures(
+    outputs: Outputs,
+    y_true: Targets,
+    output_names: tuple[str, ...],
+    _target: str,
+    decision: Decision | None = None,
+) -> list[Chart]:
     """Draw the confusion matrix, the calibration curve, and the ROC and precision-recall curves of each class.
 
-    `outputs` has the shape (n, classes), `y_true` the shape (n,).
+    `outputs` has the shape (n, classes), `y_true` the shape (n,). A `decision` is a point beside each curve.
     """
-    curves = [compute_curve(name, outputs[:, index], y_true == index) for index, name in enumerate(output_names)]
+    decided = decided_positions(outputs, decision)
+    curves = [
+        compute_curve(name, outputs[:, index], y_true == index, None if decision is None else decided == index)
+        for index, name in enumerate(output_names)
+    ]
     return [
-        _confusion_matrix(outputs, y_true, output_names),
-        _calibration_curve(outputs, y_true),
+        _confusion_matrix(decided, y_true, output_names),
+        _calibration_curve(outputs, decided, y_true),
         _roc_curves(curves),
         _precision_recall_curves(curves),
     ]
 
 
-def remarks(outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], _target: str) -> list[str]:
+def remarks(
+    outputs: Outputs,
+    y_true: Targets,
+    output_names: tuple[str, ...],
+    _target: str,
+    decision: Decision | None = None,
+) -> list[str]:
     """Return what a person should do about classes without test rows, and about classes that are never predicted."""
-    y_pred = outputs.argmax(axis=1)
+    y_pred = decided_positions(outputs, decision)
     support = np.bincount(y_true, minlength=len(output_names))
     absent = [name for name, rows in zip(output_names, support, strict=True) if not rows]
     never_predicted = [
@@ -78,11 +95,11 @@ def _join(names: list[str]) -> str:
     )
 
 
-def _confusion_matrix(outputs: Outputs, y_true: Targets, output_names: tuple[str, ...]) -> Chart:
+def _confusion_matrix(decided: Targets, y_true: Targets, output_names: tuple[str, ...]) -> Chart:
     from sklearn.metrics import confusion_matrix
 
     classes = len(output_names)
-    counts = confusion_matrix(y_true, outputs.argmax(axis=1), labels=range(classes))
+    counts = confusion_matrix(y_true, decided, labels=range(classes))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     max_letters = 12 if classes <= MAX_NUMBERED_CLASSES else 18
     label_px = LETTER_PX * max(len(shorten(name, max_letters)) for name in output_names)
@@ -124,11 +141,12 @@ def _confusion_matrix(outputs: Outputs, y_true: Targets, output_names: tuple[str
     )
 
 
-def _calibration_curve(outputs: Outputs, y_true: Targets) -> Chart:
+def _calibration_curve(outputs: Outputs, decided: Targets, y_true: Targets) -> Chart:
     from scipy.stats import binned_statistic
 
-    confidence = np.minimum(outputs.max(axis=1).astype(np.float64), 1)  # rounded sums of a softmax may exceed 1
-    correct = outputs.argmax(axis=1) == y_true
+    of_decided = outputs[np.arange(len(decided)), decided].astype(np.float64)
+    confidence = np.minimum(of_decided, 1)  # rounded sums of a softmax may exceed 1
+    correct = decided == y_true
     summed = (confidence, correct, np.ones(len(y_true)))
     sums = binned_statistic(confidence, summed, "sum", CALIBRATION_BINS, (0, 1)).statistic
     sums = sums[:, sums[2] > 0]
@@ -172,6 +190,7 @@ def _wilson_interval(correct: int, rows: int) -> tuple[float, float]:
 class Curve:
     """The ROC curve and the precision-recall curve of one class, from the highest score to the lowest.
 
+    `point` is where the version decides, as (false positive rate, recall, precision), if it has a decision of its own.
     `roc_auc` and `average_precision` are NaN where the class, or all others, have no rows.
     """
 
@@ -182,10 +201,19 @@ class Curve:
     precision: Numbers
     roc_auc: float
     average_precision: float
+    point: tuple[float, float, float] | None = None
 
 
-def compute_curve(name: str, scores: Outputs, is_class: npt.NDArray[np.bool_]) -> Curve:
-    """Compute how well `scores` of shape (n,) separate the rows of a class from the others."""
+def compute_curve(
+    name: str,
+    scores: Outputs,
+    is_class: npt.NDArray[np.bool_],
+    decided: npt.NDArray[np.bool_] | None = None,
+) -> Curve:
+    """Compute how well `scores` of shape (n,) separate the rows of a class from the others.
+
+    `decided` says for which rows the class is decided on.
+    """
     from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
     nan = float("nan")
@@ -200,7 +228,17 @@ def compute_curve(name: str, scores: Outputs, is_class: npt.NDArray[np.bool_]) -
     false_positive_rate, true_positive_rate, _ = roc_curve(is_class, scores, drop_intermediate=False)
     roc_auc = float(auc(false_positive_rate, true_positive_rate))
     rates = (false_positive_rate, true_positive_rate)
-    return Curve(name, *rates, recall[::-1], precision[::-1], roc_auc, average_precision)
+    curves = (*rates, recall[::-1], precision[::-1])
+    point = None if decided is None or not decided.any() else _point(is_class, decided)
+    return Curve(name, *curves, roc_auc, average_precision, point)
+
+
+def _point(is_class: npt.NDArray[np.bool_], decided: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+    return (
+        float(decided[~is_class].mean()),
+        float(decided[is_class].mean()),
+        float(is_class[decided].mean()),
+    )
 
 
 def _roc_curves(curves: list[Curve]) -> Chart:
@@ -211,6 +249,7 @@ def _roc_curves(curves: list[Curve]) -> Chart:
         lambda curve: curve.roc_auc,
         draw_curves=lambda plotted: _draw_lines(
             [(curve.false_positive_rate, curve.true_positive_rate) for curve in plotted],
+            [curve.point and curve.point[:2] for curve in plotted],
             "rows of other classes taken for it",
             "rows of it that are found",
             1,
@@ -227,6 +266,7 @@ def _precision_recall_curves(curves: list[Curve]) -> Chart:
         lambda curve: curve.average_precision,
         draw_curves=lambda plotted: _draw_lines(
             [(curve.recall, curve.precision) for curve in plotted],
+            [curve.point and curve.point[1:] for curve in plotted],
             "rows of it that are found",
             "of what is found, rows of it",
             0,
@@ -246,6 +286,8 @@ def _curve_chart(
     """Draw a line for each class or, of many, for those with the lowest scores, as many as there are line colors."""
     lowest_first = sorted((curve for curve in curves if not np.isnan(score(curve))), key=score)
     plotted = lowest_first[: len(LINE_COLORS)]
+    if any(curve.point for curve in plotted):
+        note += " A dot is where the version decides."
     worst = f"the least is {score(plotted[0]):.3f}, of {plotted[0].name}" if plotted else "no class has one"
     return Chart(
         title,
@@ -261,14 +303,23 @@ def _curve_chart(
     )
 
 
-def _draw_lines(lines: list[tuple[Numbers, Numbers]], x_label: str, y_label: str, chance: int) -> str:
-    """Draw lines of (x, y), and the line of a random classifier from the origin to (chance, chance)."""
+def _draw_lines(
+    lines: list[tuple[Numbers, Numbers]],
+    points: list[tuple[float, float] | None],
+    x_label: str,
+    y_label: str,
+    chance: int,
+) -> str:
+    """Draw lines of (x, y), each with its point, if any, and the diagonal of a random classifier to `chance`."""
 
     def draw(axes: "Axes") -> None:
         axes.plot([0, chance], [0, chance], color=COLORS["soft"], lw=1, ls=line_style(REFERENCE_DASH, 1))
         for (x, y), color, dash in reversed(list(zip(lines, LINE_COLORS, LINE_DASHES, strict=False))):
             sample = np.unique(np.linspace(0, len(x) - 1, MAX_CURVE_POINTS).astype(int))
             axes.plot(x[sample], y[sample], color=COLORS[color], lw=2, ls=line_style(dash, 2))
+        for point, color in zip(points, LINE_COLORS, strict=False):
+            if point is not None:
+                dots(axes, [point[0]], [point[1]], 9, color)
         axes.set_xlim(-0.02, 1.02)
         axes.set_ylim(-0.02, 1.04)
         use_percent_ticks(axes, x=True, y=True)

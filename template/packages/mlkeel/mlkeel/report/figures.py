@@ -5,6 +5,7 @@ from typing import Protocol
 from mlkeel.contract.suites import Contract
 from mlkeel.report import class_figures, number_figures
 from mlkeel.report.plots import Chart
+from mlkeel.tasks.decision import Decision
 from mlkeel.tasks.outputs import Outputs, Targets
 
 
@@ -14,11 +15,25 @@ class Figures(Protocol):
     LOSS: str  # the loss of a row, with its unit
 
     def draw_figures(
-        self, outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], target: str, /
+        self,
+        outputs: Outputs,
+        y_true: Targets,
+        output_names: tuple[str, ...],
+        target: str,
+        decision: Decision | None = None,
+        /,
     ) -> list[Chart]:
         """Draw outputs of shape (n, outputs) against `y_true` of shape (n,)."""
 
-    def remarks(self, outputs: Outputs, y_true: Targets, output_names: tuple[str, ...], target: str, /) -> list[str]:
+    def remarks(
+        self,
+        outputs: Outputs,
+        y_true: Targets,
+        output_names: tuple[str, ...],
+        target: str,
+        decision: Decision | None = None,
+        /,
+    ) -> list[str]:
         """Return what a person should do about weaknesses of the outputs."""
 
 

@@ -21,6 +21,7 @@ from mlkeel.report.html_parts import (
 from mlkeel.report.importance import importance_of
 from mlkeel.report.plots import REFERENCE_DASH, Chart, LegendEntry, line_chart, percent
 from mlkeel.report.report_data import Distribution, ModelReview, ReportData, Table
+from mlkeel.tasks.decision import class_rows
 from mlkeel.tasks.metrics import format_scores, headings
 
 OPEN_COLUMNS = 12  # whose charts are not collapsed
@@ -139,9 +140,9 @@ def model_section(report: ReportData) -> Node:
         return h.section("#model")[h.h2["The model on the test split"], note(f"It could not be judged. {review}")]
     evaluation = review.evaluation
     min_skill = report.settings.gate.min_skill
-    skill_badge = "passes" if evaluation.skill >= min_skill else badge("falls short", bad=True)
+    overall_badge = badge("falls short", bad=True) if evaluation.overall_failures(report.settings.gate) else "passes"
     rows: list[tuple[object, ...]] = [
-        ("all", *format_scores(report.metrics, evaluation.model), skill_badge),
+        ("all", *format_scores(report.metrics, evaluation.model), overall_badge),
         (
             f"baseline: answers {evaluation.task.baseline_description}",
             *format_scores(report.metrics, evaluation.baseline),
@@ -157,9 +158,21 @@ def model_section(report: ReportData) -> Node:
         h.p[f"It saves {evaluation.skill:.1%} {loss}; the gate asks for {min_skill:.1%}."],
         table_of("Scores", ("rows of the test split", *headings(report.metrics), "gate"), rows),
         note(f"Split: {evaluation.split.sentence}.") if evaluation.split else None,
+        _classes(review),
         [note(text) for text in review.notes],
         h.div(".grid")[[figure_of(chart) for chart in review.charts], _importance(review.importances, report)],
         _behavior(review, report),
+    ]
+
+
+def _classes(review: ModelReview) -> Node:
+    evaluation = review.evaluation
+    if not evaluation.classes:
+        return None
+    decision = evaluation.decision.sentence if evaluation.decision else "It decides on the most likely class"
+    return [
+        h.p[user_text(f"{decision}.")],
+        table_of("Classes", ("class", "rows", "recall", "precision"), class_rows(evaluation.classes)),
     ]
 
 

@@ -17,6 +17,7 @@ from mlkeel.report.plots import (
     percent,
     use_percent_ticks,
 )
+from mlkeel.tasks.decision import Decision
 from mlkeel.tasks.number_outputs import COVERAGE
 from mlkeel.tasks.outputs import Outputs, Targets
 
@@ -31,7 +32,9 @@ SIGMAS = 3  # a difference of more standard errors is not put down to chance
 MIN_COVERAGE_GAP = 0.05  # a smaller lack of coverage does not matter
 
 
-def draw_figures(outputs: Outputs, y_true: Targets, _output_names: tuple[str, ...], target: str) -> list[Chart]:
+def draw_figures(
+    outputs: Outputs, y_true: Targets, _output_names: tuple[str, ...], target: str, _decision: Decision | None = None
+) -> list[Chart]:
     """Draw estimates against true values, residuals, and the coverage of the intervals.
 
     `outputs` has the shape (n, 3): estimate, lower and upper bound; `y_true` has the shape (n,).
@@ -43,7 +46,9 @@ def draw_figures(outputs: Outputs, y_true: Targets, _output_names: tuple[str, ..
     ]
 
 
-def remarks(outputs: Outputs, y_true: Targets, _output_names: tuple[str, ...], target: str) -> list[str]:
+def remarks(
+    outputs: Outputs, y_true: Targets, _output_names: tuple[str, ...], target: str, _decision: Decision | None = None
+) -> list[str]:
     """Return what a person should do about intervals of too low coverage, and about biased estimates."""
     covered = (outputs[:, 1] <= y_true) & (y_true <= outputs[:, 2])
     messages = []

@@ -45,6 +45,8 @@ def verdict(report: ReportData, recommendations: list[Recommendation]) -> str:
         if isinstance(report.model_review, ModelReview)
         else ""
     )
+    if isinstance(report.model_review, ModelReview) and report.model_review.evaluation.remarks:
+        return f"It passes its gate{skill_clause}, but misses most rows of a class; see below what to do."
     if report.latest_run_on_current is None:
         return f"It passes its gate{skill_clause}; how it does in production is not known yet."
     if pending := report.latest_run_on_current.pending:
@@ -95,10 +97,10 @@ def _on_model(report: ReportData) -> Iterator[Recommendation]:
             "make train",
             critical=True,
         )
-    if evaluation.skill < gate.min_skill:
+    if failures := evaluation.overall_failures(gate):
         yield Recommendation(
             "The model does not pass its gate any more.",
-            summarize(evaluation.failures(gate)[:1], ""),
+            summarize(failures[:1], ""),
             "make train",
             critical=True,
         )

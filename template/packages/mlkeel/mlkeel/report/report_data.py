@@ -24,6 +24,7 @@ from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.report import history
 from mlkeel.report.figures import figures_of
 from mlkeel.report.importance import importance_of
+from mlkeel.tasks.decision import with_expected_cost
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric, losses
 from mlkeel.training.reevaluate import reevaluate
@@ -146,7 +147,7 @@ def collect(project: Project, root: Path, store: str) -> ReportData:
         datetime.now(UTC),
         folder.name,
         metrics_file,
-        project.metrics,
+        with_expected_cost(project.metrics, predictor.decision),
         settings,
         predictor.contract,
         table_summary,
@@ -210,10 +211,13 @@ def _model_review(
         evaluation,
         list(evaluation.failed_slices(settings.gate)),
         [
-            *task_figures.draw_figures(outputs, y_true, prepared.output_names, target),
+            *task_figures.draw_figures(outputs, y_true, prepared.output_names, target, predictor.decision),
             *(figure(outputs, y_true, prepared.output_names, target) for figure in project.figures),
         ],
-        task_figures.remarks(outputs, y_true, prepared.output_names, target),
+        [
+            *task_figures.remarks(outputs, y_true, prepared.output_names, target, predictor.decision),
+            *evaluation.remarks,
+        ],
         importance.importances(
             prepared.table.test,
             contract.columns,

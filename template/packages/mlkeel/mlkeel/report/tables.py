@@ -17,6 +17,7 @@ from mlkeel.contract.validate import ExpectationResult, check
 from mlkeel.registry.artifact import current
 from mlkeel.registry.revision import short_commit
 from mlkeel.tasks.cross_validation import CrossValidation
+from mlkeel.tasks.decision import class_rows
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric, Scores, format_scores, headings
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mlkeel.testing.prove import FaultResult
 
 MAX_COLUMNS = 60  # of a user's table that are listed
+MAX_CLASSES = 20  # whose recall is listed
 UNLIMITED_WIDTH = 1_000  # letters in a line, more than any table has
 
 
@@ -46,6 +48,23 @@ def evaluation_table(evaluation: Evaluation, cross_validation: CrossValidation |
             table.add_row(name, *format_scores(evaluation.metrics, scores))
     if evaluation.split:
         table.caption = escape(f"Split: {evaluation.split.sentence}.")
+        table.caption_justify = "left"
+    return table
+
+
+def class_table(evaluation: Evaluation) -> Table:
+    """Return recall and precision of each class, or of those with the lowest recall, if there are many."""
+    lowest_first = sorted(evaluation.classes, key=lambda name: evaluation.classes[name].get("recall") or 0.0)
+    listed = lowest_first[:MAX_CLASSES]
+    table = Table("class", box=box.SIMPLE)
+    for heading in ("rows", "recall", "precision"):
+        table.add_column(heading, justify="right")
+    for row in class_rows({name: scores for name, scores in evaluation.classes.items() if name in listed}):
+        table.add_row(*map(escape, row))
+    if len(listed) < len(lowest_first):
+        table.add_row("…", f"{len(lowest_first) - len(listed):,} more", "", "")
+    if evaluation.decision:
+        table.caption = escape(f"{evaluation.decision.sentence}.")
         table.caption_justify = "left"
     return table
 

@@ -167,13 +167,12 @@ class Predictions:
         rows, is_array = self._rows(body)
         if violations := model.validator.violations(rows):
             raise _InvalidRowsError(violations)
-        predictor = model.predictor
         outputs, violations = model.predict(rows)
         if violations:
             raise _InvalidRowsError(violations)
         # Single precision holds seven digits; what double precision would add to them is noise.
         rounded = [[float(f"{value:.7g}") for value in row] for row in outputs.tolist()]
-        documents = [to_json(predictor.output_type.to_json(row, predictor.output_names)) for row in rounded]
+        documents = [to_json(prediction) for prediction in model.predictor.to_json(rounded)]
         content = b"[%s]" % b",".join(documents) if is_array else documents[0]
         entry = None
         if self._prediction_logger:

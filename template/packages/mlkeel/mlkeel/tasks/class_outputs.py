@@ -51,16 +51,24 @@ def output_columns(names: tuple[str, ...], target: str) -> list[str]:
     return [f"predicted_{target}", *(f"probability_{name}" for name in names)]
 
 
-def to_columns(outputs: Outputs, names: tuple[str, ...], target: str) -> dict[str, npt.NDArray[Any]]:
-    """Convert probabilities of n rows, shape (n, classes), to columns: the likeliest class, then each probability."""
-    likeliest = np.array(names, dtype=object)[outputs.argmax(axis=1)]
-    return dict(zip(output_columns(names, target), (likeliest, *outputs.T), strict=True))
+def to_columns(
+    outputs: Outputs, names: tuple[str, ...], target: str, decided: Targets | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """Convert probabilities of n rows, shape (n, classes), to columns: the predicted class, then each probability.
+
+    `decided` are the positions of the predicted classes, shape (n,); by default, of the likeliest ones.
+    """
+    predicted = np.array(names, dtype=object)[outputs.argmax(axis=1) if decided is None else decided]
+    return dict(zip(output_columns(names, target), (predicted, *outputs.T), strict=True))
 
 
-def to_json(probabilities: list[float], names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the prediction of one row in a response: the likeliest class, and the probability of each."""
-    likeliest = names[probabilities.index(max(probabilities))]
-    return {"predicted": likeliest, "probabilities": dict(zip(names, probabilities, strict=True))}
+def to_json(probabilities: list[float], names: tuple[str, ...], decided: int | None = None) -> dict[str, Any]:
+    """Return the prediction of one row in a response: the predicted class, and the probability of each.
+
+    `decided` is the position of the predicted class; by default, of the likeliest one.
+    """
+    predicted = names[probabilities.index(max(probabilities)) if decided is None else decided]
+    return {"predicted": predicted, "probabilities": dict(zip(names, probabilities, strict=True))}
 
 
 def from_json(predictions: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> Outputs:
@@ -78,7 +86,7 @@ def output_schema(names: tuple[str, ...]) -> dict[str, Any]:
         "title": "Answer",
         "type": "object",
         "properties": {
-            "predicted": {"enum": list(names), "description": "The likeliest class."},
+            "predicted": {"enum": list(names), "description": "The class that is decided on."},
             "probabilities": {
                 "type": "object",
                 "properties": dict.fromkeys(names, share),

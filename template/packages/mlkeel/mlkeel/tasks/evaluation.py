@@ -1,7 +1,7 @@
 """Evaluate predictions: overall, against a trivial baseline, and slice by slice."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,12 +9,16 @@ import numpy as np
 from mlkeel.config import Gate
 from mlkeel.contract.messages import number
 from mlkeel.data.split_description import SplitDescription
+from mlkeel.tasks.decision import EXPECTED_COST, Decision, class_scores, decided_positions, with_expected_cost
 from mlkeel.tasks.metrics import Metric, Scores, losses, primary, score
 from mlkeel.tasks.outputs import Outputs, Targets
 from mlkeel.tasks.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LOW_RECALL = 0.5  # of a class that the most likely class misses more often than not
+MAX_NAMED_CLASSES = 5  # in a sentence
 
 
 def skill_score(name: str, model: Scores, baseline: Scores) -> float:
@@ -36,6 +40,8 @@ class Evaluation:
         baseline: its scores on the same rows.
         slices: scores of the model by "column = value".
         skill_se: the standard error of `skill`, from the variance between rows.
+        classes: recall and precision of each class, none for numbers.
+        decision: how classes are decided on; None for the most likely one.
         split: how the rows were split from those that were trained on; None if they were not, as in the monitor.
     """
 
@@ -45,6 +51,8 @@ class Evaluation:
     baseline: Scores
     slices: dict[str, Scores]
     skill_se: float = 0.0
+    classes: dict[str, Scores] = field(default_factory=dict)
+    decision: Decision | None = None
     split: SplitDescription | None = None
 
     @property
@@ -69,13 +77,68 @@ class Evaluation:
 
     def failures(self, gate: Gate) -> list[str]:
         """Return why the model does not pass the gate, one sentence each; an empty list if it passes."""
+        return self.overall_failures(gate) + list(self.failed_slices(gate).values())
+
+    def overall_failures(self, gate: Gate) -> list[str]:
+        """Return why the model does not pass the gate on all rows, one sentence each."""
         failures = []
         if self.skill < gate.min_skill:
             failures.append(
                 f"of the baseline's {self.primary.phrase}, {self.primary.format(self.baseline_loss)}, the model saves "
                 f"{self.skill:.1%}, and {gate.min_skill:.1%} is needed"
             )
-        return failures + list(self.failed_slices(gate).values())
+        return [*failures, *self._missed_scores(gate), *self._missed_recalls(gate), *self._excess_cost()]
+
+    def _missed_scores(self, gate: Gate) -> list[str]:
+        failures = []
+        for name, limit in ((gate.min_scores or {}) | (gate.max_scores or {})).items():
+            metric = next(
+                (metric for metric in (*self.metrics, *self.task.metrics) if metric.name == name),
+                Metric(name, lambda *_: None, greater_is_better=name in (gate.min_scores or {})),
+            )
+            value = self.model.get(name)
+            if value is None:
+                failures.append(f"the {metric.phrase} is not defined on these rows, and {number(limit)} is needed")
+            elif misses_limit(metric, value, limit):
+                relation = "under" if metric.greater_is_better else "over"
+                failures.append(f"the {metric.phrase} is {metric.format(value)}, {relation} {number(limit)}")
+        return failures
+
+    def _missed_recalls(self, gate: Gate) -> list[str]:
+        failures = []
+        for name, limit in (gate.min_recall or {}).items():
+            scores = self.classes.get(name)
+            recall = scores.get("recall") if scores else None
+            if scores is None or recall is None:
+                failures.append(f"no test row is {name}, so its recall is not known, and {limit:.1%} is needed")
+            elif recall < limit:
+                failures.append(
+                    f"the recall of {name} is {recall:.1%} ({round(recall * scores.rows):,} of {scores.rows:,} rows), "
+                    f"under {limit:.1%}"
+                )
+        return failures
+
+    def _excess_cost(self) -> list[str]:
+        """Return a failure if the model costs more than the class that is cheapest without any feature."""
+        cost = self.model.get(EXPECTED_COST)
+        constant_cost = self.baseline.get(EXPECTED_COST)
+        if cost is None or constant_cost is None or cost <= constant_cost:
+            return []
+        return [f"a row costs {number(cost)} on average, and {number(constant_cost)} if all get the cheapest class"]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a person should know of classes that the most likely class misses more often than not."""
+        missed = [
+            f"{round(recall * scores.rows):,} of {scores.rows:,} rows of {name}"
+            for name, scores in self.classes.items()
+            if (recall := scores.get("recall")) is not None and recall < LOW_RECALL
+        ]
+        if self.decision is not None or not missed:
+            return []
+        more = f" and so on, in {len(missed)} classes" if len(missed) > MAX_NAMED_CLASSES else ""
+        listed = ", ".join(missed[:MAX_NAMED_CLASSES])
+        return [f"It finds only {listed}{more}. With decision in conf/params.yaml it finds more, at more false alarms."]
 
     def failed_slices(self, gate: Gate) -> dict[str, str]:
         """Return why slices do not pass the gate, one sentence each, by their names."""
@@ -112,6 +175,8 @@ class Evaluation:
             "slices": {name: scores.model_dump() for name, scores in self.slices.items()},
             "skill_se": self.skill_se,
             "split": self.split and self.split.model_dump(),
+            "classes": {name: scores.model_dump() for name, scores in self.classes.items()},
+            "decision": self.decision and self.decision.sentence,
         }
 
 
@@ -144,25 +209,40 @@ def evaluate(
     y_true: Targets,
     y_train: Targets,
     gate: Gate,
+    classes: tuple[str, ...] = (),
+    decision: Decision | None = None,
     split: SplitDescription | None = None,
 ) -> Evaluation:
     """Evaluate outputs on `table`, shape (n, columns); `y_train` is the target of the training rows.
 
-    `split` says how these were split from the rows of `table`.
+    `classes` are the names of the classes, none for numbers, and `decision` is how one is decided on. `split` says how
+    the rows were split from the training rows.
 
     Slices with fewer than `gate.min_slice_rows` rows are left out: their scores are mostly chance.
     """
+    metrics = with_expected_cost(tuple(metrics), decision)
     names = {metric.name for metric in metrics}
+    decided = decided_positions(outputs, decision)
     all_metrics = (*metrics, *(metric for metric in task.metrics if metric.name not in names))  # the monitor needs both
     slices = {}
     for column in gate.slices:
         for value, rows in table.groupby(column, dropna=False, sort=True).indices.items():
             if len(rows) >= gate.min_slice_rows:
                 name = f"{column} is missing" if value != value else f"{column} = {value}"
-                slices[name] = score(all_metrics, outputs[rows], y_true[rows])
+                slices[name] = score(all_metrics, outputs[rows], y_true[rows], decided[rows])
     baseline_outputs = task.baseline(y_train, len(y_true), outputs.shape[1])
     gains = losses(metrics, baseline_outputs, y_true) - losses(metrics, outputs, y_true)
-    baseline = score(all_metrics, baseline_outputs, y_true)
+    baseline = score(all_metrics, baseline_outputs, y_true, decided_positions(baseline_outputs, decision))
     baseline_loss = baseline[primary(metrics).name]
     skill_se = float(gains.std() / np.sqrt(len(y_true)) / baseline_loss) if baseline_loss else 0.0
-    return Evaluation(task, tuple(metrics), score(all_metrics, outputs, y_true), baseline, slices, skill_se, split)
+    return Evaluation(
+        task,
+        metrics,
+        score(all_metrics, outputs, y_true, decided),
+        baseline,
+        slices,
+        skill_se,
+        class_scores(decided, y_true, classes),
+        decision,
+        split,
+    )

@@ -20,7 +20,8 @@ class Metric:
     """A metric of outputs, shape (n, outputs), against the target, shape (n,).
 
     `function` returns None where the metric is undefined. `per_row` returns the loss of each row, shape (n,), of which
-    the metric is the mean; the primary metric needs it. `heading` is its name in tables, `words` in sentences.
+    the metric is the mean; the primary metric needs it. `heading` is its name in tables, `words` in sentences. With
+    `of_decisions`, the function takes the positions of the classes that were decided on, shape (n,), for the outputs.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Metric:
     words: str = ""
     in_target_unit: bool = False
     primary: bool = False
+    of_decisions: bool = False
 
     @property
     def title(self) -> str:
@@ -95,15 +97,20 @@ def losses(metrics: Sequence[Metric], outputs: Outputs, y_true: Targets) -> npt.
     return per_row(outputs, y_true)
 
 
-def score(metrics: Sequence[Metric], outputs: Outputs, y_true: Targets) -> Scores:
+def score(metrics: Sequence[Metric], outputs: Outputs, y_true: Targets, decided: Targets | None = None) -> Scores:
     """Score outputs, shape (n, outputs), against the target, shape (n,); NaN and infinity count as undefined.
+
+    `decided` are the positions of the classes that were decided on, shape (n,); by default, of the most likely ones.
 
     Raises:
         InputError: the primary metric is undefined.
     """
     values: dict[str, float | None] = {}
     for metric in metrics:
-        value = metric.function(outputs, y_true)
+        judged = outputs
+        if metric.of_decisions:
+            judged = outputs.argmax(axis=1) if decided is None else decided
+        value = metric.function(judged, y_true)
         is_defined = value is not None and bool(np.isfinite(value))
         if metric.primary and not is_defined:
             raise InputError(f"metrics.py: {metric.name}, the primary metric, is {value} on {len(y_true):,} rows.")

@@ -65,12 +65,14 @@ def output_columns(names: tuple[str, ...], target: str) -> list[str]:
     return [f"predicted_{target}", *(f"{name}_{target}" for name in names[1:])]
 
 
-def to_columns(outputs: Outputs, names: tuple[str, ...], target: str) -> dict[str, npt.NDArray[Any]]:
+def to_columns(
+    outputs: Outputs, names: tuple[str, ...], target: str, _decided: Targets | None = None
+) -> dict[str, npt.NDArray[Any]]:
     """Convert outputs of n rows, shape (n, 3), to columns: the estimate and the ends of its interval."""
     return dict(zip(output_columns(names, target), outputs.astype(np.float64).T, strict=True))
 
 
-def to_json(numbers: list[float], names: tuple[str, ...]) -> dict[str, Any]:
+def to_json(numbers: list[float], names: tuple[str, ...], _decided: int | None = None) -> dict[str, Any]:
     """Return the prediction of one row in a response: the estimate and the ends of its interval."""
     return dict(zip(names, numbers, strict=True))
 

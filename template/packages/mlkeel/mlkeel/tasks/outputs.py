@@ -40,11 +40,13 @@ class OutputType(Protocol):
     def output_columns(self, names: tuple[str, ...], target: str, /) -> list[str]:
         """Return the names of the columns that predictions add to a table."""
 
-    def to_columns(self, outputs: Outputs, names: tuple[str, ...], target: str, /) -> dict[str, npt.NDArray[Any]]:
-        """Convert the outputs of n rows to columns of a table."""
+    def to_columns(
+        self, outputs: Outputs, names: tuple[str, ...], target: str, decided: Targets | None = None, /
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Convert the outputs of n rows to columns of a table; `decided` are the positions of classes, shape (n,)."""
 
-    def to_json(self, row: list[float], names: tuple[str, ...], /) -> dict[str, Any]:
-        """Return the prediction of one row in a response."""
+    def to_json(self, row: list[float], names: tuple[str, ...], decided: int | None = None, /) -> dict[str, Any]:
+        """Return the prediction of one row in a response; `decided` is the position of a class."""
 
     def from_json(self, predictions: Sequence[Mapping[str, Any]], names: tuple[str, ...], /) -> Outputs:
         """Read the outputs of n rows, shape (n, outputs), from the predictions that `to_json` returned."""

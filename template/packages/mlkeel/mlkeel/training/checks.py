@@ -14,6 +14,7 @@ from mlkeel.errors import ContractError, DataError, Hint, InputError
 from mlkeel.features.encoder import Encoder
 from mlkeel.features.graph import Matrix
 from mlkeel.project import Project, Run
+from mlkeel.tasks.decision import EXPECTED_COST
 from mlkeel.tasks.metrics import Metric
 from mlkeel.tasks.output_types import output_type_of
 
@@ -79,6 +80,63 @@ def check_slice_limit(gate: Gate, metric: Metric) -> None:
         raise InputError(
             f"conf/params.yaml: gate.slices has no limit, so nothing would judge them. Set gate.{suitable}, for "
             f"{metric.name}."
+        )
+
+
+def check_gate_scores(settings: Settings, metrics: tuple[Metric, ...]) -> None:
+    """Check that `gate.min_scores` and `gate.max_scores` name `metrics`, and limit each on its worse side.
+
+    Raises:
+        InputError: a metric is unknown, or has the other limit.
+    """
+    greater_is_better = {metric.name: metric.greater_is_better for metric in metrics}
+    if settings.decision and settings.decision.costs is not None:
+        greater_is_better[EXPECTED_COST] = False
+    for key, fits in {"min_scores": True, "max_scores": False}.items():
+        for name in getattr(settings.gate, key) or {}:
+            if name not in greater_is_better:
+                raise InputError(
+                    f"conf/params.yaml: gate.{key} names {name}, which is no metric of this project. Add it to METRICS "
+                    f"in metrics.py, or correct it; metrics are: {', '.join(greater_is_better)}."
+                )
+            if greater_is_better[name] is not fits:
+                better, other = ("greater", "min_scores") if greater_is_better[name] else ("smaller", "max_scores")
+                raise InputError(
+                    f"conf/params.yaml: gate.{key} does not fit {name}, which is better the {better} it is. Move it to "
+                    f"gate.{other}."
+                )
+
+
+def check_classes(settings: Settings, contract: Contract) -> None:
+    """Check that the classes which `decision` and `gate.min_recall` name are classes of the target.
+
+    Raises:
+        InputError: they are not, the target has none, or a threshold is asked for with more than two.
+    """
+    target = settings.data.target
+    classes = contract.values(target)
+    named: dict[str, tuple[str, ...]] = {}
+    decision = settings.decision
+    if decision is not None:
+        named["decision"] = decision.classes
+    if settings.gate.min_recall is not None:
+        named["gate.min_recall"] = tuple(settings.gate.min_recall)
+    for key, names in named.items():
+        if not classes:
+            raise InputError(
+                f"conf/params.yaml: {key} is about classes, and {target} is a number, which is estimated and not "
+                "decided on. Take it out there."
+            )
+        if unknown := [name for name in names if name not in classes]:
+            raise InputError(
+                f"conf/params.yaml: {key} names {', '.join(unknown)}, which is no class of {target}. "
+                f"Classes are: {', '.join(classes)}."
+            )
+    if decision is not None and decision.costs is None and len(classes) != 2:
+        kind = "threshold" if decision.threshold is not None else "target"
+        raise InputError(
+            f"conf/params.yaml: decision.{kind} is for two classes, and {target} has {len(classes)}. Set "
+            "decision.costs there, which takes any number of classes."
         )
 
 
@@ -157,7 +215,7 @@ def check_settings(settings: Settings, contract: Contract) -> None:
     """Check `conf/params.yaml` against the contract.
 
     Raises:
-        InputError: the target is a feature, or a slice is no column.
+        InputError: the target is a feature, a slice is no column, or a class is none of the target's.
     """
     features = [column.name for column in contract.columns]
     if settings.data.target in features:
@@ -170,6 +228,8 @@ def check_settings(settings: Settings, contract: Contract) -> None:
             f"conf/params.yaml: gate.slices names {', '.join(unknown)}, which is not a column of the table. "
             f"Columns are: {', '.join(contract.all_columns)}."
         )
+    if settings.data.target in contract.all_columns:
+        check_classes(settings, contract)
 
 
 def check_features(rows: "pd.DataFrame", names: list[str], source: "Path") -> None:

@@ -55,7 +55,7 @@ def cross_validated(project: Project, run: Run, prepared: Prepared, trained: Tra
     if prepared.table.description.by == "own":
         logger.warning("It is not cross-validated: split in train.py is the project's own, and must make run.fold.")
         return trained
-    return replace(trained, cross_validation=_summary(project, run, prepared, folds))
+    return replace(trained, cross_validation=_summary(project, run, prepared, trained, folds))
 
 
 def fold_count(prepared: Prepared, run: Run) -> int:
@@ -67,11 +67,13 @@ def fold_count(prepared: Prepared, run: Run) -> int:
     return DEFAULT_FOLDS if rows < MAX_ROWS and split.by != "given" and prepared.table.description.by != "own" else 0
 
 
-def _summary(project: Project, run: Run, prepared: Prepared, folds: list[tuple[Prepared, Trained]]) -> CrossValidation:
+def _summary(
+    project: Project, run: Run, prepared: Prepared, trained: Trained, folds: list[tuple[Prepared, Trained]]
+) -> CrossValidation:
     import pandas as pd
 
     tables = [fold.table.test for fold, _ in folds]
-    outputs = [trained.model.predict(fold.features["test"]) for fold, trained in folds]
+    outputs = [of_fold.model.predict(fold.features["test"]) for fold, of_fold in folds]
     y_true = np.concatenate([fold.targets["test"] for fold, _ in folds])
     description = prepared.table.description
     pooled = evaluate(
@@ -82,10 +84,12 @@ def _summary(project: Project, run: Run, prepared: Prepared, folds: list[tuple[P
         y_true,
         prepared.targets["train"],
         run.settings.gate,
+        run.contract.values(run.target),
+        trained.evaluation.decision,
         SplitDescription(
             by=description.by,
             columns=description.columns,
             sentence=f"{len(folds)} folds, {description.sentence}",
         ),
     )
-    return CrossValidation(fold_scores([trained.evaluation.model for _, trained in folds]), pooled)
+    return CrossValidation(fold_scores([of_fold.evaluation.model for _, of_fold in folds]), pooled)

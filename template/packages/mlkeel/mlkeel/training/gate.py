@@ -99,7 +99,7 @@ def compare_with_champion(
         return ChampionComparison(version, metric, skipped_because=f"it does not answer these rows ({error})")
     if not challenger.output_type.is_valid(champion_outputs):
         return ChampionComparison(version, metric, skipped_because="its answers to these rows are no answers")
-    scores = score(evaluation.metrics, champion_outputs, y_true)
+    scores = score(evaluation.metrics, champion_outputs, y_true, champion.decided(champion_outputs))
     outputs = challenger.predict(test)
     differences = losses(evaluation.metrics, outputs, y_true) - losses(evaluation.metrics, champion_outputs, y_true)
     loss = max(scores[metric.name], MIN_CHAMPION_LOSS_SHARE * evaluation.baseline_loss)

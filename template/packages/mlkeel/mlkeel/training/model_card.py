@@ -7,6 +7,7 @@ from mlkeel.features.layout import Layout
 from mlkeel.features.python_features import MODULE
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import short_commit
+from mlkeel.tasks.decision import class_rows
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import format_scores, headings
 from mlkeel.tasks.output_types import output_type_of
@@ -46,7 +47,7 @@ Trained {metrics.created} on {markdown.code(metrics.data.path)} (SHA-256 `{metri
 | | {" | ".join(map(markdown.text, names))} |
 |---|{"---:|" * len(names)}
 {lines}
-
+{_classes(evaluation)}
 Beside the version that was current before: {champion}.
 
 Verdict: {verdict}.
@@ -56,6 +57,22 @@ Verdict: {verdict}.
 It answers for rows that satisfy `features.json` beside this file, and for no others. Slices with fewer than
 {settings.gate.min_slice_rows} test rows are not judged. The baseline answers {evaluation.task.baseline_description}.
 {_portability(layout)}"""
+
+
+def _classes(evaluation: Evaluation) -> str:
+    """Return recall and precision of each class, and how one is decided on."""
+    if not evaluation.classes:
+        return ""
+    lines = "\n".join(f"| {' | '.join(map(markdown.text, row))} |" for row in class_rows(evaluation.classes))
+    decision = evaluation.decision.sentence if evaluation.decision else "It decides on the most likely class"
+    remarks = "".join(f" {markdown.text(remark)}" for remark in evaluation.remarks)
+    return f"""
+| class | rows | recall | precision |
+|---|---:|---:|---:|
+{lines}
+
+{markdown.text(decision)}.{remarks}
+"""
 
 
 def _portability(layout: Layout) -> str:

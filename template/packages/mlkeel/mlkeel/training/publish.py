@@ -25,6 +25,7 @@ from mlkeel.registry import artifact
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import revision
 from mlkeel.registry.versions import make_current
+from mlkeel.tasks.decision import DECISION_KEY
 from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training import gate
 from mlkeel.training.model_card import model_card
@@ -60,7 +61,9 @@ def export(prepared: Prepared, trained: Trained, target: str) -> bytes:
     Raises:
         ArtifactError: their outputs differ by more than 1e-4, for a regressor in standard deviations of the target.
     """
-    graph = add_model(prepared.encoder, trained.model.to_onnx())
+    decision = trained.evaluation.decision
+    metadata = {DECISION_KEY: decision.to_json()} if decision else {}
+    graph = add_model(prepared.encoder, trained.model.to_onnx(), decision.costs if decision else None, metadata)
     answers = _predictor(graph, prepared, target).predict
     outputs = {name: trained.model.predict(features) for name, features in prepared.features.items()}
     scale = output_type_of(prepared.contract, target).target_scale(prepared.targets["train"])
@@ -151,7 +154,8 @@ def _drift_suite(prepared: Prepared, trained: Trained, predictor: Predictor) -> 
     """Return the drift suite of the training split and the predictions for it."""
     rows = prepared.table.train
     outputs = trained.model.predict(prepared.features["train"])
-    predictions = to_frame(predictor.output_type, outputs, prepared.output_names, predictor.target, rows.index)
+    decided = predictor.decided(outputs)
+    predictions = to_frame(predictor.output_type, outputs, prepared.output_names, predictor.target, rows.index, decided)
     table = with_columns(rows, {str(name): predictions[name] for name in predictions})
     table = with_columns(table, prepared.encoder.derived_columns(prepared.features["train"]))
     return drift_suite(table, prepared.contract, predictor.target, prepared.encoder.derived)

@@ -71,4 +71,7 @@ def reevaluate(project: Project, predictor: Predictor, settings: Settings, root:
     """
     graph = predictor.graph
     model: Model = GraphModel(Graph(model_part(graph.content), graph.source))
-    return run_flow(project, Run(root, settings, predictor.contract, model=model, encoder=predictor.encoder))
+    decision = predictor.decision
+    return run_flow(
+        project, Run(root, settings, predictor.contract, model=model, encoder=predictor.encoder, decision=decision)
+    )

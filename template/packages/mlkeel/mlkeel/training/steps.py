@@ -15,6 +15,7 @@ from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.evaluation import evaluate as evaluate_outputs
 from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training.checks import check, check_derived, check_features, check_names
+from mlkeel.training.decision import choose_decision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +95,20 @@ def fit(build: Build, prepared: Prepared, run: Run) -> tuple[Model, list[float]]
 
 
 def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Evaluation:
-    """Evaluate the model on the test split."""
+    """Evaluate the model on the test split, with the decision that the settings ask for.
+
+    Raises:
+        InputError: the decision has a target that cannot be reached on the validation split.
+    """
+    decision = run.decision
+    if run.model is None:
+        validation = prepared.features["validation"]
+        decision = choose_decision(
+            run.settings.decision,
+            prepared.output_names,
+            lambda: model.predict(validation),
+            prepared.targets["validation"],
+        )
     return evaluate_outputs(
         project.task,
         project.metrics,
@@ -103,5 +117,7 @@ def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Ev
         prepared.targets["test"],
         prepared.targets["train"],
         run.settings.gate,
+        run.contract.values(run.target),
+        decision,
         prepared.table.description,
     )

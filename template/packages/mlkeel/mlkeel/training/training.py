@@ -11,7 +11,7 @@ from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.files import TEMP_PREFIX
 from mlkeel.project import Project, Run, TrainingResult
 from mlkeel.registry import tracking
-from mlkeel.training.checks import check_contract, check_slice_limit
+from mlkeel.training.checks import check_contract, check_gate_scores, check_slice_limit
 from mlkeel.training.cross_validation import CrossValidate
 from mlkeel.training.publish import PublishVersion, as_json
 
@@ -37,6 +37,7 @@ def train(project: Project, root: Path) -> TrainingResult:
     contract = read_contract(root / "expectations")
     check_contract(project, settings, contract)
     check_slice_limit(settings.gate, project.metrics[0])
+    check_gate_scores(settings, (*project.metrics, *project.task.metrics))
     checkpoint = root / "artifacts" / f"{TEMP_PREFIX}checkpoint-{fingerprint(project, settings, contract, root)}"
     publish = CrossValidate(project, Run(root, settings, contract), PublishVersion(root, settings, cases))
     outcome = project.train(project, Run(root, settings, contract, publish, checkpoint))
@@ -49,11 +50,11 @@ def train(project: Project, root: Path) -> TrainingResult:
 def fingerprint(project: Project, settings: Settings, contract: Contract, root: Path) -> str:
     """Return a digest that equal trainings share, so that one can resume from the checkpoint of another.
 
-    It covers what affects the model: the settings but for columns, gate, monitor and tracking, the table, the contract
-    of the features, the classes of the target, and the code that loads, encodes and trains.
+    It covers what affects the model: the settings but for columns, gate, decision, monitor and tracking, the table, the
+    contract of the features, the classes of the target, and the code that loads, encodes and trains.
     """
     table = root / settings.data.path
-    relevant_settings = settings.model_dump_json(exclude={"columns", "gate", "monitor", "tracking"})
+    relevant_settings = settings.model_dump_json(exclude={"columns", "gate", "decision", "monitor", "tracking"})
     digest = hashlib.sha256(relevant_settings.encode())
     digest.update(hashlib.sha256(table.read_bytes()).digest() if table.is_file() else b"")
     digest.update(as_json([contract.features, contract.values(settings.data.target)]))
