@@ -44,7 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 # Files that share what is expensive to make are a group, and so is any other file; one worker runs all of a group.
 GROUPS = {"test_containers": "docker", "test_pods": "docker"}
 ALONE = {"test_other_kinds", "test_mutants"}  # each of these runs other tests, and shares nothing with the next
-LONGEST = {"docker": 0, "test_other_kinds": 1}  # they begin, so that no worker is left with one
+# They begin, so that no worker is left with one.
+LONGEST = {"docker": 0, "test_other_kinds": 1, "test_variants": 2, "test_everyday": 3, "test_update": 4}
 
 
 def group(nodeid: str) -> str:
@@ -217,6 +218,41 @@ def clone(project: Path, destination: Path) -> Path:
     for hook in (project / ".git" / "hooks").iterdir():
         shutil.copy(hook, destination / ".git" / "hooks")  # newer than the environment, so make has nothing left to do
     return destination
+
+
+def clone_with_versions(project: Path, destination: Path) -> Path:
+    """A clone of `project` with the versions of its model, which git does not keep."""
+    clone(project, destination)
+    shutil.copytree(project / "artifacts", destination / "artifacts", dirs_exist_ok=True)
+    return destination
+
+
+@pytest.fixture(scope="session")
+def trained_of(
+    snapshot: Path, lender: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory, offline: dict[str, str]
+) -> Callable[[str], Path]:
+    """The default project of a task with a current version, committed, made once a run; not to be changed."""
+    shared = run_folder(tmp_path_factory.getbasetemp()) / "trained projects"
+
+    def project_of(task: str) -> Path:
+        def make(folder: Path) -> None:
+            project = folder / "myproj"
+            run_copy(str(snapshot), project, data={"task": task}, defaults=True, quiet=True)
+            succeed("git", "init", "--quiet", cwd=project)
+            shutil.copy(lender("scikit-learn") / "uv.lock", project)
+            lend(lender("scikit-learn") / ".venv", project)
+            commit(project, "feat: begin with the example")
+            succeed("make", "train", cwd=project, env=offline)
+
+        return once(shared / task, make) / "myproj"
+
+    return project_of
+
+
+@pytest.fixture
+def trained(trained_of: Callable[[str], Path], tmp_path: Path) -> Path:
+    """A clone of the default project with a current version, to be changed at will."""
+    return clone_with_versions(trained_of("tabular-classification"), tmp_path / "trained")
 
 
 @pytest.fixture(scope="session")

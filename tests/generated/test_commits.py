@@ -3,34 +3,35 @@
 import base64
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
 
 from ..conftest import command, commit, succeed
 
+SPOILED = {
+    "src/table.parquet": (b"PAR1 and more", "src/table.parquet:1: this holds data; move it to data/"),
+    "conf/keys.yaml": (b"key: AKIA" + b"IOSFODNN7EXAMPLQ\n", "AWS Access Key"),
+    ".python-version": (b"3.9\n", "leaves out 3.9"),
+    "conf/more.yaml": (b"a: [1\n", "conf/more.yaml"),
+}
 
-@pytest.mark.parametrize(
-    ("file", "content", "message"),
-    [
-        ("src/table.parquet", b"PAR1 and more", "src/table.parquet:1: this holds data; move it to data/"),
-        ("expectations/features.json", None, 'has the column "wing_length_mm"'),
-        ("conf/keys.yaml", b"key: AKIA" + b"IOSFODNN7EXAMPLQ\n", "AWS Access Key"),
-        (".python-version", b"3.9\n", "leaves out 3.9"),
-        ("src/myproj/late.py", b"import os,sys\nx=1\n", "ruff"),
-        ("conf/more.yaml", b"a: [1\n", "conf/more.yaml"),
-    ],
-)
-def test_a_commit_is_refused_with_a_clear_line(
-    twin: Path, offline: dict[str, str], file: str, content: bytes | None, message: str
-) -> None:
-    if content is None:
-        content = (twin / file).read_bytes().replace(b'"bill_length_mm"', b'"wing_length_mm"')
-    (twin / file).write_bytes(content)
+
+def test_a_commit_is_refused_with_a_clear_line(twin: Path, offline: dict[str, str]) -> None:
+    """All at once, since a hook is heard only where it refuses."""
+    suite = twin / "expectations" / "features.json"
+    suite.write_bytes(suite.read_bytes().replace(b'"bill_length_mm"', b'"wing_length_mm"'))
+    for file, (content, _) in SPOILED.items():
+        (twin / file).write_bytes(content)
+    (twin / "src" / "myproj" / "late.py").write_text("import os,sys\nx=1\n", encoding="utf-8")
     succeed("git", "add", "--all", cwd=twin)
     completed = command("git", "commit", "--message", "feat: spoil", cwd=twin, env=offline)
     assert completed.returncode != 0
-    assert message in completed.stdout + completed.stderr
+    output = completed.stdout + completed.stderr
+    messages = ['has the column "wing_length_mm"', *(message for _, message in SPOILED.values())]
+    assert [message for message in messages if message not in output] == []
+    assert re.search(r"ruff check\.+Failed", output)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ..conftest import command, succeed
+from ..conftest import clone, command, commit, succeed
 
 LINEAR = '''"""What learns: a logistic regression over numbers that were filled and scaled."""
 
@@ -24,18 +24,37 @@ def build(parameters: dict[str, Any], shape: Shape, seed: int) -> Pipeline:  # n
     """Scikit-learn's, as it is."""
     return make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(random_state=seed))
 '''
-METRIC = '''
-from mlkeel.tasks.metrics import Metric
+METRIC_IMPORTS = """from mlkeel.tasks.metrics import Metric
 from mlkeel.tasks.outputs import Outputs, Targets
-
+"""
+METRIC = '''
 
 def sureness(probabilities: Outputs, _y_true: Targets) -> float:
     """How sure it is on average."""
     return float(probabilities.max(axis=1).mean())
 
 
-METRICS = (*METRICS, Metric("sureness", sureness, greater_is_better=True))
+METRICS = (ACCURACY, MACRO_F1, LOG_LOSS, Metric("sureness", sureness, greater_is_better=True))
 '''
+SETTINGS = '''
+class Churn(ConfigModel):
+    """Settings of our own."""
+
+    days: int
+
+
+class OurSettings(Settings):
+    """All settings."""
+
+    churn: Churn
+
+
+def hello() -> None:
+    """Greet."""
+    print("hello from us")
+
+
+project = Project('''
 
 LOAD = '''
 from mlkeel.data.tables import with_columns
@@ -68,9 +87,9 @@ def run_tests(project: Path, environment: dict[str, str]) -> None:
     "values",
     [
         {"min_samples_leaf": 40, "seed": 12345},
-        {"learning_rate": 1.0, "patience": 1},
-        {"max_leaf_nodes": 2, "l2_regularization": 30.0},
-        {"improvement": 0.2, "rounds": 40},
+        pytest.param({"learning_rate": 1.0, "patience": 1}, marks=pytest.mark.slow),
+        pytest.param({"max_leaf_nodes": 2, "l2_regularization": 30.0}, marks=pytest.mark.slow),
+        pytest.param({"improvement": 0.2, "rounds": 40}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -79,27 +98,73 @@ def test_another_hyperparameter_is_no_fault(twin: Path, offline: dict[str, str],
     run_tests(twin, offline)
 
 
-def test_another_estimator_is_trained_judged_and_proved(twin: Path, offline: dict[str, str]) -> None:
-    (twin / "src" / "myproj" / "model.py").write_text(LINEAR, encoding="utf-8")
-    run_tests(twin, offline)
-    succeed("make", "check", cwd=twin, env=offline)
-    assert "is current" in succeed("make", "train", cwd=twin, env=offline)
-    assert "planted faults were caught" in succeed("make", "prove", "ONLY=model", cwd=twin, env=offline)
-    succeed("make", "predict", "IN=data/penguins.csv", "OUT=out.csv", cwd=twin, env=offline)
+def replaced(path: Path, *pairs: tuple[str, str]) -> None:
+    """Replace texts of a file, each of which stands there once."""
+    text = path.read_text(encoding="utf-8")
+    for old, new in pairs:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
 
 
-def test_a_metric_of_ones_own_stands_wherever_metrics_do(twin: Path, offline: dict[str, str]) -> None:
-    with (twin / "src" / "myproj" / "metrics.py").open("a", encoding="utf-8") as file:
-        file.write(METRIC)
-    run_tests(twin, offline)
-    assert "sureness" in succeed("make", "train", cwd=twin, env=offline)
-    assert "sureness" in succeed("make", "versions", cwd=twin, env=offline)
-    assert "sureness" in succeed("make", "summary", cwd=twin, env=offline)
-    succeed("make", "report", cwd=twin, env=offline)
-    assert "sureness" in (twin / "reports" / "report.html").read_text(encoding="utf-8")
-    version = (twin / "artifacts" / "current").read_text(encoding="utf-8").strip()
-    metrics = json.loads((twin / "artifacts" / version / "metrics.json").read_text(encoding="utf-8"))
-    assert 0 < metrics["model"]["sureness"] <= 1
+@pytest.fixture(scope="module")
+def changed(generated: Path, offline: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained project with an estimator, a metric, settings and a command of its own; not to be changed."""
+    project = clone(generated, tmp_path_factory.mktemp("changed") / "twin")
+    package = project / "src" / "myproj"
+    (package / "model.py").write_text(LINEAR, encoding="utf-8")
+    classification = "from mlkeel.tasks.classification import ACCURACY, LOG_LOSS, MACRO_F1\n"
+    metrics = ("\nMETRICS = (ACCURACY, MACRO_F1, LOG_LOSS)\n", METRIC)
+    replaced(package / "metrics.py", (classification, classification + METRIC_IMPORTS), metrics)
+    replaced(
+        package / "project.py",
+        ("from mlkeel.project", "from mlkeel.config import ConfigModel, Settings\nfrom mlkeel.project"),
+        ("project = Project(", SETTINGS),
+        ("metrics=METRICS,\n", "metrics=METRICS,\n    commands=(hello,),\n    settings=OurSettings,\n"),
+    )
+    with (project / "conf" / "params.yaml").open("a", encoding="utf-8") as params:
+        params.write("\nchurn:  # ours\n  days: 30\n")
+    commit(project, "feat: do it our way", "--no-verify")
+    assert "is current" in succeed("make", "train", cwd=project, env=offline)
+    return project
+
+
+@pytest.fixture(scope="module")
+def adopted(changed: Path, offline: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A clone of it with a step of its own, trained and adopted anew; and what was printed by that."""
+    project = clone(changed, tmp_path_factory.mktemp("adopted") / "twin")
+    every_other = "split(table[table.index % 2 == 0], run)"
+    replaced(project / "src" / "myproj" / "train.py", ("split(table, run)", every_other))
+    succeed("make", "train", cwd=project, env=offline)
+    words = ("DATA=data/penguins.csv", "TARGET=species", "OPTIONS=--yes --force")
+    return project, succeed("make", "adopt", *words, cwd=project, env=offline)
+
+
+def current(project: Path) -> Path:
+    return project / "artifacts" / (project / "artifacts" / "current").read_text(encoding="utf-8").strip()
+
+
+def metrics_of(version: Path) -> dict[str, dict[str, float]]:
+    return dict(json.loads((version / "metrics.json").read_text(encoding="utf-8")))
+
+
+def test_what_is_of_ones_own_turns_no_test_red(changed: Path, offline: dict[str, str]) -> None:
+    """An estimator, a metric, settings and a command."""
+    run_tests(changed, offline)
+    succeed("make", "check", cwd=changed, env=offline)
+
+
+def test_another_estimator_is_trained_judged_and_proved(changed: Path, offline: dict[str, str]) -> None:
+    assert "planted faults were caught" in succeed("make", "prove", "ONLY=model", cwd=changed, env=offline)
+    succeed("make", "predict", "IN=data/penguins.csv", "OUT=predictions/out.csv", cwd=changed, env=offline)
+
+
+def test_a_metric_of_ones_own_stands_wherever_metrics_do(changed: Path, offline: dict[str, str]) -> None:
+    assert "sureness" in succeed("make", "versions", cwd=changed, env=offline)
+    assert "sureness" in succeed("make", "summary", cwd=changed, env=offline)
+    succeed("make", "report", cwd=changed, env=offline)
+    assert "sureness" in (changed / "reports" / "report.html").read_text(encoding="utf-8")
+    assert 0 < metrics_of(current(changed))["model"]["sureness"] <= 1
 
 
 @pytest.mark.slow
@@ -121,51 +186,25 @@ def test_a_column_that_load_computes_from_other_rows_is_learnt_from(twin: Path, 
     assert "island_mass_g" in completed.stderr
 
 
-def test_a_step_that_is_replaced_in_the_flow_is_replaced_everywhere(twin: Path, offline: dict[str, str]) -> None:
+def test_a_step_that_is_replaced_in_the_flow_is_replaced_everywhere(
+    adopted: tuple[Path, str], offline: dict[str, str]
+) -> None:
     """Training, evaluation and adoption deal rows as `train.py` says."""
-    path = twin / "src" / "myproj" / "train.py"
-    text = path.read_text(encoding="utf-8")
-    assert "split(table, run)" in text
-    every_other = "split(table[table.index % 2 == 0], run)"
-    path.write_text(text.replace("split(table, run)", every_other), encoding="utf-8")
-    succeed("make", "train", cwd=twin, env=offline)
-    version = (twin / "artifacts" / "current").read_text(encoding="utf-8").strip()
-    metrics = json.loads((twin / "artifacts" / version / "metrics.json").read_text(encoding="utf-8"))
-    assert sum(metrics["rows"].values()) == 172
-    output = succeed("make", "evaluate", cwd=twin, env=offline)
-    assert f"evaluated on {metrics['rows']['test']} rows" in output
-    adopt_output = succeed(
-        "make", "adopt", "DATA=data/penguins.csv", "TARGET=species", "OPTIONS=--yes --force", cwd=twin, env=offline
-    )
-    assert re.search(rf"model +{metrics['rows']['test']} ", adopt_output)
+    project, output = adopted
+    rows = [metrics_of(path.parent)["rows"] for path in (project / "artifacts").glob("*/metrics.json")]
+    assert [sum(parts.values()) for parts in rows] == [172, 172]
+    assert f"evaluated on {rows[0]['test']} rows" in succeed("make", "evaluate", cwd=project, env=offline)
+    assert re.search(rf"model +{rows[0]['test']} ", output)
 
 
-def test_settings_and_commands_of_ones_own_are_kept_and_typed(twin: Path, offline: dict[str, str]) -> None:
-    project = twin / "src" / "myproj" / "project.py"
-    text = project.read_text(encoding="utf-8")
-    text = text.replace(
-        "from mlkeel.project import Project\n",
-        "from mlkeel.config import ConfigModel, Settings\nfrom mlkeel.project import Project\n",
-    )
-    text = text.replace(
-        "project = Project(",
-        'class Churn(ConfigModel):\n    """Settings of our own."""\n\n    days: int\n\n\n'
-        'class OurSettings(Settings):\n    """All settings."""\n\n    churn: Churn\n\n\n'
-        'def hello() -> None:\n    """Greet."""\n    print("hello from us")\n\n\nproject = Project(',
-    ).replace("metrics=METRICS,\n", "metrics=METRICS,\n    commands=(hello,),\n    settings=OurSettings,\n")
-    project.write_text(text, encoding="utf-8")
-    params = twin / "conf" / "params.yaml"
-    params.write_text(params.read_text(encoding="utf-8") + "\nchurn:  # ours\n  days: 30\n", encoding="utf-8")
-    run_tests(twin, offline)
-    assert "hello from us" in succeed(".venv/bin/python", "-m", "myproj", "hello", cwd=twin, env=offline)
-    succeed("make", "train", cwd=twin, env=offline)
-    succeed("make", "evaluate", cwd=twin, env=offline)
-    version = (twin / "artifacts" / "current").read_text(encoding="utf-8").strip()
-    saved = yaml.safe_load((twin / "artifacts" / version / "params.yaml").read_text(encoding="utf-8"))
+def test_settings_and_commands_of_ones_own_are_kept_and_typed(
+    changed: Path, adopted: tuple[Path, str], offline: dict[str, str]
+) -> None:
+    assert "hello from us" in succeed(".venv/bin/python", "-m", "myproj", "hello", cwd=changed, env=offline)
+    saved = yaml.safe_load((current(changed) / "params.yaml").read_text(encoding="utf-8"))
     assert saved["churn"] == {"days": 30}
-    succeed("make", "adopt", "DATA=data/penguins.csv", "TARGET=species", "OPTIONS=--yes --force", cwd=twin, env=offline)
-    assert "churn:  # ours\n  days: 30\n" in params.read_text(encoding="utf-8")
-    params.write_text(params.read_text(encoding="utf-8").replace("days: 30", "days: many"), encoding="utf-8")
-    completed = command("make", "train", cwd=twin, env=offline)
+    project = adopted[0]
+    replaced(project / "conf" / "params.yaml", ("churn:  # ours\n  days: 30\n", "churn:  # ours\n  days: many\n"))
+    completed = command("make", "train", cwd=project, env=offline)
     assert completed.returncode != 0
     assert "churn.days" in completed.stderr

@@ -3,23 +3,21 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
-from copier import run_copy
 from load import free_port
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from ..conftest import succeed
+from ..conftest import clone_with_versions, succeed
 from ..support.browser import Browser, chromium
 from ..support.engine import NEEDS_DEBIAN
-from ..support.environments import lend
 
 pytestmark = NEEDS_DEBIAN
 NAME = """<img src=x onerror=alert(1)> 'a' "größe" {{ x }}"""
@@ -60,17 +58,12 @@ def served(project: Path, **variables: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def projects(snapshot: Path, generated: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A classifier and a regressor with current versions, in the environment of the generated project."""
-    trained = []
-    for task in ("tabular-classification", "tabular-regression"):
-        project = tmp_path_factory.mktemp(task) / "myproj"
-        run_copy(str(snapshot), project, data={"task": task}, defaults=True, quiet=True)
-        lend(generated / ".venv", project)
-        env = os.environ | {"PYTHONPATH": f"{project}/src"}
-        succeed(".venv/bin/python", "-m", "myproj", "train", cwd=project, env=env)
-        trained.append(project)
-    return trained
+def projects(trained_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A classifier and a regressor with current versions."""
+    return [
+        clone_with_versions(trained_of(task), tmp_path_factory.mktemp(task) / "myproj")
+        for task in ("tabular-classification", "tabular-regression")
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -18,7 +17,6 @@ from load import free_port, served
 
 from ..conftest import succeed
 from ..support.engine import NEEDS_DEBIAN
-from ..support.environments import lend
 from ..support.postgres import Postgres, postgres
 
 pytestmark = NEEDS_DEBIAN
@@ -109,15 +107,6 @@ class Api:
         connection.request("GET", "/metrics")
         metrics = dict(line.rsplit(" ", 1) for line in connection.getresponse().read().decode().splitlines())
         return int(float(metrics[f"api_{name}"]))
-
-
-@pytest.fixture(scope="module")
-def trained(generated: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
-    project = tmp_path_factory.mktemp("recorded") / "myproj"
-    shutil.copytree(generated, project, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
-    lend(generated / ".venv", project)
-    succeed("make", "train", cwd=project, env=environment)
-    return project
 
 
 @pytest.fixture(scope="module")

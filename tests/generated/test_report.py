@@ -3,17 +3,15 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from copier import run_copy
 
-from ..conftest import succeed
+from ..conftest import clone_with_versions, succeed
 from ..support.browser import Browser, chromium
 from ..support.engine import NEEDS_DEBIAN
-from ..support.environments import lend
 
 pytestmark = NEEDS_DEBIAN
 TASKS = ("tabular-classification", "tabular-regression")  # one of texts is drawn by the same modules
@@ -40,14 +38,11 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module", params=TASKS)
 def project(
-    request: pytest.FixtureRequest, snapshot: Path, generated: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, trained_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A project with a current version and a run of the monitor about a column with a hostile name."""
-    folder: Path = tmp_path_factory.mktemp(request.param) / "myproj"
-    run_copy(str(snapshot), folder, data={"task": request.param}, defaults=True, quiet=True)
-    lend(generated / ".venv", folder)
+    folder = clone_with_versions(trained_of(request.param), tmp_path_factory.mktemp(request.param) / "myproj")
     env = os.environ | {"PYTHONPATH": f"{folder}/src", "API_STORE": "off"}
-    succeed(".venv/bin/python", "-m", "myproj", "train", cwd=folder, env=env)
     version = (folder / "artifacts" / "current").read_text(encoding="utf-8").strip()
     (folder / "reports").mkdir()
     (folder / "reports" / "monitor.json").write_text(json.dumps(run_of(version)), encoding="utf-8")

@@ -14,50 +14,48 @@ def current(project: Path) -> str:
     return (project / "artifacts" / "current").read_text(encoding="utf-8").strip()
 
 
-def test_models_are_shown_chosen_and_taken_back(twin: Path, offline: dict[str, str]) -> None:
+def test_models_are_shown_chosen_and_taken_back(trained: Path, offline: dict[str, str]) -> None:
     def make(*words: str) -> str:
-        return succeed("make", *words, cwd=twin, env=offline)
+        return succeed("make", *words, cwd=trained, env=offline)
 
-    make("train")
-    first = current(twin)
+    first = current(trained)
     assert f"the same as the 0.02886 of {first}" in make("train")
-    second = current(twin)
-    head = succeed("git", "rev-parse", "--short=7", "HEAD", cwd=twin).strip()
+    second = current(trained)
+    head = succeed("git", "rev-parse", "--short=7", "HEAD", cwd=trained).strip()
     output = make("versions")
     assert re.search(rf"{second} .* {head} +passed +yes", output)
     assert re.search(rf"{first} .* {head} +passed +until ", output)
     make("promote", f"VERSION={first}")
-    assert current(twin) == first
+    assert current(trained) == first
     make("rollback")
-    assert current(twin) == second
-    listed = json.loads(succeed("make", "--silent", "versions", "OPTIONS=--json", cwd=twin, env=offline))
+    assert current(trained) == second
+    listed = json.loads(succeed("make", "--silent", "versions", "OPTIONS=--json", cwd=trained, env=offline))
     assert [(version["version"], version["is_current"]) for version in listed] == [(second, True), (first, False)]
-    assert succeed("git", "status", "--porcelain", cwd=twin) == ""
+    assert succeed("git", "status", "--porcelain", cwd=trained) == ""
 
 
 def test_a_model_that_is_worse_or_misbehaves_does_not_become_current_until_a_person_decides(
-    twin: Path, offline: dict[str, str]
+    trained: Path, offline: dict[str, str]
 ) -> None:
-    succeed("make", "train", cwd=twin, env=offline)
-    good = current(twin)
-    params = twin / "conf" / "params.yaml"
-    behavior = twin / "tests" / "model" / "behavior.yaml"
+    good = current(trained)
+    params = trained / "conf" / "params.yaml"
+    behavior = trained / "tests" / "model" / "behavior.yaml"
     params.write_text(re.sub(r"rounds: \d+", "rounds: 12", params.read_text("utf-8")), encoding="utf-8")
     typical = re.search(r"  - name: a typical Adelie\n.*\n    expect: Adelie\n", behavior.read_text("utf-8"))
     assert typical is not None
     changed = behavior.read_text("utf-8").replace(typical[0], typical[0].replace("expect: Adelie", "expect: Gentoo"))
     behavior.write_text(changed, encoding="utf-8")
-    completed = command("make", "train", cwd=twin, env=offline)
+    completed = command("make", "train", cwd=trained, env=offline)
     assert completed.returncode != 0
     assert re.search(
         rf"its log loss is \d+\.\d% more than the 0\.02886 of {good}, and 2.0% more is accepted", completed.stderr
     )
     assert 'Behaviour "a typical Adelie": it answers Adelie' in completed.stderr
-    assert current(twin) == good
+    assert current(trained) == good
     (overrule,) = re.findall(r"make promote VERSION=(\S+)", completed.stderr)
-    assert "did not pass the gate" in succeed("make", "promote", f"VERSION={overrule}", cwd=twin, env=offline)
-    assert current(twin) == overrule
-    listed = json.loads(succeed("make", "--silent", "versions", "OPTIONS=--json", cwd=twin, env=offline))
+    assert "did not pass the gate" in succeed("make", "promote", f"VERSION={overrule}", cwd=trained, env=offline)
+    assert current(trained) == overrule
+    listed = json.loads(succeed("make", "--silent", "versions", "OPTIONS=--json", cwd=trained, env=offline))
     assert listed[0]["commit"].endswith("-dirty")
 
 

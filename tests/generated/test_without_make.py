@@ -30,16 +30,15 @@ def bare(offline: dict[str, str], tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_model_is_trained_chosen_asked_and_served(
-    twin: Path, bare: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    trained: Path, bare: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cli = (twin / ".venv" / "bin" / "python", "-m", "myproj")
-    for _ in range(2):
-        assert "is current" in succeed(*cli, "train", cwd=twin, env=bare)
-    succeed(*cli, "rollback", cwd=twin, env=bare)
-    assert "rows were predicted" in succeed(*cli, "predict", "data/penguins.csv", "out.csv", cwd=twin, env=bare)
+    cli = (trained / ".venv" / "bin" / "python", "-m", "myproj")
+    assert "is current" in succeed(*cli, "train", cwd=trained, env=bare)
+    succeed(*cli, "rollback", cwd=trained, env=bare)
+    assert "rows were predicted" in succeed(*cli, "predict", "data/penguins.csv", "out.csv", cwd=trained, env=bare)
     monkeypatch.setenv("PYTHONPATH", bare["PYTHONPATH"])
     port = free_port()
-    with served([*cli, "serve"], twin, port, "/readyz"):
+    with served([*cli, "serve"], trained, port, "/readyz"):
         headers = {"content-type": "application/json"}
         request = Request(f"http://127.0.0.1:{port}/predict", json.dumps(ROW).encode(), headers)
         with urlopen(request, timeout=10) as response:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,26 @@ import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 from mlkeel.config import read_server_config
+from mlkeel.contract.request import RowValidator, Violation
 from mlkeel.contract.suites import read_contract, read_suite
 from mlkeel.drafts.draft import draft_derived
-from mlkeel.errors import ContractError, Hint, InputError
+from mlkeel.errors import ArtifactError, ContractError, Hint, InputError
 from mlkeel.features.derived import derived
 from mlkeel.features.encoder import TABLES
 from mlkeel.features.export import build_encoder
 from mlkeel.features.functions import is_missing
 from mlkeel.features.values import Values
 from mlkeel.inference.batch import predict_file
+from mlkeel.inference.loaded_model import LoadedModel
 from mlkeel.inference.predictor import Predictor
 from mlkeel.monitor.checks import contract as check_contract
 from mlkeel.monitor.window import of_file, of_records
 from mlkeel.registry.artifact import current
+from mlkeel.registry.metrics_file import MetricsFile
+from mlkeel.registry.versions import versions
+from mlkeel.report.html_report import page
+from mlkeel.report.report_data import ModelReview, collect
+from mlkeel.report.table_importance import DERIVED_NOTE
 from mlkeel.serve.app import build
 from mlkeel.store.store import Recorded
 from mlkeel.training.training import train
@@ -142,6 +150,85 @@ def test_records_without_a_private_column_are_not_asked_what_is_derived_of_it(ru
     asked = {item["kwargs"].get("column") for item in window.contract["expectations"]}
     assert "no_colour" in asked
     assert not asked & {"per_gram", "weight_g"}
+
+
+def test_the_report_shows_what_derived_columns_are_worth_and_where_they_come_from(ruled: Path) -> None:
+    data = collect(PROJECT, ruled, "off")
+    review = data.model_review
+    assert isinstance(review, ModelReview)
+    assert review.derived_from == {"per_gram": ("weight_g",), "no_colour": ("colour",)}
+    assert {name for name, _, _ in review.importances} == {"weight_g", "colour", "per_gram", "no_colour"}
+    rises = [rise for _, rise, _ in review.importances]
+    assert rises == sorted(rises, reverse=True)
+    content = page(data)
+    assert "per_gram, derived from weight_g" in content
+    assert DERIVED_NOTE.strip() in content
+
+
+def test_a_version_without_the_rules_that_it_was_made_with_is_refused(ruled: Path, tmp_path: Path) -> None:
+    shutil.copytree(ruled / "artifacts", tmp_path / "artifacts")
+    folder = current(tmp_path / "artifacts")
+    (folder / "derived.json").unlink()
+    with pytest.raises(ArtifactError, match=r"derived\.json is missing"):
+        current(tmp_path / "artifacts")
+    (version,) = versions(tmp_path / "artifacts")
+    assert "derived.json is missing" in str(version.error)
+
+
+def test_a_version_that_does_not_say_whether_it_has_rules_stays_valid(ruled: Path, tmp_path: Path) -> None:
+    shutil.copytree(ruled / "artifacts", tmp_path / "artifacts")
+    folder = current(tmp_path / "artifacts")
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics.pop("derived_rules") is True
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    (folder / "derived.json").unlink()
+    assert current(tmp_path / "artifacts") == folder
+    assert MetricsFile.read(folder).derived_rules is False
+
+
+def test_a_version_without_rules_says_so(trained_project: Path) -> None:
+    assert MetricsFile.read(current(trained_project / "artifacts")).derived_rules is False
+
+
+@pytest.fixture
+def ruled_in_part(ruled: Path, tmp_path: Path) -> Callable[..., Path]:
+    """A function that copies the version, with rules for one of its derived columns: a type and those given."""
+
+    def copy(*rules: dict[str, Any]) -> Path:
+        folder = Path(shutil.copytree(current(ruled / "artifacts"), tmp_path / "v1"))
+        about = [
+            expectation("table_columns_to_match_set", column_set=["per_gram"], exact_match=False),
+            expectation("column_type_to_be", column="per_gram", type_="float64"),
+        ]
+        suite = {"name": "derived", "expectations": [*about, *rules], "meta": {}}
+        (folder / "derived.json").write_text(json.dumps(suite), encoding="utf-8")
+        return folder
+
+    return copy
+
+
+def test_only_derived_columns_with_rules_are_held_against_them(
+    ruled_in_part: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    violations = RowValidator.violations
+    without_fault: list[bool] = []
+
+    def recorded(validator: RowValidator, rows: Any) -> list[Violation]:
+        without_fault.append(not violations(validator, rows))
+        return violations(validator, rows)
+
+    monkeypatch.setattr(RowValidator, "violations", recorded)
+    model = LoadedModel.open(ruled_in_part())
+    assert model.predict([ROW])[1] == []
+    assert without_fault == [True] * 3  # of the example's raw and derived columns, and of the row
+
+
+def test_a_rule_that_cannot_be_applied_to_a_derived_column_is_noticed_before_a_version_serves(
+    ruled_in_part: Callable[..., Path],
+) -> None:
+    rule = expectation("column_values_to_be_between", column="per_gram", min_value="0.3")
+    with pytest.raises(TypeError, match="not supported between"):
+        LoadedModel.open(ruled_in_part(rule))
 
 
 def test_a_name_of_a_prediction_is_refused(project: Path) -> None:

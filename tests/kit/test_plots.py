@@ -41,6 +41,12 @@ def test_a_name_is_cut_to_its_room(name: str, label: str) -> None:
     assert shorten(name) == label
 
 
+def test_some_bars_can_be_pale() -> None:
+    values = [("weight", 2.0, 0.0), ("ratio", 1.0, 0.0)]
+    assert bars(values, "loss").count("var(--pale)") == 0
+    assert bars(values, "loss", {"ratio"}).count("var(--pale)") == 1
+
+
 def test_the_rest_of_many_bars_is_one_and_nothing_is_lost() -> None:
     shares = [number / 4950 for number in range(100)]
     folded = fold([f"class {number}" for number in range(100)], shares, shares[::-1])

@@ -1,5 +1,6 @@
 """What `make prove` says of a fault: it was caught, missed, does not apply, or could not be planted."""
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,39 +12,54 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlkeel.cli.app import main
-from mlkeel.contract.suites import Contract
+from mlkeel.contract.suites import Contract, read_contract
+from mlkeel.contract.validate import check
 from mlkeel.data.tables import with_columns
 from mlkeel.errors import InputError
+from mlkeel.faults.derived import broken_derived_rule
+from mlkeel.faults.tables import FaultContext
+from mlkeel.faults.targets import faults_of
+from mlkeel.features.derived import derived
+from mlkeel.features.encoder import TABLES
+from mlkeel.features.export import build_encoder
+from mlkeel.features.values import Values
 from mlkeel.models.model import Shape
 from mlkeel.project import Project
 from mlkeel.testing import prove
 from mlkeel.testing.code_faults import CODE_FAULTS
 from mlkeel.testing.prove import PARTS, FaultResult, PlannedFault
 
+from .conftest import expectation
 from .kinds import KIND
 
 TEMPLATE = Path(__file__).parents[2] / "template"
 CONFTEST = f"""
 from mlkeel.testing.planting import fixture_for
-from {type(KIND).__module__} import KIND
+from {__name__} import DERIVING, KIND
 
-project = fixture_for(KIND.project)
+project = fixture_for(DERIVING if {{deriving}} else KIND.project)
 """
 CONTRACT = """
 import warnings
 from pathlib import Path
 
 import pytest
+import pandas as pd
 from mlkeel.contract.suites import expectation_name, read_contract
 from mlkeel.contract.validate import check
+from mlkeel.features.export import build_encoder
 
 SUITES = read_contract(Path(__file__).parents[2] / "expectations")
-NAMES = [expectation_name(item) for suite in (SUITES.features, SUITES.dataset) for item in suite["expectations"]]
+ITEMS = [item for suite in (SUITES.features, SUITES.dataset, SUITES.derived) if suite for item in suite["expectations"]]
 
 
-@pytest.mark.parametrize("name", dict.fromkeys(NAMES))
-def test_the_table_meets(table, contract, name):
-    for result in (*check(table, contract.features), *check(table, contract.dataset)):
+@pytest.mark.parametrize("name", dict.fromkeys(map(expectation_name, ITEMS)))
+def test_the_table_meets(project, table, contract, name):
+    results = [*check(table, contract.features), *check(table, contract.dataset)]
+    if contract.derived:
+        derived = pd.DataFrame(build_encoder(contract, project.features).derive(table))
+        results += check(derived, contract.derived)
+    for result in results:
         if expectation_name(result.expectation) == name and not result.passed:
             if result.critical:
                 pytest.fail(result.sentence)
@@ -62,7 +78,7 @@ def test_it_is_served(predictor):
     assert predictor.output_names
 """
 SMALL = {
-    "conftest.py": CONFTEST,
+    "conftest.py": CONFTEST.format(deriving=False),
     "data/test_contract.py": CONTRACT,
     "model/test_training.py": TRAINING,
     "model/test_inference.py": INFERENCE,
@@ -81,6 +97,40 @@ def tested(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (project / "tests" / name).write_text(content, encoding="utf-8")
     monkeypatch.setattr(sys, "path", [*sys.path])  # to which pytest adds the folders of tests
     return project
+
+
+@derived
+def per_gram(weight_g: Values) -> Values:
+    return 100 / weight_g
+
+
+@derived
+def heavy_and_red(weight_g: Values, colour: Values) -> dict[str, Values]:
+    return {"heavy": weight_g > 300, "red": colour == "red"}
+
+
+DERIVING = KIND.project if KIND.text else replace(KIND.project, features=TABLES.derive(per_gram, heavy_and_red))
+RULES = [
+    expectation("table_columns_to_match_set", column_set=["per_gram", "red"], exact_match=False),
+    expectation("column_type_to_be", column="per_gram", type_="float64"),
+    expectation("column_values_to_be_between", column="per_gram", min_value=0.3, max_value=50),
+    expectation("column_type_to_be", column="red", type_="float64"),
+    expectation("column_values_to_be_in_set", "warning", column="red", value_set=[0, 1]),
+]
+FAULTS_OF_DERIVED = ["broken derived rule", "derived column in another unit"]
+
+
+def write_rules(root: Path, rules: list[dict[str, Any]]) -> Path:
+    suite = {"name": "derived", "expectations": rules, "meta": {}}
+    (root / "expectations" / "derived.json").write_text(json.dumps(suite), encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def deriving(tested: Path) -> Path:
+    """The same with derived columns and rules for two of them."""
+    (tested / "tests" / "conftest.py").write_text(CONFTEST.format(deriving=True), encoding="utf-8")
+    return write_rules(tested, RULES)
 
 
 def planned_fault(root: Path, part: str, fault: str) -> PlannedFault:
@@ -257,3 +307,110 @@ def test_each_fault_in_the_code_has_tests_that_should_notice_it(root: Path) -> N
     assert all(
         planned.tests and all((TEMPLATE / test).is_file() for test in planned.tests) for planned in planned_faults
     )
+
+
+def test_a_project_without_derived_columns_is_not_asked_about_them(root: Path) -> None:
+    faults = faults_of(read_contract(root / "expectations"), KIND.target)
+    of_data = [fault.__name__ for fault in (*faults.CAUGHT_BY_CONTRACT, *faults.NOT_CAUGHT_BY_CONTRACT)]
+    planned = [fault.fault for fault in prove.planned_faults(KIND.project, root, PARTS)]
+    assert planned == [name.replace("_", " ") for name in of_data] + [fault.name for fault in CODE_FAULTS]
+
+
+tabular = pytest.mark.skipif(KIND.text, reason="a model of texts reads words alone")
+
+
+@tabular
+def test_derived_columns_with_rules_have_faults_of_their_own(project: Path) -> None:
+    before = [fault.fault for fault in prove.planned_faults(DERIVING, project, PARTS)]
+    write_rules(project, RULES)
+    planned = {fault.fault: fault for fault in prove.planned_faults(DERIVING, project, PARTS)}
+    assert sorted(planned) == sorted([*before, *FAULTS_OF_DERIVED])
+    assert all(planned[fault].plant for fault in FAULTS_OF_DERIVED)
+    assert planned[FAULTS_OF_DERIVED[1]].place == "features.per_gram"
+
+
+@tabular
+def test_a_value_that_raw_rules_allow_breaks_a_derived_one(project: Path) -> None:
+    contract = read_contract(write_rules(project, RULES) / "expectations")
+    encoder = build_encoder(contract, DERIVING.features)
+    table = KIND.project.load(project / "data" / "fruit.csv", contract)
+    broken = broken_derived_rule(table, FaultContext(contract, KIND.target, encoder))
+    assert broken is not None
+    assert all(result.passed for suite in (contract.features, contract.dataset) for result in check(broken, suite))
+    results = check(pd.DataFrame(encoder.derive(broken)), contract.derived or {})
+    assert [result.column for result in results if not result.passed] == ["per_gram"]
+    assert (broken["weight_g"] != table["weight_g"]).sum() == 1
+
+
+@tabular
+@pytest.mark.parametrize(
+    ("rule", "rows"),
+    [
+        (expectation("column_values_to_be_between", column="per_gram", min_value=0.2, max_value=100), 0),
+        (expectation("column_values_to_be_between", column="per_gram", max_value=50, mostly=0.9), 120),
+        (expectation("column_values_to_be_in_set", column="heavy", value_set=[0]), 1),
+        (expectation("column_values_to_not_be_null", column="per_gram"), 1),
+    ],
+    ids=["none that is allowed", "in most rows", "a flag", "a missing value"],
+)
+def test_such_a_value_is_searched_for(project: Path, rule: dict[str, Any], rows: int) -> None:
+    contract = read_contract(write_rules(project, [rule]) / "expectations")
+    table = KIND.project.load(project / "data" / "fruit.csv", contract)
+    encoder = build_encoder(contract, DERIVING.features)
+    broken = broken_derived_rule(table, FaultContext(contract, KIND.target, encoder))
+    changed = 0 if broken is None else (broken["weight_g"] != table["weight_g"]).sum()
+    assert changed == rows
+
+
+@tabular
+@pytest.mark.parametrize(
+    ("raw", "rule"),
+    [
+        (
+            expectation("column_max_to_be_between", column="weight_g", max_value=300),
+            expectation("column_values_to_be_between", column="per_gram", min_value=0.3),
+        ),
+        (
+            expectation("column_values_to_not_be_in_set", column="weight_g", value_set=[1], mostly=0.9),
+            expectation("column_values_to_be_between", column="per_gram", max_value=90),
+        ),
+    ],
+    ids=["of the whole table", "with exceptions"],
+)
+def test_a_value_that_a_raw_rule_forbids_is_not_planted(
+    project: Path, raw: dict[str, Any], rule: dict[str, Any]
+) -> None:
+    contract = read_contract(write_rules(project, [rule]) / "expectations")
+    rules = [*contract.features["expectations"], raw]
+    contract = replace(contract, features=contract.features | {"expectations": rules})
+    table = KIND.project.load(project / "data" / "fruit.csv", contract)
+    encoder = build_encoder(contract, DERIVING.features)
+    assert broken_derived_rule(table, FaultContext(contract, KIND.target, encoder)) is None
+
+
+@tabular
+def test_a_row_that_breaks_a_derived_rule_already_shows_nothing(project: Path) -> None:
+    rule = expectation("column_values_to_not_be_null", column="per_gram", mostly=0.9)
+    contract = read_contract(write_rules(project, [rule, *RULES]) / "expectations")
+    table = KIND.project.load(project / "data" / "fruit.csv", contract)
+    table = with_columns(table, {"weight_g": table["weight_g"].where(table.index > 0)})
+    encoder = build_encoder(contract, DERIVING.features)
+    broken = broken_derived_rule(table, FaultContext(contract, KIND.target, encoder))
+    assert broken is not None
+    changed = broken["weight_g"].fillna(0) != table["weight_g"].fillna(0)
+    assert list(changed.to_numpy().nonzero()[0]) == [1]
+
+
+@tabular
+def test_faults_of_derived_columns_are_caught_by_their_rules(deriving: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = [fault for fault in prove.planned_faults(DERIVING, deriving, PARTS) if fault.fault in FAULTS_OF_DERIVED]
+    monkeypatch.setattr(prove, "planned_faults", lambda *_: iter(planned))
+    proofs = list(prove.prove(DERIVING, deriving, ("code",)))
+    assert [proof.caught_by for proof in proofs] == ["per_gram-values_to_be_between"] * 2
+
+
+@tabular
+def test_tests_of_derived_rules_must_pass_without_a_fault(deriving: Path) -> None:
+    (deriving / "tests" / "data" / "test_contract.py").write_text("def test_it(): assert False", encoding="utf-8")
+    with pytest.raises(InputError, match="test_it fails without a fault"):
+        list(prove.prove(DERIVING, deriving, ("code",)))

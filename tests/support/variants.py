@@ -1,12 +1,15 @@
 """The six pairs of task and framework, and an environment for each.
 
-PyTorch is installed by pip, which finds a small CPU build where uv would fetch one of several gigabytes; the project's
-own Makefile then has nothing left to install.
+PyTorch is copied from the environment of the tests or installed by pip, which finds a small CPU build where uv would
+fetch one of several gigabytes; the project's own Makefile then has nothing left to install.
 """
 
 import os
+import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 
 from copier import run_copy
@@ -69,8 +72,20 @@ def install_torch(project: Path, environment: dict[str, str]) -> None:
     python = succeed("uv", "python", "find", "--no-project", PYTHON, cwd=project.parent, env=environment).strip()
     subprocess.run([python, "-m", "venv", ".venv"], cwd=project, check=True)
     local = environment | {"PATH": os.pathsep.join(path)}
-    succeed(".venv/bin/pip", "install", "--quiet", "--no-compile", TORCH, cwd=project, env=local)
+    if not copy_torch(next((project / ".venv").glob("lib/python3*/site-packages"))):
+        succeed(".venv/bin/pip", "install", "--quiet", "--no-compile", TORCH, cwd=project, env=local)
     rest = ("--editable", ".", "--group", "dev")
     succeed("uv", "pip", "install", "--quiet", "--python", ".venv", *rest, cwd=project, env=environment)
     succeed("uv", "lock", "--quiet", "--python", PYTHON, cwd=project, env=environment)
     (project / ".venv" / "ready").write_text(f"{project.resolve()}\n", encoding="utf-8")
+
+
+def copy_torch(packages: Path) -> bool:
+    """Copy PyTorch of this very process into other packages; whether it is the same for the same Python."""
+    torch = distribution("torch")
+    own_python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if (own_python, f"torch=={torch.version.partition('+')[0]}") != (PYTHON, TORCH):
+        return False
+    for folder in {file.parts[0] for file in torch.files or () if len(file.parts) > 1} - {".."}:
+        shutil.copytree(torch.locate_file(folder), packages / folder, symlinks=True)
+    return True

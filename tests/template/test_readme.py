@@ -2,13 +2,14 @@
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import pexpect
 import pytest
 
-from ..conftest import ROOT, succeed
+from ..conftest import ROOT, commit, succeed
 
 
 def commands() -> list[str]:
@@ -22,9 +23,11 @@ def person(tmp_path: Path, snapshot: Path, environment: dict[str, str]) -> dict[
     """An empty home, a PATH without copier and uv, and the address of the template leading to the snapshot."""
     path = [folder for folder in environment["PATH"].split(os.pathsep)[1:] if not (Path(folder) / "copier").exists()]
     (tmp_path / "home").mkdir()
+    (tmp_path / "no hooks").mkdir()
     return environment | {
         "PATH": os.pathsep.join(path),
         "HOME": str(tmp_path / "home"),
+        "GIT_TEMPLATE_DIR": str(tmp_path / "no hooks"),
         "XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME", str(Path.home() / ".config")),
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{snapshot}.insteadOf",
@@ -68,7 +71,12 @@ def test_the_three_commands_lead_to_green_tests(person: dict[str, str], tmp_path
     copy_with_defaults(copy, tmp_path, person)
     output = succeed("bash", "-c", test, cwd=tmp_path, env=person)
     assert " passed" in output
-    assert (tmp_path / "myproj" / ".venv").is_dir()
+    project = tmp_path / "myproj"
+    assert (project / ".venv").is_dir()
+    assert (project / ".git" / "hooks" / "pre-commit").is_file()
+    assert (project / ".uv" / "bin" / "uv").is_file() or shutil.which("uv", path=person["PATH"])
+    commit(project, "feat: begin", "--no-verify")
+    assert succeed("git", "status", "--porcelain", cwd=project) == ""
 
 
 @pytest.mark.project

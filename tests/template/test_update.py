@@ -187,15 +187,15 @@ def test_the_tests_of_an_updated_project_pass(
     assert "newest" in succeed("make", "newest", cwd=project, env=offline)
 
 
-@pytest.mark.project
 def test_the_newest_template_is_shown_beside_the_project(
-    template: Path, project: Path, environment: dict[str, str]
+    template: Path, project: Path, generated: Path, environment: dict[str, str]
 ) -> None:
     release(template)
     (project / "data" / "mine.csv").write_text("a\n", encoding="utf-8")
     append(project / "conf" / "params.yaml", "# an edit of the user's")
     commit(project, "feat: edit")
-    succeed("make", "setup", cwd=project, env=environment)
+    shutil.copy(generated / "uv.lock", project)
+    lend(generated / ".venv", project)
     output = succeed("make", "template-diff", cwd=project, env=environment)
     assert "+# a line of the new release" in output
     assert "an edit of the user's" not in output

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlkeel.contract.suites import Contract
 from mlkeel.data.tables import with_columns
+from mlkeel.features.encoder import Encoder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,10 +21,11 @@ DataFault = Callable[["pd.DataFrame", "FaultContext"], "pd.DataFrame | None"]
 
 @dataclass(frozen=True)
 class FaultContext:
-    """The contract and the target of the table that a fault breaks."""
+    """The contract and the target of the table that a fault breaks, and the encoder if columns are derived."""
 
     contract: Contract
     target: str
+    encoder: Encoder | None = None
 
     def numeric(self, table: "pd.DataFrame") -> list[str]:
         """Return the numeric features that are not constant, those with the most distinct values first."""

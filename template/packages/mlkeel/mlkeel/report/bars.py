@@ -1,7 +1,7 @@
 """Bar charts: of values by name, and of the distribution of a column in two sets of rows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from mlkeel.contract.messages import number
@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 MAX_BARS = 12  # the smallest beyond these become one bar
 
 
-def bars(values: Sequence[tuple[str, float, float]], x_label: str) -> str:
-    """Draw a horizontal bar for each (name, value, spread), from the top, with the spread as a whisker."""
+def bars(values: Sequence[tuple[str, float, float]], x_label: str, pale: Container[str] = ()) -> str:
+    """Draw a horizontal bar for each (name, value, spread), from the top, with the spread as a whisker.
+
+    The bars of the names in `pale` are pale.
+    """
     left = 12 + LETTER_PX * max((len(shorten(name)) for name, *_ in values), default=0)
 
     def draw(axes: "Axes") -> None:
         for index, (name, value, spread) in enumerate(values):
-            axes.barh(index, value, height=0.62, color=COLORS["accent"])
+            axes.barh(index, value, height=0.62, color=COLORS["pale" if name in pale else "accent"])
             if spread:
                 axes.plot([value - spread, value + spread], [index, index], color=COLORS["ink"], lw=1.2)
             axes.text(-0.02, index, shorten(name), transform=axes.get_yaxis_transform(), ha="right", va="center")

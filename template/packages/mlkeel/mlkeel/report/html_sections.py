@@ -21,6 +21,7 @@ from mlkeel.report.html_parts import (
 from mlkeel.report.importance import importance_of
 from mlkeel.report.plots import REFERENCE_DASH, Chart, LegendEntry, line_chart, percent
 from mlkeel.report.report_data import Distribution, ModelReview, ReportData, Table
+from mlkeel.report.table_importance import DERIVED_NOTE
 from mlkeel.tasks.decision import class_rows
 from mlkeel.tasks.metrics import format_scores, headings
 
@@ -28,6 +29,7 @@ OPEN_COLUMNS = 12  # whose charts are not collapsed
 MAX_COLUMNS = 60  # that are drawn
 MAX_BROKEN_RULES = 30  # that are listed
 MAX_FEATURES = 15  # whose importance is drawn
+DERIVED_LEGEND = (LegendEntry("accent", "a column of the table"), LegendEntry("pale", "derived from such columns"))
 OPEN_RUNS = 10  # of the monitor that are not collapsed
 
 
@@ -160,7 +162,7 @@ def model_section(report: ReportData) -> Node:
         note(f"Split: {evaluation.split.sentence}.") if evaluation.split else None,
         _classes(review),
         [note(text) for text in review.notes],
-        h.div(".grid")[[figure_of(chart) for chart in review.charts], _importance(review.importances, report)],
+        h.div(".grid")[[figure_of(chart) for chart in review.charts], _importance(review, report)],
         _behavior(review, report),
     ]
 
@@ -176,7 +178,8 @@ def _classes(review: ModelReview) -> Node:
     ]
 
 
-def _importance(importances: list[tuple[str, float, float]], report: ReportData) -> Node:
+def _importance(review: ModelReview, report: ReportData) -> Node:
+    importances = review.importances
     if not importances:
         return None
     importance = importance_of(report.contract)
@@ -186,12 +189,21 @@ def _importance(importances: list[tuple[str, float, float]], report: ReportData)
     chart = Chart(
         importance.CHART_TITLE,
         f"Bar chart: the loss rises most, by {number(round(first_increase, 4))}, without {first_name}.",
-        bars(importances[:MAX_FEATURES], f"rise of the {loss}"),
+        bars(importances[:MAX_FEATURES], f"rise of the {loss}", review.derived_from),
         ("without", "rise of the loss", "spread"),
-        [(name, number(round(increase, 4)), number(round(spread, 4))) for name, increase, spread in importances],
-        note=f"{importance.CHART_NOTE}{cut_note}",
+        [
+            (_with_sources(name, review), number(round(increase, 4)), number(round(spread, 4)))
+            for name, increase, spread in importances
+        ],
+        legend=DERIVED_LEGEND if review.derived_from else (),
+        note=f"{importance.CHART_NOTE}{DERIVED_NOTE if review.derived_from else ''}{cut_note}",
     )
     return figure_of(chart)
+
+
+def _with_sources(name: str, review: ModelReview) -> str:
+    sources = review.derived_from.get(name)
+    return f"{name}, derived from {', '.join(sources)}" if sources else name
 
 
 def _behavior(review: ModelReview, report: ReportData) -> Node:

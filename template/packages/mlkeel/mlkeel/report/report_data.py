@@ -18,12 +18,13 @@ from mlkeel.errors import InputError
 from mlkeel.inference.batch import predict_table
 from mlkeel.inference.frames import with_derived
 from mlkeel.inference.predictor import Predictor
-from mlkeel.project import Project
+from mlkeel.project import Prepared, Project, Trained
 from mlkeel.registry import artifact
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.report import history
 from mlkeel.report.figures import figures_of
 from mlkeel.report.importance import importance_of
+from mlkeel.report.table_importance import derived_importances
 from mlkeel.tasks.decision import with_expected_cost
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric, losses
@@ -70,7 +71,11 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class ModelReview:
-    """The current version on the test split; `data_changed` if the table is not the one that it was trained on."""
+    """The current version on the test split; `data_changed` if the table is not the one that it was trained on.
+
+    `importances` are of words or of columns, the greatest first; `derived_from` names the columns of the table that
+    each derived column comes from.
+    """
 
     evaluation: Evaluation
     weak_slices: list[str]
@@ -80,6 +85,7 @@ class ModelReview:
     cases: list[CaseResult]
     data_changed: bool
     notes: list[str]
+    derived_from: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -199,7 +205,7 @@ def _model_review(
     y_true = prepared.targets["test"]
     outputs = trained.model.predict(prepared.features["test"])
     task_figures = figures_of(contract, target)
-    importance = importance_of(contract)
+    layout = predictor.encoder.layout
     splits = list(prepared.table.frames.values())
     rows = behavior.sample_rows(splits)
     evaluation = trained.evaluation
@@ -218,13 +224,7 @@ def _model_review(
             *task_figures.remarks(outputs, y_true, prepared.output_names, target, predictor.decision),
             *evaluation.remarks,
         ],
-        importance.importances(
-            prepared.table.test,
-            contract.columns,
-            lambda table: losses(
-                project.metrics, predictor.predict(table), predictor.output_type.encode(table[target], contract)
-            ),
-        ),
+        _importances(project, predictor, prepared, trained),
         [
             _case_result(kind, case, predictor, invariance_rows if kind == "invariance" else rows)
             for kind in cases
@@ -232,8 +232,29 @@ def _model_review(
         ],
         prepared.digest != metrics_file.data.sha256,
         notes,
+        dict(zip(layout.derived, layout.sources, strict=True)),
     )
     return review, predict_table(predictor, rows)
+
+
+def _importances(
+    project: Project, predictor: Predictor, prepared: Prepared, trained: Trained
+) -> list[tuple[str, float, float]]:
+    """Return the importances of words or of columns, and of derived columns, on the test split."""
+    contract = predictor.contract
+    raw = importance_of(contract).importances(
+        prepared.table.test,
+        contract.columns,
+        lambda table: losses(
+            project.metrics, predictor.predict(table), predictor.output_type.encode(table[predictor.target], contract)
+        ),
+    )
+    derived = derived_importances(
+        prepared.features["test"],
+        prepared.encoder,
+        lambda features, rows: losses(project.metrics, trained.model.predict(features), prepared.targets["test"][rows]),
+    )
+    return sorted([*raw, *derived], key=lambda importance: -importance[1])
 
 
 def _case_result(kind: str, case: behavior.Case, predictor: Predictor, rows: "pd.DataFrame") -> CaseResult:

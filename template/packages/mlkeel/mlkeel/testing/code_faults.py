@@ -1,9 +1,10 @@
 """Faults to plant into the code and the model of a project.
 
 Nothing is patched by name: a fault makes another `Project`, whose `build` returns a faulty model, or whose `train`
-publishes faulty splits.
+publishes faulty splits, or whose features are derived wrongly.
 """
 
+import functools
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from mlkeel.data.split import Split
+from mlkeel.features.derived import DerivedFeature
+from mlkeel.features.values import Values
 from mlkeel.models.model import Shape, has_steps
 from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 from mlkeel.training.steps import new_model
@@ -118,6 +121,25 @@ def _split_fault(name: str, change: Callable[[Split], Split]) -> CodeFault:
         return replace(project, train=train)
 
     return CodeFault(name, "code", "train", plant)
+
+
+def derived_fault(column: str) -> CodeFault:
+    """Return a fault that gives a derived column in another unit, a thousand times as large."""
+
+    def plant(project: Project, crashes: Crashes) -> Project:  # noqa: ARG001 - nothing can go wrong in it
+        derived = tuple(_in_another_unit(feature, column) for feature in project.features.derived)
+        return replace(project, features=replace(project.features, derived=derived))
+
+    return CodeFault("derived column in another unit", "code", f"features.{column}", plant)
+
+
+def _in_another_unit(feature: DerivedFeature, column: str) -> DerivedFeature:
+    @functools.wraps(feature.function)
+    def faulty_function(*columns: Values) -> dict[str, Values]:
+        derived = feature.evaluate(dict(zip(feature.columns, columns, strict=True)))
+        return {name: values * 1000 if name == column else values for name, values in derived.items()}
+
+    return replace(feature, function=faulty_function)
 
 
 def _fit_shuffled(fit: Wrapper, _model: object, train: Any, validation: Any, callbacks: Any) -> Any:  # noqa: ANN401

@@ -12,14 +12,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mlkeel.config import Settings, read_settings
-from mlkeel.contract.suites import Contract, read_contract
+from mlkeel.contract.suites import TYPE, Contract, Suite, read_contract
 from mlkeel.data.tables import coerce_dtypes
 from mlkeel.errors import Hint, InputError
+from mlkeel.faults.derived import broken_derived_rule
 from mlkeel.faults.tables import DataFault, FaultContext, shuffled_labels
 from mlkeel.faults.targets import faults_of
-from mlkeel.project import Project, Run
-from mlkeel.testing.code_faults import CODE_FAULTS, applies, describe
+from mlkeel.features.export import build_encoder
+from mlkeel.project import Prepared, Project, Run
+from mlkeel.testing.code_faults import CODE_FAULTS, applies, derived_fault, describe
 from mlkeel.testing.planting import planted
 from mlkeel.training.reevaluate import run_flow
 
@@ -108,16 +112,32 @@ def planned_faults(project: Project, root: Path, parts: tuple[str, ...]) -> Iter
             if fault.part in parts:
                 plant = fault.plant if applies(fault, project, prepared, run) else None
                 yield PlannedFault(fault.name, fault.place, TESTS_BY_PART[fault.part], plant)
+        if "code" in parts and contract.derived is not None:
+            yield from _derived_attempts(prepared, contract.derived)
 
 
 def _data_attempts(project: Project, root: Path, settings: Settings, contract: Contract) -> Iterator[PlannedFault]:
-    context = FaultContext(contract, settings.data.target)
+    encoder = None if contract.derived is None else build_encoder(contract, project.features)
+    context = FaultContext(contract, settings.data.target, encoder)
     table = project.load(root / settings.data.path, contract)
     faults = faults_of(contract, settings.data.target)
-    for fault in (*faults.CAUGHT_BY_CONTRACT, *faults.NOT_CAUGHT_BY_CONTRACT):
+    faults_of_derived = () if contract.derived is None else (broken_derived_rule,)
+    for fault in (*faults.CAUGHT_BY_CONTRACT, *faults_of_derived, *faults.NOT_CAUGHT_BY_CONTRACT):
         tests = (TRAINING_TESTS if fault is shuffled_labels else CONTRACT_TESTS,)
         plant = _data_planting(fault, table, context)
         yield PlannedFault(fault.__name__.replace("_", " "), settings.data.path.name, tests, plant)
+
+
+def _derived_attempts(prepared: Prepared, rules: Suite) -> Iterator[PlannedFault]:
+    """Yield a fault of the function that gives the derived column with rules that has the most values, if any."""
+    columns = prepared.encoder.derived_columns(prepared.features["train"])
+    with_rules = {item["kwargs"].get("column") for item in rules["expectations"] if item["type"] != TYPE}
+    of_python = prepared.encoder.layout.python
+    counts = {name: np.unique(columns[name]).size for name in columns if name in with_rules and name not in of_python}
+    column = max(counts, key=lambda name: counts[name], default=None)
+    if column is not None and counts[column] > 1:
+        fault = derived_fault(column)
+        yield PlannedFault(fault.name, fault.place, (CONTRACT_TESTS,), fault.plant)
 
 
 def _data_planting(fault: DataFault, table: "pd.DataFrame", context: FaultContext) -> Planting | None:
@@ -144,6 +164,8 @@ def prove(project: Project, root: Path, parts: tuple[str, ...] = PARTS) -> Itera
         InputError: pytest is not installed, a test file is missing, or tests fail without any fault.
     """
     tests = list(dict.fromkeys(test for part in parts for test in TESTS_BY_PART[part]))
+    if CONTRACT_TESTS not in tests and "code" in parts and read_contract(root / "expectations").derived is not None:
+        tests.append(CONTRACT_TESTS)  # for a fault of a function that derives a column
     reference = run_tests(project, root, tests)
     if reference.failures:
         failing = ", ".join(reference.failures[:3])
