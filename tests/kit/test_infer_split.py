@@ -91,6 +91,12 @@ def test_the_reason_says_how_rows_of_a_unit_are_alike() -> None:
     assert "more alike than others in" in propose(units(7)).reason
 
 
+@pytest.mark.parametrize(("name", "by"), [("x7", "stratified"), ("schoolNR", "group"), ("distid", "group")])
+def test_amounts_are_no_units_unless_their_name_says_so(name: str, by: str) -> None:
+    table = units(7, name, form="{}")
+    assert propose(table.assign(**{name: table[name].astype(int) ** 2})).by == by
+
+
 def test_numbers_of_units_are_split_by_group() -> None:
     table = units(7, "x7")
     by_unit = dict(zip(table["x7"], np.random.default_rng(7).normal(size=len(table)).round(3), strict=True))

@@ -180,11 +180,11 @@ def test_a_champion_of_another_key_kind_or_gap_may_have(
 
 
 def test_a_champion_that_does_not_say_its_split_may_have(grove: Path, caveat: Caveat) -> None:
-    def forget() -> None:
+    def drop_split() -> None:
         for path in (grove / "artifacts").glob("*/metrics.json"):
             path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"split": None}), encoding="utf-8")
 
-    assert caveat("group", forget)
+    assert caveat("group", drop_split)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,12 @@ def is_year_name(name: str) -> bool:
     return bool(YEAR.fullmatch(" ".join(words(name))))
 
 
+def is_number_name(name: str) -> bool:
+    """Whether a column holds identifiers by its name: schoolNR, order_no, distid."""
+    last = words(name)[-1:]
+    return bool(last) and bool(ID.fullmatch(last[0]) or NUMBER.fullmatch(last[0]) or last[0].endswith("id"))
+
+
 def name_kind(name: str) -> NameKind:
     """Return what the values of a column are by its name.
 

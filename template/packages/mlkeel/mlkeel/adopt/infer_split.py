@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlkeel.adopt.column_names import NameKind, is_year_name, name_kind, words
+from mlkeel.adopt.column_names import NameKind, is_number_name, is_year_name, name_kind, words
 from mlkeel.adopt.infer_roles import RoleDecision
 from mlkeel.adopt.likeness import Comparison, Groups, Likeness, determines
 from mlkeel.adopt.row_time import choose_time
 from mlkeel.config import SPLIT_COLUMNS, SPLIT_OPTIONS, Role, SplitBy, SplitSettings
-from mlkeel.data.column_types import IDENTIFIER_NAME, numbers
+from mlkeel.data.column_types import numbers
 from mlkeel.data.split import split
 from mlkeel.errors import DataError
 
@@ -287,7 +287,7 @@ def _doubt(kind: NameKind, groups: Groups, name: str, comparison: Comparison) ->
 
 def _are_codes(values: "pd.Series[str]", name: str) -> bool:
     """Whether whole numbers are identifiers: by their name, or nearly all of a range, or of one length."""
-    if IDENTIFIER_NAME.search(name) or name.lower().endswith("id"):
+    if is_number_name(name):
         return True
     numeric = numbers(values.dropna())
     if numeric is None:

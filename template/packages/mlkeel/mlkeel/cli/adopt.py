@@ -65,7 +65,7 @@ def adopt(
 
     def confirm(plan: "Plan") -> bool:
         console().print(decisions_table(plan.decisions, f"{plan.origin}, {plan.rows:,} rows"))
-        logger.info("%s: rows are split by %s: %s.", plan.origin, plan.split.phrase, plan.split.reason)
+        logger.info("%s: the split is %s, as %s.", plan.origin, plan.split.phrase, plan.split.reason)
         if plan.split.remark:
             logger.info("%s: %s.", plan.origin, plan.split.remark)
         for note in plan.notes:
