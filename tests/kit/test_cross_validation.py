@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mlkeel.config import SplitSettings, read_settings
 from mlkeel.contract.suites import read_contract
@@ -63,6 +63,7 @@ def test_each_row_is_tested_once_and_never_by_a_model_that_learnt_from_it(rows: 
 
 
 @given(st.integers(60, 300), st.integers(2, 6))
+@example(90, 6)  # where a boundary is as far from one row as from the next
 def test_in_time_a_model_learns_from_what_lies_before_and_the_windows_follow_each_other(rows: int, count: int) -> None:
     folds = folds_of(table_of(rows), count, by="time", time="year")
     for fold in folds:

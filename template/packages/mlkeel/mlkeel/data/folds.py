@@ -43,12 +43,13 @@ def fold_windows(moments: npt.NDArray[np.float64], settings: SplitSettings, fold
     its own (Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", on time series cross-validation).
     """
     distinct, inverse, counts = np.unique(moments, return_inverse=True, return_counts=True)
-    width = (1 - FIRST_TESTED) / fold.count
-    test_start = FIRST_TESTED + width * fold.number
+    test_start, test_end = (
+        FIRST_TESTED + (1 - FIRST_TESTED) * number / fold.count for number in (fold.number, fold.number + 1)
+    )
     train_share, validation_share, _ = settings.shares
     validation_start = test_start * train_share / (train_share + validation_share)
     cumulative = np.concatenate([[0], counts.cumsum()]) / len(moments)
-    wanted = np.array([validation_start, test_start, test_start + width])
+    wanted = np.array([validation_start, test_start, test_end])
     first, second, third = np.abs(cumulative[:, None] - wanted).argmin(axis=0)
     windows = np.zeros(len(distinct), dtype=np.int64)
     windows[first:] = 1
