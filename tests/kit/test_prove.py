@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlkeel.cli.app import main
+from mlkeel.config import SplitSettings, read_settings
 from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.contract.validate import check
+from mlkeel.data.split import Split, split
 from mlkeel.data.tables import with_columns
 from mlkeel.errors import InputError
 from mlkeel.faults.derived import broken_derived_rule
@@ -24,13 +26,14 @@ from mlkeel.features.encoder import TABLES
 from mlkeel.features.export import build_encoder
 from mlkeel.features.values import Values
 from mlkeel.models.model import Shape
-from mlkeel.project import Project
+from mlkeel.project import Project, Run
 from mlkeel.testing import prove
 from mlkeel.testing.code_faults import CODE_FAULTS
 from mlkeel.testing.prove import PARTS, FaultResult, PlannedFault
 
 from .conftest import expectation
 from .kinds import KIND
+from .steps import prepare
 
 TEMPLATE = Path(__file__).parents[2] / "template"
 CONFTEST = f"""
@@ -414,3 +417,43 @@ def test_tests_of_derived_rules_must_pass_without_a_fault(deriving: Path) -> Non
     (deriving / "tests" / "data" / "test_contract.py").write_text("def test_it(): assert False", encoding="utf-8")
     with pytest.raises(InputError, match="test_it fails without a fault"):
         list(prove.prove(DERIVING, deriving, ("code",)))
+
+
+UNITS = pd.DataFrame({"unit": [f"u{number % 30}" for number in range(90)], "year": [2000 + n // 3 for n in range(90)]})
+BY_GROUP = {"by": "group", "group": "unit"}
+BY_TIME = {"by": "time", "time": "year"}
+
+
+@pytest.mark.parametrize(
+    ("name", "by", "column"),
+    [
+        ("split at random", BY_GROUP, "unit"),
+        ("split at random", BY_TIME, "year"),
+        ("group on two sides", BY_GROUP, "unit"),
+        ("later time in training", BY_TIME, "year"),
+    ],
+)
+def test_a_faulty_split_shares_a_group_or_a_time_and_keeps_the_rows(
+    project: Path, name: str, by: dict[str, Any], column: str
+) -> None:
+    (fault,) = [fault for fault in CODE_FAULTS if fault.name == name]
+    settings = read_settings(project / "conf" / "params.yaml")
+    split_settings = SplitSettings.model_validate({"train": 0.6, "validation": 0.2, "test": 0.2} | by)
+    data = settings.data.model_copy(update={"split": split_settings})
+    run = Run(project, settings.model_copy(update={"data": data}), read_contract(project / "expectations"))
+    right = split(UNITS, split_settings)
+    published: list[Split] = []
+
+    def publish(prepared: Any, _trained: Any) -> Any:
+        published.append(prepared.table)
+
+    made = replace(prepare(settings, run.contract, project), table=right)
+    original = replace(KIND.project, train=lambda _, run: run.publish(made, None))
+    faulty = fault.plant(original, [])
+    faulty.train(faulty, replace(run, publish=publish))
+    (wrong,) = published
+    assert sorted(row for part in wrong.frames.values() for row in part.index) == list(UNITS.index)
+    values = [set(part[column]) for part in wrong.frames.values()]
+    assert sum(map(len, values)) > len(set.union(*values)) or wrong.train[column].max() > wrong.test[column].min()
+    assert fault.applies_to_split(split_settings)
+    assert not fault.applies_to_split(settings.data.split)

@@ -69,8 +69,10 @@ def test_the_same_model_again_is_as_good_as_the_one_in_use(
     assert again.loss_increase == pytest.approx(0, abs=1e-3)
 
 
-def test_no_record_group_or_time_stands_on_two_sides(prepared: Prepared) -> None:
-    for columns in prepared.table.disjoint:
+def test_no_record_group_or_time_stands_on_two_sides(prepared: Prepared, settings: Settings) -> None:
+    split = settings.data.split
+    by = [(name,) for name in (split.group, split.time) if name]
+    for columns in [*prepared.table.disjoint, *by]:
         parts = [part[[*columns]].dropna(how="all").astype("object") for part in prepared.table.frames.values()]
         sides = [set(part.where(part.notna(), None).itertuples(index=False, name=None)) for part in parts]
         assert sum(len(side) for side in sides) == len(set.union(*sides))

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from mlkeel.config import SplitSettings
 from mlkeel.data.split import Split
+from mlkeel.data.time_split import moments_of
 from mlkeel.features.derived import DerivedFeature
 from mlkeel.features.values import Values
 from mlkeel.models.model import Shape, has_steps
@@ -33,6 +35,7 @@ class CodeFault:
         place: the function or method that is replaced.
         plant: returns the project with the fault, and appends to the list each exception that the fault itself raises.
         applies: whether a model with these hyperparameters can have the fault.
+        applies_to_split: whether a table that is split so can have it.
     """
 
     name: str
@@ -40,6 +43,7 @@ class CodeFault:
     place: str
     plant: Callable[[Project, Crashes], Project]
     applies: Callable[[Any, dict[str, Any]], bool] = lambda _model, _parameters: True
+    applies_to_split: Callable[[SplitSettings], bool] = lambda _split: True
 
 
 class _FaultyModel:
@@ -108,19 +112,65 @@ def _plant_tiny_learning_rate(project: Project, crashes: Crashes) -> Project:
     return replace(project, build=build)
 
 
-def _split_fault(name: str, change: Callable[[Split], Split]) -> CodeFault:
+def _split_fault(
+    name: str,
+    change: Callable[[Split, SplitSettings], Split],
+    applies_to: Callable[[SplitSettings], bool] = lambda _split: True,
+) -> CodeFault:
     """Return a fault that changes the splits which a training publishes."""
 
     def plant(project: Project, crashes: Crashes) -> Project:  # noqa: ARG001 - nothing can go wrong in it
         def train(project_: Project, run: Run) -> TrainingResult:
             def publish(prepared: Prepared, trained: Trained) -> TrainingResult:
-                return run.publish(replace(prepared, table=change(prepared.table)), trained)
+                table = change(prepared.table, run.settings.data.split)
+                return run.publish(replace(prepared, table=table), trained)
 
             return project.train(project_, replace(run, publish=publish))
 
         return replace(project, train=train)
 
-    return CodeFault(name, "code", "train", plant)
+    return CodeFault(name, "code", "train", plant, applies_to_split=applies_to)
+
+
+def _dealt_at_random(split: Split, _settings: SplitSettings) -> Split:
+    """Deal the rows of each split anew, whatever their group and time."""
+    import pandas as pd
+
+    rows = pd.concat(list(split.frames.values())).sample(frac=1, random_state=7)
+    validation_start = len(split.train)
+    test_start = validation_start + len(split.validation)
+    return replace(
+        split,
+        train=rows.iloc[:validation_start],
+        validation=rows.iloc[validation_start:test_start],
+        test=rows.iloc[test_start:],
+    )
+
+
+def _with_group_on_two_sides(split: Split, settings: SplitSettings) -> Split:
+    """Move a row of a group with others to another split, if there is such a group."""
+    for name, other in (("test", "train"), ("train", "test"), ("validation", "train")):
+        rows = split.frames[name]
+        repeated = rows[settings.group].notna() & rows[settings.group].duplicated(keep=False)
+        if repeated.any():
+            return _with_row_moved(split, name, int(repeated.to_numpy().argmax()), other)
+    return split
+
+
+def _with_later_time_in_training(split: Split, settings: SplitSettings) -> Split:
+    """Move the latest row of the test split to training."""
+    latest = int(moments_of(split.test[str(settings.time)]).argmax())
+    return _with_row_moved(split, "test", latest, "train")
+
+
+def _with_row_moved(split: Split, name: str, place: int, other: str) -> Split:
+    """Move the row at `place` of the split `name` to another."""
+    import pandas as pd
+
+    frames = split.frames
+    row = frames[name].iloc[[place]]
+    changed: dict[str, Any] = {name: frames[name].drop(row.index), other: pd.concat([frames[other], row])}
+    return replace(split, **changed)
 
 
 def derived_fault(column: str) -> CodeFault:
@@ -156,8 +206,11 @@ def _predict_with_noise(predict: Wrapper, _model: object, matrix: Any) -> Any:  
 
 
 CODE_FAULTS = (
-    _split_fault("train rows in the test set", lambda split: replace(split, test=split.train)),
-    _split_fault("off-by-one split", lambda split: replace(split, test=split.test.iloc[1:])),
+    _split_fault("train rows in the test set", lambda split, _: replace(split, test=split.train)),
+    _split_fault("off-by-one split", lambda split, _: replace(split, test=split.test.iloc[1:])),
+    _split_fault("split at random", _dealt_at_random, lambda split: split.group is not None or split.time is not None),
+    _split_fault("group on two sides", _with_group_on_two_sides, lambda split: split.group is not None),
+    _split_fault("later time in training", _with_later_time_in_training, lambda split: split.time is not None),
     _model_fault("frozen weights", "step", lambda _step, model, *batch: model.loss(*batch), steps=True),
     CodeFault(
         "untrained",
@@ -176,4 +229,6 @@ CODE_FAULTS = (
 
 def applies(fault: CodeFault, project: Project, prepared: Prepared, run: Run) -> bool:
     """Whether `fault` applies to a project."""
+    if not fault.applies_to_split(run.settings.data.split):
+        return False
     return fault.applies(new_model(project.build, prepared, run), run.settings.model)
