@@ -40,7 +40,9 @@ def coins(seed: int) -> list[Row]:
     rows = []
     for patient in range(200):
         label = rng.choice(["ill", "well"])
-        age, pressure, weight = rng.gauss(50, 12), rng.gauss(125, 15), rng.gauss(75, 12)
+        age = rng.gauss(50, 12)
+        pressure = rng.gauss(125, 15)
+        weight = rng.gauss(75, 12)
         for _ in range(VISITS):
             rows.append(
                 {
@@ -58,7 +60,8 @@ def coins(seed: int) -> list[Row]:
 def turning_row(rng: random.Random, day: float) -> Row:
     """A row of one day, of which a direction that turns decides."""
     angle = math.pi / 2 * day / DAYS
-    x, y = rng.gauss(0, 1), rng.gauss(0, 1)
+    x = rng.gauss(0, 1)
+    y = rng.gauss(0, 1)
     answer = math.cos(angle) * x + math.sin(angle) * y + rng.gauss(0, 0.5) > 0
     moment = START + timedelta(days=int(day))
     return {"made": moment.isoformat(), "x": round(x, 4), "y": round(y, 4), "answer": "yes" if answer else "no"}

@@ -19,7 +19,7 @@ def test_models_are_shown_chosen_and_taken_back(trained: Path, offline: dict[str
         return succeed("make", *words, cwd=trained, env=offline)
 
     first = current(trained)
-    assert f"the same as the 0.02886 of {first}" in make("train")
+    assert re.search(rf"the same as the [\d.]+ of {first}", make("train"))
     second = current(trained)
     head = succeed("git", "rev-parse", "--short=7", "HEAD", cwd=trained).strip()
     output = make("versions")
@@ -48,7 +48,7 @@ def test_a_model_that_is_worse_or_misbehaves_does_not_become_current_until_a_per
     completed = command("make", "train", cwd=trained, env=offline)
     assert completed.returncode != 0
     assert re.search(
-        rf"its log loss is \d+\.\d% more than the 0\.02886 of {good}, and 2.0% more is accepted", completed.stderr
+        rf"its log loss is \d+\.\d% more than the [\d.]+ of {good}, and 2.0% more is accepted", completed.stderr
     )
     assert 'Behaviour "a typical Adelie": it answers Adelie' in completed.stderr
     assert current(trained) == good
