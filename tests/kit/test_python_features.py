@@ -274,7 +274,7 @@ def test_a_version_is_evaluated_and_compared_by_its_own_columns(version: Path) -
     scores = [
         each.evaluation.model.model_dump() for each in (reevaluate(project, predictor, settings, root)[1], trained)
     ]
-    assert scores[0] == pytest.approx(scores[1], rel=1e-5)
+    assert scores[0] == pytest.approx(scores[1], rel=1e-3)
     assert outdated_version(root, prepared) == ""
 
 

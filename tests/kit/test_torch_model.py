@@ -73,7 +73,8 @@ def test_a_checkpoint_is_gone_after_training_and_belongs_to_its_settings(
     def fit_from_checkpoint(
         model: TorchModel, train_set: Dataset, validation_set: Dataset, callbacks: Callbacks
     ) -> list[float]:
-        assert callbacks.checkpoint is not None
+        if callbacks.checkpoint is None:  # in a fold of the cross-validation
+            return fit(model, train_set, validation_set, callbacks)
         checkpoints.append(callbacks.checkpoint)
         callbacks.checkpoint.write_bytes(b"left by a kill")
         return fit(model, train_set, validation_set, Callbacks(callbacks.advance))

@@ -14,18 +14,18 @@ from mlkeel.tasks.task import TargetChecks
 MIN_TOTAL_GAIN_NATS = 2.0  # of log loss, over all test rows; less can be chance
 
 
-def accuracy(decided: Targets, y_true: Targets) -> float:
-    """Return the share of rows of which the true class was decided on."""
-    return float((decided == y_true).mean())
+def accuracy(probabilities: Outputs, y_true: Targets) -> float:
+    """Return the share of rows whose likeliest class is the true one."""
+    return float((probabilities.argmax(axis=1) == y_true).mean())
 
 
-def macro_f1(decided: Targets, y_true: Targets) -> float | None:
+def macro_f1(probabilities: Outputs, y_true: Targets) -> float | None:
     """Return the mean over classes of the harmonic mean of precision and recall; None if all rows are of one class."""
     from sklearn.metrics import f1_score
 
     if len(np.unique(y_true)) < 2:
         return None
-    return float(f1_score(y_true, decided, average="macro", zero_division=0.0))
+    return float(f1_score(y_true, probabilities.argmax(axis=1), average="macro", zero_division=0.0))
 
 
 def log_losses(probabilities: Outputs, y_true: Targets) -> npt.NDArray[np.float64]:

@@ -72,8 +72,8 @@ def with_expected_cost(metrics: tuple[Metric, ...], decision: Decision | None) -
         return metrics
     costs = decision.costs
 
-    def expected_cost(decided: Targets, y_true: Targets) -> float:
-        return float(costs[y_true, decided].mean())
+    def expected_cost(decided: Outputs, y_true: Targets) -> float:
+        return float(costs[y_true, decided.argmax(axis=1)].mean())
 
     return *metrics, Metric(EXPECTED_COST, expected_cost, greater_is_better=False, of_decisions=True)
 

@@ -21,7 +21,7 @@ class Metric:
 
     `function` returns None where the metric is undefined. `per_row` returns the loss of each row, shape (n,), of which
     the metric is the mean; the primary metric needs it. `heading` is its name in tables, `words` in sentences. With
-    `of_decisions`, the function takes the positions of the classes that were decided on, shape (n,), for the outputs.
+    `of_decisions`, the function gets 1 for the class that was decided on and 0 for others, in place of probabilities.
     """
 
     name: str
@@ -109,7 +109,8 @@ def score(metrics: Sequence[Metric], outputs: Outputs, y_true: Targets, decided:
     for metric in metrics:
         judged = outputs
         if metric.of_decisions:
-            judged = outputs.argmax(axis=1) if decided is None else decided
+            positions = outputs.argmax(axis=1) if decided is None else decided
+            judged = np.eye(outputs.shape[1], dtype=outputs.dtype)[positions]
         value = metric.function(judged, y_true)
         is_defined = value is not None and bool(np.isfinite(value))
         if metric.primary and not is_defined:
