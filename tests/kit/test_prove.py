@@ -446,8 +446,11 @@ def test_a_faulty_split_shares_a_group_or_a_time_and_keeps_the_rows(
 
     def publish(prepared: Any, _trained: Any) -> Any:
         published.append(prepared.table)
+        assert all((prepared.targets[name] == part.index).all() for name, part in prepared.table.frames.items())
 
-    made = replace(prepare(settings, run.contract, project), table=right)
+    encoded = {name: np.zeros((len(frame), 2), np.float32) for name, frame in right.frames.items()}
+    targets = {name: frame.index.to_numpy() for name, frame in right.frames.items()}
+    made = replace(prepare(settings, run.contract, project), table=right, features=encoded, targets=targets)
     original = replace(KIND.project, train=lambda _, run: run.publish(made, None))
     faulty = fault.plant(original, [])
     faulty.train(faulty, replace(run, publish=publish))

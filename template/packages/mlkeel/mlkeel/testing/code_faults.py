@@ -123,13 +123,28 @@ def _split_fault(
         def train(project_: Project, run: Run) -> TrainingResult:
             def publish(prepared: Prepared, trained: Trained) -> TrainingResult:
                 table = change(prepared.table, run.settings.data.split)
-                return run.publish(replace(prepared, table=table), trained)
+                return run.publish(_rearranged(prepared, table), trained)
 
             return project.train(project_, replace(run, publish=publish))
 
         return replace(project, train=train)
 
     return CodeFault(name, "code", "train", plant, applies_to_split=applies_to)
+
+
+def _rearranged(prepared: Prepared, table: Split) -> Prepared:
+    """Return what a training would have prepared of these splits of the same rows."""
+    rows = np.concatenate([frame.index for frame in prepared.table.frames.values()])
+    place_of = {row: place for place, row in enumerate(rows.tolist())}
+    features = np.concatenate([prepared.features[name] for name in prepared.table.frames])
+    targets = np.concatenate([prepared.targets[name] for name in prepared.table.frames])
+    places = {name: [place_of[row] for row in frame.index.tolist()] for name, frame in table.frames.items()}
+    return replace(
+        prepared,
+        table=table,
+        features={name: features[places[name]] for name in places},
+        targets={name: targets[places[name]] for name in places},
+    )
 
 
 def _dealt_at_random(split: Split, _settings: SplitSettings) -> Split:
