@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mlkeel.config import Settings
+from mlkeel.data.time_split import moments_of
 from mlkeel.inference.predictor import Predictor
 from mlkeel.models.model import Dataset, Model, Steps
 from mlkeel.project import Prepared, Trained, TrainingResult
@@ -76,6 +77,15 @@ def test_no_record_group_or_time_stands_on_two_sides(prepared: Prepared, setting
         parts = [part[[*columns]].dropna(how="all").astype("object") for part in prepared.table.frames.values()]
         sides = [set(part.where(part.notna(), None).itertuples(index=False, name=None)) for part in parts]
         assert sum(len(side) for side in sides) == len(set.union(*sides))
+
+
+def test_where_time_counts_the_model_is_judged_on_later_rows_than_it_learnt_from(
+    prepared: Prepared, settings: Settings
+) -> None:
+    if time := settings.data.split.time:
+        times = [moments_of(part[time]) for part in prepared.table.frames.values()]
+        assert times[0].max() < times[1].min()
+        assert times[1].max() < times[2].min()
 
 
 def test_each_row_of_the_table_is_in_one_part(prepared: Prepared, table: Any) -> None:
