@@ -1,4 +1,4 @@
-"""Scores that `make adopt` tells, on made-up tables whose true score is known: 20 of each kind, drawn by seed.
+"""Scores that `make adopt` shows, on made-up tables whose true score is known: 20 of each kind, drawn by seed.
 
     python bench/honest_splits.py
 
@@ -7,7 +7,7 @@
 - Turning: a relation that turns by 90 degrees over the time of the table. An honest accuracy is that of the same model
   on fresh rows of the period of the test split.
 
-Beside each stands what a split by chance tells.
+Beside each stands what a split by chance shows.
 """
 
 import csv
@@ -107,7 +107,7 @@ class Adopter:
 
 
 def coin_score(adopter: Adopter, seed: int, split: str | None) -> tuple[str, float, float]:
-    """Return the split, the accuracy that is told, and the true one."""
+    """Return the split, the accuracy that `adopt` shows, and the true one."""
     adopted, _ = adopter.adopt(coins(seed), "diagnosis", split)
     if adopted is None:
         return "refused", 0.5, 0.5
@@ -151,9 +151,11 @@ def main() -> None:
             for split in (None, "random"):
                 results = [kinds[name](adopter, seed, split) for seed in range(TABLES)]
                 splits = ", ".join(sorted({result[0] for result in results}))
-                told, true = (statistics.mean(values) for values in list(zip(*results, strict=True))[1:])
+                shown, true = (statistics.mean(values) for values in list(zip(*results, strict=True))[1:])
                 spread = statistics.stdev(result[1] - result[2] for result in results) / math.sqrt(TABLES)
-                print(f"{name}, {splits}: told {told:.3f}, true {true:.3f}, off by {told - true:+.3f} (± {spread:.3f})")
+                print(
+                    f"{name}, {splits}: score {score:.3f}, true {true:.3f}, off by {score - true:+.3f} (± {spread:.3f})"
+                )
 
 
 if __name__ == "__main__":

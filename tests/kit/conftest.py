@@ -114,7 +114,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "data": {
             "path": "data/fruit.csv",
             "target": KIND.target,
-            "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
+            "split": {"train": 0.6, "validation": 0.2, "test": 0.2, "folds": 0},
         },
         "model": KIND.parameters,
         "gate": {

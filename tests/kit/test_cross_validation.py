@@ -90,8 +90,10 @@ def test_mean_and_spread_are_those_of_the_folds() -> None:
 
 
 @pytest.fixture
-def set_folds(project: Path) -> Callable[[int], Path]:
-    def write(folds: int) -> Path:
+def set_folds(project: Path) -> Callable[[int | None], Path]:
+    """A function that sets how many folds the project's table is cross-validated in, None for the default."""
+
+    def write(folds: int | None) -> Path:
         path = project / "conf" / "params.yaml"
         params = yaml.safe_load(path.read_text(encoding="utf-8"))
         params["data"]["split"]["folds"] = folds
@@ -101,8 +103,10 @@ def set_folds(project: Path) -> Callable[[int], Path]:
     return write
 
 
-def test_a_small_table_is_cross_validated_and_a_version_keeps_the_scores(trained_project: Path) -> None:
-    (folder,) = (trained_project / "artifacts").glob("2*")
+def test_a_small_table_is_cross_validated_and_a_version_keeps_the_scores(
+    set_folds: Callable[[int | None], Path],
+) -> None:
+    folder = train(KIND.project, set_folds(None)).folder
     metrics = MetricsFile.read(folder)
     assert metrics.cross_validation
     assert metrics.cross_validation.folds == 5
@@ -111,12 +115,12 @@ def test_a_small_table_is_cross_validated_and_a_version_keeps_the_scores(trained
     assert all(f"| {name} |" in card for name in metrics.cross_validation.rows())
 
 
-def test_none_is_made_where_it_is_switched_off(set_folds: Callable[[int], Path]) -> None:
+def test_none_is_made_where_it_is_switched_off(set_folds: Callable[[int | None], Path]) -> None:
     folder = train(KIND.project, set_folds(0)).folder
     assert json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["cross_validation"] is None
 
 
-def test_the_gate_judges_by_all_rows_of_the_folds(set_folds: Callable[[int], Path]) -> None:
+def test_the_gate_judges_by_all_rows_of_the_folds(set_folds: Callable[[int | None], Path]) -> None:
     root = set_folds(3)
     outcome = train(KIND.project, root)
     assert outcome.cross_validation
@@ -132,18 +136,22 @@ def test_the_gate_judges_by_all_rows_of_the_folds(set_folds: Callable[[int], Pat
     assert any("needed" in failure for failure in train(KIND.project, root).failures)
 
 
-def test_a_fold_that_cannot_be_trained_is_told_and_not_fatal(project: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fold_that_cannot_be_trained_is_told_and_not_fatal(
+    set_folds: Callable[[int | None], Path], caplog: pytest.LogCaptureFixture
+) -> None:
     def no_folds(project: Project, run: Run) -> TrainingResult:
         if run.fold:
             raise DataError("The rare class is in no training row.")
         return KIND.project.train(project, run)
 
-    outcome = train(replace(KIND.project, train=no_folds), project)
+    outcome = train(replace(KIND.project, train=no_folds), set_folds(2))
     assert outcome.cross_validation is None
     assert "rare class" in caplog.text
 
 
-def test_a_split_of_the_projects_own_is_not_cross_validated_by_another_rule(project: Path) -> None:
+def test_a_split_of_the_projects_own_is_not_cross_validated_by_another_rule(
+    set_folds: Callable[[int | None], Path],
+) -> None:
     def own(_project: Project, run: Run) -> TrainingResult:
         def publish(prepared: Any, trained: Any) -> TrainingResult:
             splits = prepared.table
@@ -152,10 +160,11 @@ def test_a_split_of_the_projects_own_is_not_cross_validated_by_another_rule(proj
 
         return KIND.project.train(_project, replace(run, publish=publish))
 
-    assert train(replace(KIND.project, train=own), project).cross_validation is None
+    assert train(replace(KIND.project, train=own), set_folds(None)).cross_validation is None
 
 
-def test_a_training_for_its_evaluation_alone_makes_no_folds(root: Path) -> None:
+def test_a_training_for_its_evaluation_alone_makes_no_folds(set_folds: Callable[[int | None], Path]) -> None:
+    root = set_folds(2)
     run = Run(root, read_settings(root / "conf" / "params.yaml"), read_contract(root / "expectations"))
     prepared, trained = run_flow(KIND.project, run)
     assert trained.cross_validation is None
