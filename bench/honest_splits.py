@@ -153,9 +153,8 @@ def main() -> None:
                 splits = ", ".join(sorted({result[0] for result in results}))
                 shown, true = (statistics.mean(values) for values in list(zip(*results, strict=True))[1:])
                 spread = statistics.stdev(result[1] - result[2] for result in results) / math.sqrt(TABLES)
-                print(
-                    f"{name}, {splits}: score {score:.3f}, true {true:.3f}, off by {score - true:+.3f} (± {spread:.3f})"
-                )
+                off = f"off by {shown - true:+.3f} (± {spread:.3f})"
+                print(f"{name}, {splits}: shown {shown:.3f}, true {true:.3f}, {off}")
 
 
 if __name__ == "__main__":
