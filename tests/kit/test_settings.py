@@ -57,14 +57,14 @@ def test_what_a_person_wrote_beside_what_adopt_decides_stays(original: Path) -> 
     settings = read_settings(original / "conf" / "params.yaml")
     text = (
         "seed: 3\ndata:  # ours\n  target: old  # what we sell\n  path: data/fruit.csv\n"
-        "  split: {train: 0.6, validation: 0.2, test: 0.2}  # agreed in May\n"
+        "  split: {train: 0.6, validation: 0.2, test: 0.2, folds: 0}  # agreed in May\n"
         "gate:  # never lower\n  slices:\n    - old\n    - older\n"
         "  # asked by law\n  min_skill: 0.2  # it's little\n  of_ours: 7\n"
         "\nmodel: {}\n"
     )
     written = render_params(text, settings, {}, KIND.task.metrics)
     assert f"  target: {KIND.target}  # what we sell\n" in written
-    assert "  split: {train: 0.6, validation: 0.2, test: 0.2}  # agreed in May\n" in written
+    assert "  split: {train: 0.6, validation: 0.2, test: 0.2, folds: 0}  # agreed in May\n" in written
     assert "data:  # ours\n" in written
     assert "gate:  # never lower\n" in written
     assert "  # asked by law\n  min_skill: 0.1  # it's little\n  of_ours: 7\n" in written
