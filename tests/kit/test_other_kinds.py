@@ -20,7 +20,7 @@ def _names_the_kind(path: Path) -> bool:
     )
 
 
-ONCE_FOR_ALL = {"http_limits", "layers", "model_manager", "other_kinds", "tracking"}  # they need a project of any kind
+ONCE_FOR_ALL = {"http_limits", "layers", "model_manager", "other_kinds", "split_flow", "tracking"}  # of any kind
 NOT_OF_A_KIND = [
     path
     for path in sorted(HERE.glob("test_*.py"))
@@ -32,7 +32,7 @@ OTHERS = [f"{task}/{framework}" for task, framework in MODELS if (task, framewor
 
 # What the default kind or `make` shows already; the nightly run asks it of the other kinds as well.
 SHOWN_BY_MAKE = {"adopt", "cli"}  # test_variants.py trains and adopts with each framework, and with texts
-SHOWN_BY_CLASSES = {"cli", "feedback"}  # of tables: texts are recorded and answered with classes, too
+SHOWN_BY_CLASSES = {"cli", "decision", "feedback"}  # of tables: texts are recorded and answered with classes, too
 SHOWN_BY_ANY_KIND = (
     "test_prove.py::test_what_cannot_be_planted_is_told_from_what_is_caught",
     "test_prove.py::test_tests_that_fail_without_a_fault_prove_nothing",
