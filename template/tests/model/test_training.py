@@ -11,6 +11,7 @@ from mlkeel.inference.predictor import Predictor
 from mlkeel.models.model import Dataset, Model, Steps
 from mlkeel.project import Prepared, Trained, TrainingResult
 from mlkeel.registry.artifact import FILES, current
+from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.training.gate import compare_with_champion
 
 Skill = Callable[[Model, Dataset], float]
@@ -53,12 +54,12 @@ def test_the_same_seed_gives_the_same_model(
     np.testing.assert_array_equal(first, second)
 
 
-def test_it_beats_the_baseline_by_the_margin(trained: Trained, settings: Settings) -> None:
-    assert trained.evaluation.skill >= settings.gate.min_skill
+def test_it_beats_the_baseline_by_the_margin(judged: Evaluation, settings: Settings) -> None:
+    assert judged.skill >= settings.gate.min_skill
 
 
-def test_it_holds_on_slices(trained: Trained, settings: Settings) -> None:
-    assert trained.evaluation.failed_slices(settings.gate) == {}
+def test_it_holds_on_slices(judged: Evaluation, settings: Settings) -> None:
+    assert judged.failed_slices(settings.gate) == {}
 
 
 def test_the_same_model_again_is_as_good_as_the_one_in_use(

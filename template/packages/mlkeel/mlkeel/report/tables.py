@@ -117,7 +117,7 @@ def versions_table(versions: "list[Version]", metrics: Sequence[Metric], console
     score_names = headings(metrics)
     names = ["version", "made", *score_names, "split", "data", "commit", "gate", "current"]
     omitted: list[str] = []
-    by_importance = (*score_names[1:2], "gate", "split", score_names[0], *score_names[2:], "made", "data", "commit")
+    by_importance = (*score_names[1:2], "gate", "split", score_names[0], *score_names[2:], "commit", "data", "made")
     for name in (None, *reversed(by_importance)):
         omitted += [name] if name else []
         table = _versions_table(versions, metrics, [heading for heading in names if heading not in omitted])

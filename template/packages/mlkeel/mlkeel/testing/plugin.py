@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mlkeel.inference.predictor import Predictor
     from mlkeel.models.model import Model
+    from mlkeel.tasks.evaluation import Evaluation
 
 REMARK = pytest.StashKey[str]()
 SMALL_BATCH_ROWS = 16
@@ -252,15 +253,26 @@ def odd_rows(prepared: Prepared, table: "pd.DataFrame") -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def _cross_validated(project: Project, prepared: Prepared, trained: Trained, run: Run) -> Trained:
+    from mlkeel.training.cross_validation import cross_validated
+
+    return cross_validated(project, run, prepared, trained)
+
+
+@pytest.fixture(scope="session")
+def judged(_cross_validated: Trained) -> "Evaluation":
+    """The evaluation by which the gate judges: on the rows of all folds, or of the test split if there are none."""
+    return _cross_validated.judged
+
+
+@pytest.fixture(scope="session")
 def outcome(
-    project: Project, prepared: Prepared, trained: Trained, run: Run, tmp_path_factory: pytest.TempPathFactory
+    prepared: Prepared, _cross_validated: Trained, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> TrainingResult:
     """The version that training publishes, in a temporary folder, so that the project's current version stays."""
-    from mlkeel.training.cross_validation import cross_validated
     from mlkeel.training.publish import PublishVersion
 
-    publish = PublishVersion(tmp_path_factory.mktemp("project"), run.settings, {})
-    return publish(prepared, cross_validated(project, run, prepared, trained))
+    return PublishVersion(tmp_path_factory.mktemp("project"), settings, {})(prepared, _cross_validated)
 
 
 @pytest.fixture(scope="session")
