@@ -6,6 +6,7 @@ import pytest
 from mlkeel.adopt.infer_roles import infer_roles
 from mlkeel.adopt.infer_split import SplitProposal, infer_split, parse_split, require_splittable
 from mlkeel.config import Role, SplitSettings
+from mlkeel.data.split import split
 from mlkeel.errors import DataError
 from mlkeel.features.encoder import Features
 from mlkeel.tasks import class_target_checks, number_target_checks
@@ -337,6 +338,17 @@ def test_what_cannot_be_split_by_is_a_remark(n_units: int, by: str) -> None:
     decided = require_splittable(proposal, table, "label", shares, classification=True)
     assert decided.by == by
     assert ("patients repeat" in decided.remark) == (by == "stratified")
+
+
+def test_many_rows_in_no_split_are_a_remark() -> None:
+    table = units(7, n_units=200).assign(visited=days(1000))
+    proposal = propose(table)
+    old = SplitSettings(train=0.6, validation=0.2, test=0.2)
+    proposal = require_splittable(proposal, table, "label", old, classification=True)
+    assert proposal.by == "group_time"
+    excluded = split(table, proposal.to_settings(old, keep_options=False)).description.excluded_rows
+    assert f"{excluded:,} of 1,000 rows are in no split" in proposal.remark
+    assert "--split time:visited" in proposal.remark
 
 
 def test_a_time_that_is_missing_in_a_row_is_a_remark() -> None:

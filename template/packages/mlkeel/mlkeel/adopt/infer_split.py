@@ -44,6 +44,7 @@ MAX_NAME_CHARS = 60
 SOMEWHAT_ALIKE = 0.2  # the part of the difference between rows of different groups that rows of one group lack
 MUCH_ALIKE = 0.5
 NEARLY_CONSTANT = 0.9
+MANY_EXCLUDED = 0.2  # of the rows; so many in no split are worth a word
 
 GROUP_ROLES: frozenset[Role] = frozenset(
     ("numeric", "categorical", "text", "identifier", "duplicate", "leak", "personal", "ignored")
@@ -119,6 +120,8 @@ def require_splittable(
 ) -> SplitProposal:
     """Return the proposal, or one by chance if it would leave a split empty, or the training rows without a class.
 
+    If it leaves many rows in no split, a remark says how many, and what uses them.
+
     Args:
         proposal: how to split the rows.
         table: texts, shape (n, columns), with times as dates in ISO 8601.
@@ -132,17 +135,29 @@ def require_splittable(
     if proposal.time and (moments := numbers(columns[proposal.time].dropna(), lenient=True)) is not None:
         columns = columns.assign(**{proposal.time: moments})
     try:
-        train = split(columns, proposal.to_settings(old, keep_options=False)).train
+        splits = split(columns, proposal.to_settings(old, keep_options=False))
     except DataError as error:
         problem = str(error).rstrip(".")
     else:
-        lost_classes = set(table[target]) - set(train[target]) if classification else set()
+        lost_classes = set(table[target]) - set(splits.train[target]) if classification else set()
         if not lost_classes:
-            return proposal
+            remarks = [proposal.remark, _excluded_remark(proposal, splits.description.excluded_rows, len(table))]
+            return replace(proposal, remark="; ".join(filter(None, remarks)))
         problem = f"the training rows would lack {', '.join(sorted(lost_classes)[:MAX_LISTED])}"
     reason = f"the score may be too good: {proposal.reason}; the split is not by {proposal.phrase}, as it cannot be"
     remark = "; ".join([f"{reason} ({problem})", *([proposal.remark] if proposal.remark else [])])
     return SplitProposal("stratified" if classification else "random", None, None, NO_WAY, remark)
+
+
+def _excluded_remark(proposal: SplitProposal, excluded: int, rows: int) -> str:
+    """Say how many rows are in no split, and which splits use them; empty if they are few."""
+    if excluded < MANY_EXCLUDED * rows:
+        return ""
+    return (
+        f"{excluded:,} of {rows:,} rows are in no split, since others with the same {proposal.group} are on another "
+        f"side; all are used by --split time:{proposal.time}, which is right if answers are needed for values of "
+        f"{proposal.group} that the table knows, and by --split group:{proposal.group}, if what is learnt does not age"
+    )
 
 
 def decide_split(proposal: SplitProposal, chosen: SplitProposal | None, earlier: SplitSettings | None) -> SplitProposal:
