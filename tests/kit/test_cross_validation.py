@@ -83,10 +83,12 @@ def test_stratified_folds_keep_the_shares_of_classes() -> None:
 
 def test_mean_and_spread_are_those_of_the_folds() -> None:
     scores = [Scores.model_validate({"rows": 10, "a": value, "b": other}) for value, other in ((1.0, 2.0), (3.0, None))]
-    summary = fold_scores(scores)
+    summary = fold_scores(scores, scores[::-1])
     assert (summary.folds, summary.mean.rows) == (2, 20)
     assert (summary.mean["a"], summary.spread["a"]) == (2.0, pytest.approx(2**0.5))
     assert summary.mean.get("b") is None
+    assert summary.baseline is not None
+    assert summary.baseline["a"] == 2.0
 
 
 @pytest.fixture

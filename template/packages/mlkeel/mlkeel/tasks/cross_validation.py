@@ -1,7 +1,8 @@
 """The scores of a cross-validation: their mean and spread over its folds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -11,17 +12,22 @@ from mlkeel.tasks.metrics import Scores
 
 
 class FoldScores(BaseModel):
-    """The mean of each score over the folds, and its spread, the standard deviation between them."""
+    """The mean of each score over the folds, and its spread, the standard deviation between them.
+
+    Versions of earlier releases lack the mean of the baseline.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     folds: int
     mean: Scores
     spread: Scores
+    baseline: Scores | None = None
 
     def rows(self) -> dict[str, Scores]:
-        """Return mean and spread by what they are called in tables."""
-        return {f"mean of {self.folds} folds": self.mean, "spread between folds": self.spread}
+        """Return means and spread by what they are called in tables."""
+        baseline = {"their baseline": self.baseline} if self.baseline else {}
+        return {f"mean of {self.folds} folds": self.mean, "spread between folds": self.spread, **baseline}
 
 
 @dataclass(frozen=True)
@@ -37,19 +43,20 @@ class CrossValidation:
     evaluation: Evaluation
 
 
-def fold_scores(scores: Sequence[Scores]) -> FoldScores:
+def fold_scores(models: Sequence[Scores], baselines: Sequence[Scores]) -> FoldScores:
     """Summarize the scores of folds; what is undefined in one is undefined in all."""
-    rows = sum(each.rows for each in scores)
-    means: dict[str, float | None] = {}
-    spreads: dict[str, float | None] = {}
+    return FoldScores(
+        folds=len(models),
+        mean=_summary(models, np.mean),
+        spread=_summary(models, lambda values: np.std(values, ddof=1)),
+        baseline=_summary(baselines, np.mean),
+    )
+
+
+def _summary(scores: Sequence[Scores], statistic: Callable[[list[float]], np.floating[Any]]) -> Scores:
+    summary: dict[str, float | None] = {}
     for name in scores[0].__pydantic_extra__:
         values = [each.get(name) for each in scores]
         defined = [value for value in values if value is not None]
-        is_defined = len(defined) == len(values)
-        means[name] = float(np.mean(defined)) if is_defined else None
-        spreads[name] = float(np.std(defined, ddof=1)) if is_defined else None
-    return FoldScores(
-        folds=len(scores),
-        mean=Scores.model_validate({"rows": rows} | means),
-        spread=Scores.model_validate({"rows": rows} | spreads),
-    )
+        summary[name] = float(statistic(defined)) if len(defined) == len(values) else None
+    return Scores.model_validate({"rows": sum(each.rows for each in scores)} | summary)

@@ -92,4 +92,6 @@ def _summary(
             sentence=f"{len(folds)} folds, {description.sentence}",
         ),
     )
-    return CrossValidation(fold_scores([of_fold.evaluation.model for _, of_fold in folds]), pooled)
+    evaluations = [of_fold.evaluation for _, of_fold in folds]
+    models = [evaluation.model for evaluation in evaluations]
+    return CrossValidation(fold_scores(models, [evaluation.baseline for evaluation in evaluations]), pooled)
