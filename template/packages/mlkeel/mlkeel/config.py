@@ -22,6 +22,23 @@ def _class_name(value: object) -> object:
 
 
 ClassName = Annotated[str, BeforeValidator(_class_name)]
+
+
+def _class_weight(value: object) -> object:
+    """Return `balanced`, or the weights of classes by their names."""
+    if value is None or value == "balanced":
+        return value
+    if not isinstance(value, dict) or not value or not all(map(_is_weight, value.values())):
+        raise ValueError("it must be balanced, or hold a weight above 0 by class, as in {yes: 5}")
+    return {_class_name(name): weight for name, weight in value.items()}
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+ClassWeight = Annotated[Literal["balanced"] | dict[str, float], BeforeValidator(_class_weight)]
+Fit = Literal["train", "train_validation", "bag"]
 ShareOfRows = Annotated[float, Field(gt=0, le=1)]
 Cost = Annotated[float, Field(ge=0)]
 Role = Literal[
@@ -30,6 +47,7 @@ Role = Literal[
     "boolean",
     "target",
     "time",
+    "weight",
     "text",
     "identifier",
     "row_number",
@@ -272,16 +290,31 @@ class Tracking(ConfigModel):
 
 
 class Settings(ConfigModel):
-    """All of `conf/params.yaml`; `columns` is for `adopt`, and `model` for `build`, which validates it."""
+    """All of `conf/params.yaml`.
+
+    Attributes:
+        columns: for `adopt`, but for a column of the role `weight`, which holds the weights of rows.
+        model: for `build`, which validates it.
+        fit: the rows that a version learns from: train, both train and validation, or each of several models, which
+            are averaged, all of these but a fold.
+        class_weight: how much more a row counts by its class; `balanced` gives each class the same weight in total.
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     data: DataConfig
     columns: dict[str, Role] = {}
     model: dict[str, Any]
+    fit: Fit = "train"
+    class_weight: ClassWeight | None = None
     gate: Gate
     decision: DecisionConfig | None = None
     monitor: MonitorConfig = MonitorConfig()
     tracking: Tracking = Tracking()
+
+    @property
+    def weight(self) -> str | None:
+        """The column with the weights of rows, if there is one."""
+        return next((name for name, role in self.columns.items() if role == "weight"), None)
 
 
 class ServerConfig(ConfigModel):

@@ -50,7 +50,7 @@ README = Path("README.md")
 DATA_README = Path("data/README.md")
 DATA_GITIGNORE = Path("data/.gitignore")
 SUITES = {name: Path(f"expectations/{name}.json") for name in ("features", "dataset", "derived")}
-NUMERIC_ROLES = ("numeric", "boolean", "time")  # roles of columns that may hold numbers
+NUMERIC_ROLES = ("numeric", "boolean", "time", "weight")  # roles of columns that may hold numbers
 MAX_FILE_BYTES = 5120 * 1024  # the hook for large files rejects larger ones
 MAX_SLICE_FEATURES = 2  # those with the fewest categories
 
@@ -304,6 +304,9 @@ def _write(plan: Plan, root: Path, staged: Path, project: Project) -> tuple[Trai
     if settings.decision and not plan.readopted:
         settings = settings.model_copy(update={"decision": None})
         notes.append(f"{PARAMS}: decision was about the classes of the earlier target, and was left out")
+    if settings.class_weight and not plan.readopted:
+        settings = settings.model_copy(update={"class_weight": None})
+        notes.append(f"{PARAMS}: class_weight was about the classes of the earlier target, and was left out")
     if keep_gate and (lost_slices := [name for name in settings.gate.slices if name not in plan.roles]):
         lost = ", ".join(lost_slices)
         notes.append(f"{PARAMS}: gate.slices named {lost}, which is no column any more, and was left out")

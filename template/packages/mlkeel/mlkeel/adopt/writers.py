@@ -75,8 +75,9 @@ def render_params(
         "columns": _columns_section(decisions) + _tail(blocks["columns"]),
         "gate": _update_block(blocks.get("gate", ""), gate_head, _gate_values(settings.gate), gate_comments),
     }
-    if settings.decision is None and "decision" in blocks:
-        new_blocks["decision"] = _tail(blocks["decision"])
+    for name, value in {"decision": settings.decision, "class_weight": settings.class_weight}.items():
+        if value is None and name in blocks:
+            new_blocks[name] = _tail(blocks[name])
     return "".join(new_blocks.get(name, block) for name, block in (blocks | {"gate": blocks.get("gate", "")}).items())
 
 

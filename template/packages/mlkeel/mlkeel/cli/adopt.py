@@ -36,6 +36,9 @@ def adopt(
         str | None,
         typer.Option(envvar="ASKED_TIME", show_envvar=False, help="The column that says when a record was made."),
     ] = None,
+    weight: Annotated[
+        str | None, typer.Option(help="The column that says how much a record counts in training.")
+    ] = None,
     role: Annotated[
         list[str] | None, typer.Option(help="column=role, for a decision that is wrong; repeatable.")
     ] = None,
@@ -61,6 +64,7 @@ def adopt(
     overrides = parse_roles(role or [])
     overrides |= {id_: "identifier"} if id_ else {}
     overrides |= {time: "time"} if time else {}
+    overrides |= {weight: "weight"} if weight else {}
     chosen_split = parse_split(split) if split else None
 
     def confirm(plan: "Plan") -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from mlkeel.config import SplitSettings
 from mlkeel.data.example_hash import Positions, hash_positions, single_positions
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger(__name__)
+Places = npt.NDArray[np.int64]  # of rows in a table
 NAMES = ("train", "validation", "test")
 MIN_EXAMPLES = 100  # different rows; fewer, if each is repeated often, cannot be dealt into shares
 MIN_COPIES_OF_ALL = (
@@ -109,6 +111,25 @@ def split(
     )
     train, validation, test, excluded = (table[sides == side] for side in (0, 1, 2, EXCLUDED))
     return Split(train, validation, test, excluded, description, assignment.disjoint)
+
+
+def fold_places(
+    table: "pd.DataFrame", settings: SplitSettings, columns: Sequence[str], classes: str | None, count: int
+) -> list[tuple[Places, Places]]:
+    """Return for each of `count` folds of `table` the places of the rows to learn from, and of those held out.
+
+    Folds are made by the rule of the split, so that no group, time or duplicate is on both sides of one.
+
+    Raises:
+        DataError: the table has too few different rows, groups or times for so many folds.
+    """
+    numbered = table.reset_index(drop=True)
+    folds = []
+    for number in range(count):
+        fold = split(numbered, settings, columns, classes, Fold(number, count))
+        learnt = np.concatenate([fold.train.index.to_numpy(), fold.validation.index.to_numpy()])
+        folds.append((np.sort(learnt), fold.test.index.to_numpy()))
+    return folds
 
 
 def _split_by_example(

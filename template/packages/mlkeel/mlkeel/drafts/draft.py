@@ -21,6 +21,7 @@ from mlkeel.drafts.expectation_drafts import (
     time_range,
     times,
     value_expectations,
+    weights,
 )
 from mlkeel.drafts.target_drafts import target_expectations
 from mlkeel.drafts.tolerance import floor_share, tolerance
@@ -64,6 +65,8 @@ def draft(table: "pd.DataFrame", roles: Mapping[str, Role], features_of: Feature
             dataset += identifiers(values)
         elif role == "time":
             dataset += [*times(values), *time_range(values)]
+        elif role == "weight":
+            dataset += weights(values)
         elif role == "personal":
             dataset += [expectation("column_type_to_be", column=name, type_="str"), *lengths(values)]
     return Contract(_suite("features", features), _suite("dataset", dataset))

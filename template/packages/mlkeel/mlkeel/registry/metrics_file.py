@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mlkeel.config import Fit
 from mlkeel.data.split_description import SplitDescription
 from mlkeel.errors import ArtifactError
 from mlkeel.tasks.cross_validation import FoldScores
@@ -25,7 +26,8 @@ class MetricsFile(BaseModel):
     `primary` names the metric that versions are compared by, and `skill_se` is the standard error of `skill`. `classes`
     holds recall and precision of each class, and `decision` says how one is decided on, if not by likelihood. Early
     releases do not say what follows: `split`, by what the rows were split; `cross_validation`, the scores of its folds;
-    `derived_rules`, whether `derived.json` belongs to the version.
+    `derived_rules`, whether `derived.json` belongs to the version; `fit`, which rows it learnt from; and `n_models`,
+    how many models it averages.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -46,6 +48,8 @@ class MetricsFile(BaseModel):
     champion: dict[str, Any] | None = None
     failures: list[str]
     derived_rules: bool = False
+    fit: Fit = "train"
+    n_models: int = 1
     classes: dict[str, Scores] = {}
     decision: str | None = None
 

@@ -207,9 +207,16 @@ def _in_another_unit(feature: DerivedFeature, column: str) -> DerivedFeature:
     return replace(feature, function=faulty_function)
 
 
-def _fit_shuffled(fit: Wrapper, _model: object, train: Any, validation: Any, callbacks: Any) -> Any:  # noqa: ANN401
+def _fit_shuffled(  # as a project calls it
+    fit: Wrapper,
+    _model: object,
+    train: Any,  # noqa: ANN401 - any arrays
+    validation: Any,  # noqa: ANN401
+    callbacks: Any,  # noqa: ANN401
+    **options: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
     features, y_true = train
-    return fit((features, np.random.default_rng(7).permutation(y_true)), validation, callbacks)
+    return fit((features, np.random.default_rng(7).permutation(y_true)), validation, callbacks, **options)
 
 
 def _predict_constant(predict: Wrapper, _model: object, matrix: Any) -> Any:  # noqa: ANN401
@@ -234,7 +241,9 @@ CODE_FAULTS = (
         _plant_tiny_learning_rate,
         lambda model, parameters: has_steps(model) and "learning_rate" in parameters,
     ),
-    _model_fault("stopped after one step", "fit", lambda _fit, model, train, *_: [model.step(*train)], steps=True),
+    _model_fault(
+        "stopped after one step", "fit", lambda _fit, model, train, *_, **_options: [model.step(*train)], steps=True
+    ),
     _model_fault("trained on shuffled labels", "fit", _fit_shuffled),
     _model_fault("constant prediction", "predict", _predict_constant),
     _model_fault("answers halved", "predict", lambda predict, _model, matrix: predict(matrix) / 2),

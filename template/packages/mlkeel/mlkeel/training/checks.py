@@ -108,7 +108,7 @@ def check_gate_scores(settings: Settings, metrics: tuple[Metric, ...]) -> None:
 
 
 def check_classes(settings: Settings, contract: Contract) -> None:
-    """Check that the classes which `decision` and `gate.min_recall` name are classes of the target.
+    """Check that the classes which `decision`, `class_weight` and `gate.min_recall` name are classes of the target.
 
     Raises:
         InputError: they are not, the target has none, or a threshold is asked for with more than two.
@@ -119,13 +119,15 @@ def check_classes(settings: Settings, contract: Contract) -> None:
     decision = settings.decision
     if decision is not None:
         named["decision"] = decision.classes
+    if settings.class_weight is not None:
+        named["class_weight"] = () if settings.class_weight == "balanced" else tuple(settings.class_weight)
     if settings.gate.min_recall is not None:
         named["gate.min_recall"] = tuple(settings.gate.min_recall)
     for key, names in named.items():
         if not classes:
             raise InputError(
-                f"conf/params.yaml: {key} is about classes, and {target} is a number, which is estimated and not "
-                "decided on. Take it out there."
+                f"conf/params.yaml: {key} is about classes, and {target} is a number, which is estimated and has "
+                "none. Take it out there."
             )
         if unknown := [name for name in names if name not in classes]:
             raise InputError(
@@ -147,8 +149,8 @@ def check(table: "pd.DataFrame", run: Run) -> None:
 
     Raises:
         InputError: the target is a feature, or a slice is no column.
-        DataError: the target is absent, has missing values or is the same in all rows, a feature has no value, or a
-            column has the name of a prediction.
+        DataError: the target is absent, has missing values or is the same in all rows, a feature has no value, a
+            column has the name of a prediction, or a weight is none.
         ContractError: the table violates the contract.
     """
     if run.fold:
@@ -158,6 +160,8 @@ def check(table: "pd.DataFrame", run: Run) -> None:
     source = run.path
     check_settings(run.settings, contract)
     check_target_values(table, target, source)
+    if run.settings.weight is not None:
+        check_weights(table, run.settings.weight, source)
     output_type = output_type_of(contract, target)
     output_type.check_target(table, target, source)
     enforce(table, contract.features, source)
@@ -215,13 +219,21 @@ def check_settings(settings: Settings, contract: Contract) -> None:
     """Check `conf/params.yaml` against the contract.
 
     Raises:
-        InputError: the target is a feature, a slice is no column, or a class is none of the target's.
+        InputError: the target is a feature, a slice is no column, a class is none of the target's, or several columns
+            or a feature have the role weight.
     """
     features = [column.name for column in contract.columns]
     if settings.data.target in features:
         raise InputError(
             f"conf/params.yaml: data.target is {settings.data.target}, which is also a feature, so the model would "
             "read its own answer. Take it out of expectations/features.json, or choose another target."
+        )
+    weights = [name for name, role in settings.columns.items() if role == "weight"]
+    if len(weights) > 1 or set(weights) & set(features):
+        problem = "also a feature" if len(weights) == 1 else "more than one column"
+        raise InputError(
+            f"conf/params.yaml: {', '.join(weights)} has the role weight, and is {problem}. Give one column this role, "
+            "and adopt the table again, which takes it out of the features."
         )
     if unknown := [name for name in settings.gate.slices if name not in contract.all_columns]:
         raise InputError(
@@ -243,6 +255,39 @@ def check_features(rows: "pd.DataFrame", names: list[str], source: "Path") -> No
             f"{source}: no row to learn from has a value of {', '.join(empty)}. Fill the column, or take it out of "
             "expectations/features.json."
         )
+
+
+def check_weights(table: "pd.DataFrame", name: str, source: "Path") -> None:
+    """Check that a column of weights holds a number from 0 up in each row.
+
+    Raises:
+        DataError: it does not, or all are 0.
+    """
+    import pandas as pd
+
+    if name not in table:
+        raise DataError(
+            f"{source}: {name}, the column of weights, is not there. Add it, or give it another role under columns in "
+            "conf/params.yaml."
+        )
+    values = table[name]
+    remedy = "Correct it, or give the column another role under columns in conf/params.yaml."
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        raise DataError(f"{source}: {name} has the role weight, and not only numbers. {remedy}")
+    missing = values.isna().to_numpy()
+    if missing.any():
+        rows = f"{int(missing.sum()):,} of {len(values):,} rows, the first in row {int(missing.argmax()) + 1:,}"
+        raise DataError(f"{source}: {name} has the role weight, and no value in {rows}. {remedy}")
+    weights = values.to_numpy(dtype=np.float64)
+    invalid = (weights < 0) | ~np.isfinite(weights)
+    if invalid.any():
+        first = int(invalid.argmax())
+        raise DataError(
+            f"{source}: {name} has the role weight, and is {weights[first]:g} in row {first + 1:,}, and a weight must "
+            f"be 0 or more. {remedy}"
+        )
+    if not weights.any():
+        raise DataError(f"{source}: {name} has the role weight, and is 0 in each row, so no row counts. {remedy}")
 
 
 def check_target_values(table: "pd.DataFrame", target: str, source: "Path") -> None:

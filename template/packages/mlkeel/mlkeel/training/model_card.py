@@ -21,7 +21,6 @@ def model_card(
     features = ", ".join(markdown.code(column.name) for column in contract.columns)
     if layout.derived:
         features += f", and what is derived of them: {', '.join(map(markdown.code, layout.derived))}"
-    rows = metrics.rows
     names = headings(evaluation.metrics)
     results = {"model": metrics.model, "baseline": metrics.baseline, **metrics.slices}
     if metrics.cross_validation:
@@ -40,7 +39,7 @@ def model_card(
 Predicts {markdown.code(target)} {output_type_of(contract, target).output_sentence(contract, target)}, from {features}.
 
 Trained {metrics.created} on {markdown.code(metrics.data.path)} (SHA-256 `{metrics.data.sha256[:12]}`){commit}:
-{rows["train"]:,} rows to learn from, {rows["validation"]:,} to stop by, {rows["test"]:,} to judge by.{split}
+{_rows(metrics)}.{split}{_weights(settings)}
 
 ## Results on the test split
 
@@ -57,6 +56,35 @@ Verdict: {verdict}.
 It answers for rows that satisfy `features.json` beside this file, and for no others. Slices with fewer than
 {settings.gate.min_slice_rows} test rows are not judged. The baseline answers {evaluation.task.baseline_description}.
 {_portability(layout)}"""
+
+
+def _rows(metrics: MetricsFile) -> str:
+    """Say which rows it learnt from, and how many judge it."""
+    train, validation, test = (metrics.rows[name] for name in ("train", "validation", "test"))
+    match metrics.fit:
+        case "train_validation":
+            return (
+                f"{train:,} rows to learn from, {validation:,} to stop by, then all {train + validation:,} to learn "
+                f"from anew, with as many\nrounds; {test:,} to judge by, which it has not learnt from"
+            )
+        case "bag":
+            return (
+                f"{metrics.n_models} models, which are averaged, each with a fold of {train + validation:,} rows to "
+                f"stop by and the others to learn from;\n{test:,} rows to judge by, which none has learnt from"
+            )
+    return f"{train:,} rows to learn from, {validation:,} to stop by, {test:,} to judge by"
+
+
+def _weights(settings: Settings) -> str:
+    """Say by what rows were weighted, if they were."""
+    remarks = ""
+    if settings.weight is not None:
+        remarks += f" It learnt with the weights in {markdown.code(settings.weight)}; the scores count each row once."
+    if settings.class_weight is not None:
+        weights = settings.class_weight if isinstance(settings.class_weight, dict) else {}
+        listed = ", ".join(f"{name} {weight:g}" for name, weight in weights.items()) or "balanced"
+        remarks += f" Classes were weighted ({markdown.text(listed)}), so its probabilities are not shares of rows."
+    return remarks
 
 
 def _classes(evaluation: Evaluation) -> str:

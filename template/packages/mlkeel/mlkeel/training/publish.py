@@ -26,11 +26,16 @@ from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import revision
 from mlkeel.registry.versions import make_current
 from mlkeel.tasks.decision import DECISION_KEY
+from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training import gate
 from mlkeel.training.model_card import model_card
 
 ONNX_TOLERANCE = 1e-4
+CLASS_WEIGHT_REMARK = (
+    "class_weight in conf/params.yaml moves the probabilities on purpose, and with them the {}; to find more of a rare "
+    "class, take it out and set decision there, which leaves the probabilities as they are"
+)
 
 
 def require_skill(trained: Trained, settings: Settings, origin: str) -> None:
@@ -42,17 +47,32 @@ def require_skill(trained: Trained, settings: Settings, origin: str) -> None:
     evaluation = trained.judged
     if evaluation.could_be_chance:
         split = f" ({evaluation.split.sentence})" if evaluation.split else ""
+        remark = f" But {_class_weight_remark(settings, evaluation)}." if settings.class_weight else ""
         raise InputError(
             f"{origin}: the other columns say too little of {settings.data.target} to tell it from chance: on "
             f"{evaluation.model.rows:,} unseen rows{split} {evaluation.baseline_comparison}. Nothing was changed. Add "
-            "columns or rows.",
+            f"columns or rows.{remark}",
             Hint.OTHER_TARGET,
         )
-    if failures := evaluation.failures(settings.gate):
+    if failures := _explained(evaluation.failures(settings.gate), settings, evaluation):
         raise InputError(
             f"{origin}: a model of this table does not pass the gate in conf/params.yaml: {'; '.join(failures)}. "
             "Nothing was changed. If the table is right, lower the gate there and run this again."
         )
+
+
+def _class_weight_remark(settings: Settings, evaluation: Evaluation) -> str:
+    return CLASS_WEIGHT_REMARK.format(evaluation.primary.phrase) if settings.class_weight else ""
+
+
+def _explained(failures: list[str], settings: Settings, evaluation: Evaluation) -> list[str]:
+    """Return failures of the gate with a remark where weights of classes may be the reason."""
+    remark = _class_weight_remark(settings, evaluation)
+    is_about_loss = [evaluation.primary.phrase in failure for failure in failures]
+    return [
+        f"{failure} ({remark})" if remark and about_loss else failure
+        for failure, about_loss in zip(failures, is_about_loss, strict=True)
+    ]
 
 
 def export(prepared: Prepared, trained: Trained, target: str) -> bytes:
@@ -108,9 +128,12 @@ class PublishVersion:
         comparison = gate.compare_with_champion(predictor, evaluation, prepared, settings, champion_root)
         created = datetime.now(UTC)
         version = f"{created:%Y%m%dT%H%M%S%f}-{hashlib.sha256(graph).hexdigest()[:8]}"
-        failures = [
+        scores = [
             *trained.judged.failures(settings.gate),
             *(comparison.failures(settings.gate) if comparison else ()),
+        ]
+        failures = [
+            *_explained(scores, settings, trained.judged),
             *gate.behavior_failures(dict(self.cases), predictor, prepared),
         ]
         metrics = MetricsFile.model_validate(
@@ -126,6 +149,8 @@ class PublishVersion:
                 "champion": comparison and comparison.to_dict(),
                 "failures": failures,
                 "derived_rules": prepared.contract.derived is not None,
+                "fit": getattr(trained.model, "fit_on", "train"),
+                "n_models": getattr(trained.model, "n_models", 1),
             }
         )
         card = model_card(metrics, settings, prepared.contract, evaluation, prepared.encoder.layout)

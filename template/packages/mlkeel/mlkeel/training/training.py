@@ -41,7 +41,8 @@ def train(project: Project, root: Path) -> TrainingResult:
     checkpoint = root / "artifacts" / f"{TEMP_PREFIX}checkpoint-{fingerprint(project, settings, contract, root)}"
     publish = CrossValidate(project, Run(root, settings, contract), PublishVersion(root, settings, cases))
     outcome = project.train(project, Run(root, settings, contract, publish, checkpoint))
-    checkpoint.unlink(missing_ok=True)
+    for path in checkpoint.parent.glob(f"{checkpoint.name}*"):  # a bag has one a model
+        path.unlink(missing_ok=True)
     if tracked:
         tracking.log_run(outcome.folder, settings, root, project.package)
     return outcome
@@ -50,12 +51,12 @@ def train(project: Project, root: Path) -> TrainingResult:
 def fingerprint(project: Project, settings: Settings, contract: Contract, root: Path) -> str:
     """Return a digest that equal trainings share, so that one can resume from the checkpoint of another.
 
-    It covers what affects the model: the settings but for columns, gate, decision, monitor and tracking, the table, the
-    contract of the features, the classes of the target, and the code that loads, encodes and trains.
+    It covers what affects the model: the settings but for roles of columns, gate, decision, monitor and tracking, the
+    table, the contract of the features, the classes of the target, and the code that loads, encodes and trains.
     """
     table = root / settings.data.path
     relevant_settings = settings.model_dump_json(exclude={"columns", "gate", "decision", "monitor", "tracking"})
-    digest = hashlib.sha256(relevant_settings.encode())
+    digest = hashlib.sha256(f"{relevant_settings}{settings.weight}".encode())
     digest.update(hashlib.sha256(table.read_bytes()).digest() if table.is_file() else b"")
     digest.update(as_json([contract.features, contract.values(settings.data.target)]))
     kit = Path(mlkeel.__file__).parent
