@@ -148,8 +148,8 @@ def _weight_argument(estimator: Any, weight: Weights | None) -> dict[str, Weight
         prefix += f"{name}__"
     if not has_fit_parameter(estimator, "sample_weight"):
         raise InputError(
-            f"model.py: {type(estimator).__name__} takes no sample_weight in fit, and conf/params.yaml asks for weights "
-            "by class_weight or by a column of the role weight. Take that out, or choose another estimator."
+            f"model.py: {type(estimator).__name__} takes no sample_weight in fit, and conf/params.yaml asks for "
+            "weights, by class_weight or by a column of the role weight. Take that out, or choose another estimator."
         )
     return {f"{prefix}sample_weight": weight}
 
