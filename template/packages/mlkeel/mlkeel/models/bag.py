@@ -104,11 +104,11 @@ class Bag:
         losses: list[list[float]] = []
         outputs: list[Outputs] = []
         for number, (model, (learnt, held_out)) in enumerate(zip(self.models, self._folds, strict=True)):
-            learn, stop = ((features[places], y_true[places]) for places in (learnt, held_out))
+            members, others = ((features[places], y_true[places]) for places in (learnt, held_out))
             of_model = _of_part(callbacks, str(number), sum(map(len, losses)))
             weights = None if weight is None else (weight[learnt], weight[held_out])
-            losses.append(_fit(model, learn, stop, of_model, weights))
-            outputs.append(model.predict(stop[0]))
+            losses.append(_fit(model, members, others, of_model, weights))
+            outputs.append(model.predict(others[0]))
         places = np.concatenate([held_out for _, held_out in self._folds])
         self.held_out = np.concatenate(outputs), y_true[places]
         return list(_mean_losses(losses))
