@@ -66,13 +66,12 @@ def _class_weight_remark(settings: Settings, evaluation: Evaluation) -> str:
 
 
 def _explained(failures: list[str], settings: Settings, evaluation: Evaluation) -> list[str]:
-    """Return failures of the gate with a remark where weights of classes may be the reason."""
+    """Return failures of the gate, with a remark at the first for which weights of classes may be the reason."""
     remark = _class_weight_remark(settings, evaluation)
-    is_about_loss = [evaluation.primary.phrase in failure for failure in failures]
-    return [
-        f"{failure} ({remark})" if remark and about_loss else failure
-        for failure, about_loss in zip(failures, is_about_loss, strict=True)
-    ]
+    position = next((place for place, failure in enumerate(failures) if evaluation.primary.phrase in failure), None)
+    if not remark or position is None:
+        return failures
+    return [*failures[:position], f"{failures[position]} ({remark})", *failures[position + 1 :]]
 
 
 def export(prepared: Prepared, trained: Trained, target: str) -> bytes:
