@@ -26,9 +26,15 @@ CONTAINER_ANSWERS = {"python_version": "3.11", "deploy": ["kubernetes"]}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let each of several workers compute on one thread: more threads than cores wait for each other."""
+    """Let each of several workers compute on one thread: more threads than cores wait for each other.
+
+    And let every process keep the bytecode of what it imports, also where a variable, as in most containers, says not to:
+    to compile libraries anew in each of hundreds of processes takes longer than what they are started for.
+    """
     if getattr(config.option, "numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -186,6 +192,8 @@ def lender(
             )
             packages = ("regex", "types-regex", "pytest-xdist", "pytest-randomly")
             succeed("uv", "pip", "install", "--quiet", "--python", ".venv", *packages, cwd=project, env=environment)
+            by_content = ("--invalidation-mode", "checked-hash")  # it is lent to copies that are younger
+            succeed(".venv/bin/python", "-m", "compileall", "-qf", *by_content, "packages/mlkeel/mlkeel", cwd=project)
 
         return once(shared / framework, make) / "myproj"
 
