@@ -28,8 +28,8 @@ CONTAINER_ANSWERS = {"python_version": "3.11", "deploy": ["kubernetes"]}
 def pytest_configure(config: pytest.Config) -> None:
     """Let each of several workers compute on one thread: more threads than cores wait for each other.
 
-    And let every process keep the bytecode of what it imports, also where a variable, as in most containers, says not to:
-    to compile libraries anew in each of hundreds of processes takes longer than what they are started for.
+    And let every process keep the bytecode of what it imports, also where a variable says not to, as in containers: to
+    compile libraries anew in each of hundreds of processes takes longer than what they are started for.
     """
     if getattr(config.option, "numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -39,19 +39,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by the expensive fixtures that they use, and begin with the longest groups."""
+    """Mark tests by the expensive fixtures that they use, begin with the longest groups, and end with short ones."""
     for item in items:
         for fixture, mark in MARKS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(mark)
-    items.sort(key=lambda item: LONGEST.get(item.path.stem, LONGEST.get(group(item.nodeid), len(LONGEST))))
+    items.sort(key=lambda item: ORDER.get(item.path.stem, ORDER.get(group(item.nodeid), 0)))
 
 
 # Files that share what is expensive to make are a group, and so is any other file; one worker runs all of a group.
 GROUPS = {"test_containers": "docker", "test_pods": "docker"}
 ALONE = {"test_other_kinds", "test_mutants"}  # each of these runs other tests, and shares nothing with the next
-# They begin, so that no worker is left with one.
-LONGEST = {"docker": 0, "test_other_kinds": 1, "test_variants": 2, "test_everyday": 3, "test_update": 4}
+# The longest begin and what is short and alone ends, so that no worker is left with one.
+LONGEST = ("docker", "test_other_kinds", "test_variants", "test_everyday", "test_update", "test_adopt", "test_readme")
+ORDER = {name: place - len(LONGEST) for place, name in enumerate(LONGEST)} | {"test_mutants": 1}
 
 
 def group(nodeid: str) -> str:
