@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,12 @@ def _git_config(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["GIT_CONFIG_GLOBAL"] = str(config)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _types_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let all projects, and the hooks of all commits, share what mypy learnt: they differ in little."""
+    os.environ["MYPY_CACHE_DIR"] = str(tmp_path_factory.mktemp("types"))
+
+
 @pytest.fixture(scope="session")
 def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This checkout, uncommitted changes included, as a git repository with the tag v0.1.0."""
@@ -173,8 +180,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VIRTUAL_ENV", "MAKE"))
     }
-    types = {"MYPY_CACHE_DIR": str(tmp_path_factory.mktemp("types"))}  # projects differ in little, and types take long
-    return variables | types | {"PATH": os.pathsep.join([str(tools), *path])}
+    return variables | {"PATH": os.pathsep.join([str(tools), *path])}
 
 
 @pytest.fixture(scope="session")
@@ -186,6 +192,7 @@ def lender(
 
     shared = run_folder(tmp_path_factory.getbasetemp()) / "lent environments"
 
+    @cache
     def project_of(framework: str) -> Path:
         def make(folder: Path) -> None:
             project = generate(
@@ -195,8 +202,11 @@ def lender(
             succeed("uv", "pip", "install", "--quiet", "--python", ".venv", *packages, cwd=project, env=environment)
             by_content = ("--invalidation-mode", "checked-hash")  # it is lent to copies that are younger
             succeed(".venv/bin/python", "-m", "compileall", "-qf", *by_content, "packages/mlkeel/mlkeel", cwd=project)
+            succeed(".venv/bin/mypy", "--cache-dir", folder / "types", cwd=project)
 
-        return once(shared / framework, make) / "myproj"
+        folder = once(shared / framework, make)
+        shutil.copytree(folder / "types", os.environ["MYPY_CACHE_DIR"], dirs_exist_ok=True)
+        return folder / "myproj"
 
     return project_of
 
