@@ -180,7 +180,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VIRTUAL_ENV", "MAKE"))
     }
-    return variables | {"PATH": os.pathsep.join([str(tools), *path])}
+    lazily = {"UV_COMPILE_BYTECODE": "0"}  # what is imported is compiled then, which is a quarter of all
+    return variables | lazily | {"PATH": os.pathsep.join([str(tools), *path])}
 
 
 @pytest.fixture(scope="session")
