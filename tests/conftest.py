@@ -17,6 +17,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from .support.engine import Engine, engine
 from .support.environments import lend, once, run_folder
+from .support.rendering import render_without_repetition
 
 ROOT = Path(__file__).parents[1]
 MARKS = {"lender": "project", "docker": "docker", "browser": "browser"}  # of tests that use a fixture
@@ -121,6 +122,13 @@ def _git_config(tmp_path_factory: pytest.TempPathFactory) -> None:
     config = tmp_path_factory.mktemp("git") / "config"
     config.write_text("[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n", encoding="utf-8")
     os.environ["GIT_CONFIG_GLOBAL"] = str(config)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_rendering() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        render_without_repetition(patch)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
