@@ -214,8 +214,9 @@ def test_a_column_that_is_not_there_is_one_clear_error(grove: Path) -> None:
         train(KIND.project, grove)
 
 
-def test_the_target_is_no_group(grove: Path) -> None:
-    choose(grove, "group", group=KIND.target)
+@pytest.mark.parametrize(("by", "setting"), [("group", "group"), ("time", "time"), ("random", "key")])
+def test_nothing_is_split_by_the_target(grove: Path, by: str, setting: str) -> None:
+    choose(grove, by, **{setting: [KIND.target] if setting == "key" else KIND.target})
     with pytest.raises(InputError, match=f"split is by {KIND.target}, which is the target"):
         read_settings(grove / "conf" / "params.yaml")
 

@@ -18,7 +18,9 @@ def _class_name(value: object) -> object:
     """Return a class that YAML reads as a number as the text that it is in a table."""
     if isinstance(value, bool):
         raise ValueError(f"YAML reads this class as a truth value; put it in quotes, as in '{value}'")
-    return str(value) if isinstance(value, int | float) else value
+    if not isinstance(value, str | int | float):
+        raise ValueError("YAML reads this class as something else than a text; put it in quotes, as in 'null'")
+    return str(value)
 
 
 ClassName = Annotated[str, BeforeValidator(_class_name)]
@@ -182,7 +184,7 @@ class DataConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _is_not_split_by_the_target(self) -> Self:
-        if self.target in (self.split.group, self.split.given):
+        if self.target in self.split.columns or self.split.key == (self.target,):
             raise ValueError(f"split is by {self.target}, which is the target; name another column")
         return self
 
@@ -434,6 +436,6 @@ def _plain_message(kind: str, location: tuple[int | str, ...], message: str) -> 
             return f"{name} is missing"
         case "tuple_type":
             return f"{name} must be a list, as [a, b]"
-        case "model_type":
+        case "model_type" | "dict_type":
             return f"{name} must hold names and values"
     return f"{name}: {message.removeprefix('Value error, ').replace('Input should be', 'it must be')}"

@@ -17,6 +17,7 @@ from mlkeel.project import Project, Run
 from mlkeel.tasks.decision import EXPECTED_COST
 from mlkeel.tasks.metrics import Metric
 from mlkeel.tasks.output_types import output_type_of
+from mlkeel.training.decision import check_costs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,6 +141,7 @@ def check_classes(settings: Settings, contract: Contract) -> None:
             f"conf/params.yaml: decision.{kind} is for two classes, and {target} has {len(classes)}. Set "
             "decision.costs there, which takes any number of classes."
         )
+    check_costs(decision, classes)
 
 
 def check(table: "pd.DataFrame", run: Run) -> None:
