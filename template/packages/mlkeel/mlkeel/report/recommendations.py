@@ -8,6 +8,7 @@ from mlkeel.report.report_data import ModelReview, ReportData, Table, days_since
 
 MAX_RUN_AGE_DAYS = 7  # an older run of the monitor says little of today
 MAX_NAMES = 5  # columns or slices in a sentence
+MIN_STANDARD_DEVIATIONS = 2.0  # by which the loss must rise without a feature; less can be chance
 REMEDIES = {
     "contract": "Rows of late break the contract: correct their source or, if they are right, change expectations/.",
     "drift": "Look at where it comes from. If the world has changed, train on recent rows; if not, mend the source.",
@@ -111,6 +112,11 @@ def _on_model(report: ReportData) -> Iterator[Recommendation]:
             "make test-model",
             critical=True,
         )
+    if useless := _useless_features(report, review):
+        yield Recommendation(
+            f"Nothing shows that the model needs {_list_names(useless)}: its loss is hardly higher without.",
+            "Give them the role ignored under columns in conf/params.yaml, adopt the table again, and compare.",
+        )
     yield from (Recommendation("On the test split:", remark) for remark in review.remarks)
     if review.data_changed:
         yield Recommendation(
@@ -124,6 +130,16 @@ def _on_model(report: ReportData) -> Iterator[Recommendation]:
             REMEDIES["staleness"],
             "make train",
         )
+
+
+def _useless_features(report: ReportData, review: ModelReview) -> list[str]:
+    """Return the features of a table whose permutation raises the loss by no more than its repeats differ."""
+    columns = {column.name for column in report.contract.columns if not column.text}
+    return [
+        name
+        for name, rise, deviation in review.importances
+        if name in columns and rise <= MIN_STANDARD_DEVIATIONS * deviation
+    ]
 
 
 def _on_monitor(report: ReportData) -> Iterator[Recommendation]:

@@ -9,7 +9,7 @@ from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import short_commit
 from mlkeel.tasks.decision import class_rows
 from mlkeel.tasks.evaluation import Evaluation
-from mlkeel.tasks.metrics import format_scores, headings
+from mlkeel.tasks.metrics import Scores, format_scores, headings
 from mlkeel.tasks.output_types import output_type_of
 
 
@@ -21,14 +21,7 @@ def model_card(
     features = ", ".join(markdown.code(column.name) for column in contract.columns)
     if layout.derived:
         features += f", and what is derived of them: {', '.join(map(markdown.code, layout.derived))}"
-    names = headings(evaluation.metrics)
     results = {"model": metrics.model, "baseline": metrics.baseline, **metrics.slices}
-    if metrics.cross_validation:
-        results |= metrics.cross_validation.rows()
-    lines = "\n".join(
-        f"| {markdown.text(name)} | {' | '.join(format_scores(evaluation.metrics, scores))} |"
-        for name, scores in results.items()
-    )
     verdict = markdown.text("; ".join(metrics.failures)) or "it passed the gate in `params.yaml`"
     champion = markdown.text(metrics.champion["sentence"]) if metrics.champion else "no version was current"
     split = f"\nHow they were split: {markdown.text(metrics.split.sentence)}." if metrics.split else ""
@@ -43,14 +36,12 @@ Trained {metrics.created} on {markdown.code(metrics.data.path)} (SHA-256 `{metri
 
 ## Results on the test split
 
-| | {" | ".join(map(markdown.text, names))} |
-|---|{"---:|" * len(names)}
-{lines}
+{_scores(results, evaluation)}
 {_classes(evaluation)}
 Beside the version that was current before: {champion}.
 
 Verdict: {verdict}.
-
+{_folds(metrics, evaluation)}
 ## Limits
 
 It answers for rows that satisfy `features.json` beside this file, and for no others. Slices with fewer than
@@ -85,6 +76,23 @@ def _weights(settings: Settings) -> str:
         listed = ", ".join(f"{name} {weight:g}" for name, weight in weights.items()) or "balanced"
         remarks += f" Classes were weighted ({markdown.text(listed)}), so its probabilities are not shares of rows."
     return remarks
+
+
+def _scores(results: dict[str, Scores], evaluation: Evaluation) -> str:
+    """Return a table of scores by their names."""
+    names = headings(evaluation.metrics)
+    lines = "\n".join(
+        f"| {markdown.text(name)} | {' | '.join(format_scores(evaluation.metrics, scores))} |"
+        for name, scores in results.items()
+    )
+    return f"| | {' | '.join(map(markdown.text, names))} |\n|---|{'---:|' * len(names)}\n{lines}"
+
+
+def _folds(metrics: MetricsFile, evaluation: Evaluation) -> str:
+    """Return the scores of the cross-validation, which are of other models and of more rows than the test split."""
+    if not metrics.cross_validation:
+        return ""
+    return f"\n## Results of the cross-validation\n\n{_scores(metrics.cross_validation.rows(), evaluation)}\n"
 
 
 def _classes(evaluation: Evaluation) -> str:
