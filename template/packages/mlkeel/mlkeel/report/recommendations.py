@@ -112,6 +112,13 @@ def _on_model(report: ReportData) -> Iterator[Recommendation]:
             critical=True,
         )
     yield from (Recommendation("On the test split:", remark) for remark in review.remarks)
+    for fairness in report.metrics_file.fairness:
+        if fairness.remark:
+            yield Recommendation(
+                fairness.remark,
+                f"Find out why: fewer or poorer rows of a group, another truth there, or features that tell it. "
+                f"{fairness.proxy_sentence}",
+            )
     if review.data_changed:
         yield Recommendation(
             f"{report.settings.data.path} is not as it was when this model was trained.",

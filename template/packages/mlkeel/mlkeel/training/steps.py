@@ -16,6 +16,7 @@ from mlkeel.tasks.evaluation import evaluate as evaluate_outputs
 from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training.checks import check, check_derived, check_features, check_names
 from mlkeel.training.decision import choose_decision
+from mlkeel.training.fairness import with_fairness
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,11 +110,12 @@ def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Ev
             lambda: model.predict(validation),
             prepared.targets["validation"],
         )
-    return evaluate_outputs(
+    outputs = model.predict(prepared.features["test"])
+    evaluation = evaluate_outputs(
         project.task,
         project.metrics,
         prepared.table.test,
-        model.predict(prepared.features["test"]),
+        outputs,
         prepared.targets["test"],
         prepared.targets["train"],
         run.settings.gate,
@@ -121,3 +123,4 @@ def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Ev
         decision,
         prepared.table.description,
     )
+    return with_fairness(evaluation, prepared.table.test, outputs, prepared.targets["test"], run)
