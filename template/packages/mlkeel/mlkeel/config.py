@@ -57,8 +57,12 @@ Role = Literal[
     "duplicate",
     "leak",
     "personal",
+    "protected",
+    "protected_feature",
     "ignored",
 ]
+PROTECTED_ROLES: tuple[Role, ...] = ("protected", "protected_feature")  # a model learns from the latter only
+GroupMetric = Literal["selection_rate", "recall", "error_rate", "mae", "bias"]
 SplitBy = Literal["random", "stratified", "group", "time", "group_time", "given"]
 SPLIT_COLUMNS: dict[SplitBy, tuple[str, ...]] = {
     "random": (),
@@ -252,6 +256,7 @@ class Gate(ConfigModel):
         min_scores: the least values of metrics of which a greater value is better, by their names.
         max_scores: the greatest values of the other metrics.
         max_regression: by how much its loss may exceed that of the current version, as a share.
+        max_group_gap: by how much metrics may differ between two groups of a protected column, by their names.
     """
 
     min_skill: Annotated[float, Field(ge=0, lt=1)]
@@ -263,6 +268,7 @@ class Gate(ConfigModel):
     min_recall: dict[ClassName, ShareOfRows] | None = None
     min_scores: dict[str, float] | None = None
     max_scores: dict[str, float] | None = None
+    max_group_gap: dict[GroupMetric, Annotated[float, Field(gt=0)]] | None = None
 
 
 class MonitorConfig(ConfigModel):
@@ -317,6 +323,11 @@ class Settings(ConfigModel):
     def weight(self) -> str | None:
         """The column with the weights of rows, if there is one."""
         return next((name for name, role in self.columns.items() if role == "weight"), None)
+
+    @property
+    def protected(self) -> tuple[str, ...]:
+        """The columns whose groups are compared."""
+        return tuple(name for name, role in self.columns.items() if role in PROTECTED_ROLES)
 
 
 class ServerConfig(ConfigModel):

@@ -5,19 +5,22 @@ Everything is written to a stage and moved into place in the end, so that a fail
 
 import contextlib
 import dataclasses
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlkeel.adopt import writers
+from mlkeel.adopt import datasheet, writers
+from mlkeel.adopt.column_names import may_be_protected
 from mlkeel.adopt.infer_roles import RoleDecision, infer_roles
 from mlkeel.adopt.infer_split import SplitProposal, decide_split, infer_split, require_splittable, was_drafted
 from mlkeel.adopt.transaction import at_risk, changes, finish, keep_copies, replace, stage
 from mlkeel.behavior.cases import BEHAVIOR, applicable_cases, merge_cases, read_cases, sample_rows
 from mlkeel.behavior.kinds import case_type_of
-from mlkeel.config import DataConfig, Gate, Role, Settings, read_settings
+from mlkeel.config import PROTECTED_ROLES, DataConfig, Gate, Role, Settings, read_settings
 from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.data.column_types import as_iso, is_ambiguous, numbers
 from mlkeel.data.reader import Source, read, release_memory
@@ -50,7 +53,8 @@ README = Path("README.md")
 DATA_README = Path("data/README.md")
 DATA_GITIGNORE = Path("data/.gitignore")
 SUITES = {name: Path(f"expectations/{name}.json") for name in ("features", "dataset", "derived")}
-NUMERIC_ROLES = ("numeric", "boolean", "time", "weight")  # roles of columns that may hold numbers
+NUMERIC_ROLES = ("numeric", "boolean", "time", "weight", *PROTECTED_ROLES)  # roles of columns that may hold numbers
+GROUP_ROLES = ("numeric", "categorical", "boolean")  # roles of columns with groups
 MAX_FILE_BYTES = 5120 * 1024  # the hook for large files rejects larger ones
 MAX_SLICE_FEATURES = 2  # those with the fewest categories
 
@@ -90,6 +94,15 @@ class Plan:
         """The role of each column."""
         return {name: decision.role for name, decision in self.decisions.items()}
 
+    @property
+    def may_be_protected(self) -> list[str]:
+        """The columns that tell a protected attribute by their names, of which a person has not decided."""
+        return [
+            name
+            for name, decision in self.decisions.items()
+            if decision.role in GROUP_ROLES and not decision.overridden and may_be_protected(name)
+        ]
+
 
 @dataclass(frozen=True)
 class AdoptResult:
@@ -102,6 +115,7 @@ class AdoptResult:
         changes: the number of lines added and removed, by file.
         copies: a folder with copies of replaced files that git does not have, if there are any.
         notes: what a person wrote that does not fit the table any more.
+        open_questions: how many questions of the datasheet nobody has answered.
     """
 
     plan: Plan
@@ -110,6 +124,7 @@ class AdoptResult:
     changes: dict[Path, tuple[int, int]]
     copies: Path | None
     notes: list[str]
+    open_questions: int = 0
 
     @property
     def evaluation(self) -> Evaluation:
@@ -168,11 +183,12 @@ def adopt(
             return None
         outcome, draft_check, notes = _write(plan, root, staged, project)
         line_changes = changes(root, staged, removed)
+        open_questions = len(datasheet.open_questions(_read_text(staged / DATA_README)))
         copies = None
         if not dry_run:
             copies = keep_copies(root, staged, [path for path in (*edited, *untracked) if path in line_changes])
             replace(root, staged, removed)
-    return AdoptResult(plan, outcome, draft_check, line_changes, copies, notes)
+    return AdoptResult(plan, outcome, draft_check, line_changes, copies, notes, open_questions)
 
 
 @contextlib.contextmanager
@@ -417,11 +433,25 @@ def _write_cases(plan: Plan, root: Path, staged: Path, prepared: Prepared, predi
 def _write_readmes(
     plan: Plan, root: Path, staged: Path, settings: Settings, prepared: Prepared, draft_check: DraftCheck
 ) -> None:
+    import pandas as pd
+
     data_readme = _read_text(root / DATA_README)
-    block = writers.columns_block(plan.path.name, plan.rows, plan.decisions)
-    keep_readme = plan.readopted and (plan.path.name in data_readme or writers.has_block(data_readme, "columns"))
+    facts = datasheet.Facts(
+        plan.path.name,
+        hashlib.sha256((staged / plan.path).read_bytes()).hexdigest(),
+        f"{datetime.now(UTC):%Y-%m-%d}",
+        plan.target,
+        f"{plan.split.phrase}, as {plan.split.reason}",
+        plan.decisions,
+        plan.may_be_protected,
+    )
+    table = pd.concat(list(prepared.table.all_frames.values()))
+    block = {datasheet.BLOCK_NAME: datasheet.render(facts, table, data_readme)}
+    has_block = writers.has_block(data_readme, datasheet.BLOCK_NAME)
+    keep_readme = plan.readopted and (plan.path.name in data_readme or has_block)
+    marks = (f"{writers.BLOCK_BEGIN}{datasheet.BLOCK_NAME} -->", writers.BLOCK_END)
     _write_text(
-        staged / DATA_README, writers.replace_blocks(data_readme if keep_readme else writers.DATA_README, block)
+        staged / DATA_README, writers.replace_blocks(data_readme if keep_readme else datasheet.blank(*marks), block)
     )
     if (root / README).is_file():
         example_row = prepared.table.test.iloc[0].to_dict()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from mlkeel.config import Role
+from mlkeel.config import PROTECTED_ROLES, Role
 from mlkeel.data.column_types import (
     IDENTIFIER_NAME,
     codes_of,
@@ -234,7 +234,7 @@ def _checked_role(role: Role, values: "pd.Series[str]") -> Role:
     if role == "target":
         return "ignored"  # the target of an earlier run
     numeric = numbers(present, lenient=True)
-    if role in ("numeric", "time", "categorical", "boolean") and present.empty:
+    if role in ("numeric", "time", "categorical", "boolean", *PROTECTED_ROLES) and present.empty:
         raise DataError(f"{values.name} cannot be {role}: it holds no value. Choose another role for the column.")
     if role == "numeric" and numeric is None:
         example = shorten(invalid_numbers(present).iloc[0])
@@ -245,6 +245,11 @@ def _checked_role(role: Role, values: "pd.Series[str]") -> Role:
         raise DataError(
             f"{values.name} cannot be a time: its values have no common form, for example {shorten(present.iloc[0])}. "
             "Write them like 2026-11-22 or 2026-11-22 14:30, or choose another column."
+        )
+    if role in PROTECTED_ROLES and numeric is None and present.nunique() > MAX_CATEGORIES:
+        raise DataError(
+            f"{values.name} cannot be {role}: {present.nunique():,} different texts are no groups to compare. Add a "
+            "column with fewer, such as regions or decades, or numbers, which are cut into quarters."
         )
     return role
 
@@ -272,6 +277,7 @@ def _missing_share(values: "pd.Series[str]") -> str:
 
 
 def _summary(values: "pd.Series[Any]", role: Role) -> str:
-    if role in ("numeric", "boolean", "weight") and (numeric := numbers(values.dropna())) is not None and len(numeric):
+    may_be_numeric = role in ("numeric", "boolean", "weight", *PROTECTED_ROLES)
+    if may_be_numeric and (numeric := numbers(values.dropna())) is not None and len(numeric):
         return f"numbers from {numeric.min():.6g} to {numeric.max():.6g}"
     return f"{values.nunique():,} different values"

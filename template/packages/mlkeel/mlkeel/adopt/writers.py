@@ -33,14 +33,6 @@ BEHAVIOR_HEADER = """\
 """
 NO_REASONS: Mapping[str, str] = MappingProxyType({})
 MAX_EXAMPLE_VALUES = 24  # longer rows do not fit a README
-DATA_README = """\
-# Data
-
-<!-- make adopt writes columns -->
-<!-- to here -->
-
-Say here what a row is, who measured it, when, and under which licence.
-"""
 
 
 def render_params(
@@ -234,15 +226,6 @@ def render_behavior(
 
 def _case(case: Case) -> str:
     return "  - " + "    ".join(f"{key}: {_to_yaml(value)}\n" for key, value in case.items())
-
-
-def columns_block(title: str, rows: int, decisions: dict[str, RoleDecision]) -> dict[str, str]:
-    """Render the block of `data/README.md` about the columns of a table."""
-    lines = "".join(
-        f"| {markdown.code_cell(name)} | {decision.role} | {markdown.text(decision.reason)} |\n"
-        for name, decision in decisions.items()
-    )
-    return {"columns": f"`{title}`: {rows:,} rows.\n\n| column | role | seen |\n|---|---|---|\n{lines}"}
 
 
 def has_block(text: str, name: str) -> bool:

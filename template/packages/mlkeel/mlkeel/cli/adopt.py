@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlkeel.cli.console import console, show
+from mlkeel.cli.hints import instruction
 from mlkeel.cli.session import session_of
 from mlkeel.contract.messages import summarize
-from mlkeel.errors import InputError
+from mlkeel.errors import Hint, InputError
 from mlkeel.progress import progress
 
 if TYPE_CHECKING:
     from mlkeel.adopt.adopt import AdoptResult, Plan
+    from mlkeel.config import Role
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,10 @@ def adopt(
     role: Annotated[
         list[str] | None, typer.Option(help="column=role, for a decision that is wrong; repeatable.")
     ] = None,
+    protected: Annotated[
+        list[str] | None,
+        typer.Option(help="A column whose groups are compared and which is not learnt from; repeatable."),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -61,7 +67,8 @@ def adopt(
     from mlkeel.report.tables import decisions_table
 
     session = session_of(context)
-    overrides = parse_roles(role or [])
+    overrides: dict[str, Role] = dict.fromkeys(protected or [], "protected")
+    overrides |= parse_roles(role or [])
     overrides |= {id_: "identifier"} if id_ else {}
     overrides |= {time: "time"} if time else {}
     overrides |= {weight: "weight"} if weight else {}
@@ -76,6 +83,12 @@ def adopt(
             logger.info("%s: %s.", plan.origin, note)
         if personal := [name for name, decision in plan.decisions.items() if decision.role == "personal"]:
             logger.warning("%s: personal data. Think before you commit %s.", ", ".join(personal), plan.path)
+        if names := plan.may_be_protected:
+            logger.info(
+                "%s: protected attributes by their names, if rows are about people. %s",
+                ", ".join(names),
+                instruction(Hint.PROTECTED, session.project.package),
+            )
         must_ask = sys.stdin.isatty() and not yes and not dry_run
         return not must_ask or typer.confirm(
             "Replace the project's table, settings, contract and behaviour?", default=True
@@ -121,6 +134,8 @@ def _show_result(adopted: "AdoptResult") -> None:
         )
     if any(path.name == ".gitignore" for path in adopted.changes):
         logger.info("%s is large and kept out of git; data/.gitignore says so.", adopted.plan.path)
+    if adopted.open_questions:
+        logger.info("data/README.md asks %s questions that only a person can answer.", adopted.open_questions)
     if adopted.copies:
         logger.info("Copies of what git did not have are in %s.", adopted.copies)
 

@@ -34,5 +34,6 @@ def show(evaluation: "Evaluation", cross_validation: "CrossValidation | None" = 
         console().print(evaluation_table(evaluation, cross_validation))
         if evaluation.classes:
             console().print(class_table(evaluation))
-    for remark in evaluation.remarks:
+    judged = cross_validation.evaluation if cross_validation else evaluation
+    for remark in (*evaluation.remarks, *(each.remark for each in judged.fairness if each.remark)):
         logger.warning("%s", remark)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mlkeel.config import Gate, Role
+from mlkeel.config import PROTECTED_ROLES, Gate, Role
 from mlkeel.contract.suites import COLUMNS, Contract, Expectation, Suite
 from mlkeel.drafts.expectation_drafts import (
     column_expectations,
@@ -30,7 +30,7 @@ from mlkeel.features.encoder import Features
 if TYPE_CHECKING:
     import pandas as pd
 
-VALUE_ROLES = ("numeric", "categorical", "boolean", "text")  # roles with rules for each value, features or not
+VALUE_ROLES = ("numeric", "categorical", "boolean", "text", *PROTECTED_ROLES)  # roles with rules for each value
 STRING_ROLES = ("identifier", "time", "text", "personal")
 
 

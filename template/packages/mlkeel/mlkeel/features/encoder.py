@@ -58,7 +58,7 @@ class Features:
         return replace(self, roles=(*self.roles, "time"))
 
 
-TABLES = Features(("numeric", "categorical", "boolean"))
+TABLES = Features(("numeric", "categorical", "boolean", "protected_feature"))
 TEXTS = Features(("text",))
 
 

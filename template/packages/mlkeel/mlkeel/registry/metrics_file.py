@@ -10,6 +10,7 @@ from mlkeel.config import Fit
 from mlkeel.data.split_description import SplitDescription
 from mlkeel.errors import ArtifactError
 from mlkeel.tasks.cross_validation import FoldScores
+from mlkeel.tasks.fairness import GroupFairness
 from mlkeel.tasks.metrics import Scores
 
 
@@ -26,8 +27,9 @@ class MetricsFile(BaseModel):
     `primary` names the metric that versions are compared by, and `skill_se` is the standard error of `skill`. `classes`
     holds recall and precision of each class, and `decision` says how one is decided on, if not by likelihood. Early
     releases do not say what follows: `split`, by what the rows were split; `cross_validation`, the scores of its folds;
-    `derived_rules`, whether `derived.json` belongs to the version; `fit`, which rows it learnt from; and `n_models`,
-    how many models it averages.
+    `derived_rules`, whether `derived.json` belongs to the version; `fit`, which rows it learnt from; `n_models`, how
+    many models it averages; and `fairness`, how the groups of protected columns are treated, on the rows that the gate
+    judges by.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -52,6 +54,7 @@ class MetricsFile(BaseModel):
     n_models: int = 1
     classes: dict[str, Scores] = {}
     decision: str | None = None
+    fairness: tuple[GroupFairness, ...] = ()
 
     @property
     def skill(self) -> float:

@@ -118,6 +118,7 @@ def _on_model(report: ReportData) -> Iterator[Recommendation]:
             "Give them the role ignored under columns in conf/params.yaml, adopt the table again, and compare.",
         )
     yield from (Recommendation("On the test split:", remark) for remark in review.remarks)
+    yield from _on_groups(report)
     if review.data_changed:
         yield Recommendation(
             f"{report.settings.data.path} is not as it was when this model was trained.",
@@ -130,6 +131,16 @@ def _on_model(report: ReportData) -> Iterator[Recommendation]:
             REMEDIES["staleness"],
             "make train",
         )
+
+
+def _on_groups(report: ReportData) -> Iterator[Recommendation]:
+    for fairness in report.metrics_file.fairness:
+        if fairness.remark:
+            yield Recommendation(
+                fairness.remark,
+                f"Find out why: fewer or poorer rows of a group, another truth there, or features that tell it. "
+                f"{fairness.proxy_sentence}",
+            )
 
 
 def _useless_features(report: ReportData, review: ModelReview) -> list[str]:

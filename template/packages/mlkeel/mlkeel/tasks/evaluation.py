@@ -10,6 +10,7 @@ from mlkeel.config import Gate
 from mlkeel.contract.messages import number
 from mlkeel.data.split_description import SplitDescription
 from mlkeel.tasks.decision import EXPECTED_COST, Decision, class_scores, decided_positions, with_expected_cost
+from mlkeel.tasks.fairness import GroupFairness
 from mlkeel.tasks.metrics import Metric, Scores, losses, primary, score
 from mlkeel.tasks.outputs import Outputs, Targets
 from mlkeel.tasks.task import Task
@@ -43,6 +44,7 @@ class Evaluation:
         classes: recall and precision of each class, none for numbers.
         decision: how classes are decided on; None for the most likely one.
         split: how the rows were split from those that were trained on; None if they were not, as in the monitor.
+        fairness: how the groups of each protected column are treated.
     """
 
     task: Task
@@ -54,6 +56,7 @@ class Evaluation:
     classes: dict[str, Scores] = field(default_factory=dict)
     decision: Decision | None = None
     split: SplitDescription | None = None
+    fairness: tuple[GroupFairness, ...] = ()
 
     @property
     def primary(self) -> Metric:
@@ -87,7 +90,8 @@ class Evaluation:
                 f"of the baseline's {self.primary.phrase}, {self.primary.format(self.baseline_loss)}, the model saves "
                 f"{self.skill:.1%}, and {gate.min_skill:.1%} is needed"
             )
-        return [*failures, *self._missed_scores(gate), *self._missed_recalls(gate), *self._excess_cost()]
+        gaps = [failure for each in self.fairness for failure in each.failures(gate.max_group_gap or {})]
+        return [*failures, *self._missed_scores(gate), *self._missed_recalls(gate), *self._excess_cost(), *gaps]
 
     def _missed_scores(self, gate: Gate) -> list[str]:
         failures = []
@@ -177,6 +181,7 @@ class Evaluation:
             "split": self.split and self.split.model_dump(),
             "classes": {name: scores.model_dump() for name, scores in self.classes.items()},
             "decision": self.decision and self.decision.sentence,
+            "fairness": [each.model_dump() for each in self.fairness],
         }
 
 

@@ -15,6 +15,7 @@ from mlkeel.features.encoder import Encoder
 from mlkeel.features.graph import Matrix
 from mlkeel.project import Project, Run
 from mlkeel.tasks.decision import EXPECTED_COST
+from mlkeel.tasks.fairness import CLASS_METRICS, NUMBER_METRICS
 from mlkeel.tasks.metrics import Metric
 from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training.decision import check_costs
@@ -108,6 +109,44 @@ def check_gate_scores(settings: Settings, metrics: tuple[Metric, ...]) -> None:
                 )
 
 
+def check_group_gap(settings: Settings, contract: Contract) -> None:
+    """Check that `gate.max_group_gap` limits metrics of the task, and that there are groups to compare.
+
+    Raises:
+        InputError: it does not, or no column is protected.
+    """
+    limits = settings.gate.max_group_gap
+    if limits is None:
+        return
+    if not settings.protected:
+        raise InputError(
+            "conf/params.yaml: gate.max_group_gap has limits, and no column is protected, so no groups are compared. "
+            "Give a column the role protected and adopt the table again, or take the limits out."
+        )
+    fitting = CLASS_METRICS if contract.values(settings.data.target) else NUMBER_METRICS
+    if unfit := [name for name in limits if name not in fitting]:
+        raise InputError(
+            f"conf/params.yaml: gate.max_group_gap names {', '.join(unfit)}, which does not fit "
+            f"{settings.data.target}. Choose from: {', '.join(fitting)}."
+        )
+
+
+def check_protected(table: "pd.DataFrame", run: Run) -> None:
+    """Check that `table` has the protected columns, by which groups are compared.
+
+    Raises:
+        DataError: one is absent, or has no value.
+    """
+    for name in run.settings.protected:
+        if name not in table or table[name].isna().all():
+            lack = "is not there" if name not in table else "has no value"
+            raise DataError(
+                f'{run.path}: the protected column "{name}" {lack}, so its groups cannot be compared. It is needed in '
+                "the training table, though not in rows to predict. Add it, or take it out of columns in "
+                "conf/params.yaml."
+            )
+
+
 def check_classes(settings: Settings, contract: Contract) -> None:
     """Check that the classes which `decision`, `class_weight` and `gate.min_recall` name are classes of the target.
 
@@ -164,6 +203,7 @@ def check(table: "pd.DataFrame", run: Run) -> None:
     check_target_values(table, target, source)
     if run.settings.weight is not None:
         check_weights(table, run.settings.weight, source)
+    check_protected(table, run)
     output_type = output_type_of(contract, target)
     output_type.check_target(table, target, source)
     enforce(table, contract.features, source)
@@ -221,8 +261,8 @@ def check_settings(settings: Settings, contract: Contract) -> None:
     """Check `conf/params.yaml` against the contract.
 
     Raises:
-        InputError: the target is a feature, a slice is no column, a class is none of the target's, or several columns
-            or a feature have the role weight.
+        InputError: the target is a feature, a slice is no column, a class is none of the target's, several columns or a
+            feature have the role weight, or a protected column is a feature.
     """
     features = [column.name for column in contract.columns]
     if settings.data.target in features:
@@ -242,8 +282,15 @@ def check_settings(settings: Settings, contract: Contract) -> None:
             f"conf/params.yaml: gate.slices names {', '.join(unknown)}, which is not a column of the table. "
             f"Columns are: {', '.join(contract.all_columns)}."
         )
+    if learnt := [name for name in features if settings.columns.get(name) == "protected"]:
+        raise InputError(
+            f"conf/params.yaml: {', '.join(learnt)} is protected, and also a feature in expectations/features.json. "
+            "Adopt the table again, which takes it out there; or, to learn from it all the same, give it the role "
+            "protected_feature."
+        )
     if settings.data.target in contract.all_columns:
         check_classes(settings, contract)
+        check_group_gap(settings, contract)
 
 
 def check_features(rows: "pd.DataFrame", names: list[str], source: "Path") -> None:

@@ -16,6 +16,7 @@ from mlkeel.errors import InputError
 from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 from mlkeel.tasks.cross_validation import CrossValidation, fold_scores
 from mlkeel.tasks.evaluation import evaluate
+from mlkeel.training.fairness import with_fairness
 from mlkeel.training.reevaluate import run_flow
 
 logger = logging.getLogger(__name__)
@@ -72,15 +73,15 @@ def _summary(
 ) -> CrossValidation:
     import pandas as pd
 
-    tables = [fold.table.test for fold, _ in folds]
-    outputs = [of_fold.model.predict(fold.features["test"]) for fold, of_fold in folds]
+    table = pd.concat([fold.table.test for fold, _ in folds])
+    outputs = np.concatenate([of_fold.model.predict(fold.features["test"]) for fold, of_fold in folds])
     y_true = np.concatenate([fold.targets["test"] for fold, _ in folds])
     description = prepared.table.description
     pooled = evaluate(
         project.task,
         project.metrics,
-        pd.concat(tables),
-        np.concatenate(outputs),
+        table,
+        outputs,
         y_true,
         prepared.targets["train"],
         run.settings.gate,
@@ -92,6 +93,7 @@ def _summary(
             sentence=f"{len(folds)} folds, {description.sentence}",
         ),
     )
+    pooled = with_fairness(pooled, table, outputs, y_true, run)
     evaluations = [of_fold.evaluation for _, of_fold in folds]
     models = [evaluation.model for evaluation in evaluations]
     return CrossValidation(fold_scores(models, [evaluation.baseline for evaluation in evaluations]), pooled)

@@ -9,6 +9,7 @@ from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import short_commit
 from mlkeel.tasks.decision import class_rows
 from mlkeel.tasks.evaluation import Evaluation
+from mlkeel.tasks.fairness import FAIRNESS_HEADINGS, GroupFairness, fairness_rows
 from mlkeel.tasks.metrics import Scores, format_scores, headings
 from mlkeel.tasks.output_types import output_type_of
 
@@ -41,7 +42,7 @@ Trained {metrics.created} on {markdown.code(metrics.data.path)} (SHA-256 `{metri
 Beside the version that was current before: {champion}.
 
 Verdict: {verdict}.
-{_folds(metrics, evaluation)}
+{_folds(metrics, evaluation)}{_fairness(metrics)}
 ## Limits
 
 It answers for rows that satisfy `features.json` beside this file, and for no others. Slices with fewer than
@@ -109,6 +110,26 @@ def _classes(evaluation: Evaluation) -> str:
 
 {markdown.text(decision)}.{remarks}
 """
+
+
+def _fairness(metrics: MetricsFile) -> str:
+    """Return the gaps between the groups of each protected column, and what tells it; empty if none is protected."""
+    return "".join(f"\n## Fairness: {markdown.text(each.column)}\n{_group_gaps(each)}" for each in metrics.fairness)
+
+
+def _group_gaps(fairness: GroupFairness) -> str:
+    rows = fairness_rows(fairness)
+    lines = "\n".join(f"| {' | '.join(map(markdown.text, row))} |" for row in rows)
+    table = f"\n| {' | '.join(FAIRNESS_HEADINGS)} |\n|---|---|---|---:|---|---|\n{lines}\n" if rows else ""
+    sentences = [
+        f"{'It is learnt from' if fairness.learnt_from else 'It is not learnt from'}, and its groups are compared on "
+        f"{sum(fairness.rows.values()):,} rows that were not learnt from.",
+        fairness.small_groups_sentence,
+        "" if rows else "So there is nothing to compare.",
+        fairness.remark,
+        fairness.proxy_sentence,
+    ]
+    return f"{table}\n{markdown.text(' '.join(filter(None, sentences)))}\n"
 
 
 def _portability(layout: Layout) -> str:

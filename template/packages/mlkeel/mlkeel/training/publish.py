@@ -29,6 +29,7 @@ from mlkeel.tasks.decision import DECISION_KEY
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training import gate
+from mlkeel.training.fairness import with_proxies
 from mlkeel.training.model_card import model_card
 
 ONNX_TOLERANCE = 1e-4
@@ -143,6 +144,7 @@ class PublishVersion:
                 "rows": {name: len(rows) for name, rows in prepared.table.frames.items()},
                 "losses": trained.losses,
                 **evaluation.to_dict(),
+                "fairness": with_proxies(trained.judged.fairness, prepared, settings),
                 "cross_validation": trained.cross_validation and trained.cross_validation.scores.model_dump(),
                 "commit": revision(self.root),
                 "champion": comparison and comparison.to_dict(),

@@ -17,6 +17,7 @@ from mlkeel.tasks.evaluation import evaluate as evaluate_outputs
 from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training.checks import check, check_derived, check_features, check_names
 from mlkeel.training.decision import choose_decision
+from mlkeel.training.fairness import with_fairness
 from mlkeel.training.learning_data import bag_folds, check_keywords, held_out_outputs, learning_data
 
 if TYPE_CHECKING:
@@ -123,11 +124,12 @@ def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Ev
     if run.model is None and run.settings.decision is not None:
         outputs, y_true = held_out_outputs(model, prepared)
         decision = choose_decision(run.settings.decision, prepared.output_names, lambda: outputs, y_true)
-    return evaluate_outputs(
+    outputs = model.predict(prepared.features["test"])
+    evaluation = evaluate_outputs(
         project.task,
         project.metrics,
         prepared.table.test,
-        model.predict(prepared.features["test"]),
+        outputs,
         prepared.targets["test"],
         prepared.targets["train"],
         run.settings.gate,
@@ -135,3 +137,4 @@ def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Ev
         decision,
         prepared.table.description,
     )
+    return with_fairness(evaluation, prepared.table.test, outputs, prepared.targets["test"], run)
