@@ -17,6 +17,7 @@ from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 from mlkeel.tasks.cross_validation import CrossValidation, fold_scores
 from mlkeel.tasks.evaluation import evaluate
 from mlkeel.training.reevaluate import run_flow
+from mlkeel.training.rival import compare_with_rival
 
 logger = logging.getLogger(__name__)
 DEFAULT_FOLDS = 5
@@ -73,14 +74,14 @@ def _summary(
     import pandas as pd
 
     tables = [fold.table.test for fold, _ in folds]
-    outputs = [of_fold.model.predict(fold.features["test"]) for fold, of_fold in folds]
+    outputs = np.concatenate([of_fold.model.predict(fold.features["test"]) for fold, of_fold in folds])
     y_true = np.concatenate([fold.targets["test"] for fold, _ in folds])
     description = prepared.table.description
     pooled = evaluate(
         project.task,
         project.metrics,
         pd.concat(tables),
-        np.concatenate(outputs),
+        outputs,
         y_true,
         prepared.targets["train"],
         run.settings.gate,
@@ -94,4 +95,6 @@ def _summary(
     )
     evaluations = [of_fold.evaluation for _, of_fold in folds]
     models = [evaluation.model for evaluation in evaluations]
-    return CrossValidation(fold_scores(models, [evaluation.baseline for evaluation in evaluations]), pooled)
+    scores = fold_scores(models, [evaluation.baseline for evaluation in evaluations])
+    rival = compare_with_rival(pooled, outputs, [(fold, of_fold.model) for fold, of_fold in folds])
+    return CrossValidation(scores, pooled, rival)
