@@ -20,7 +20,15 @@ def _names_the_kind(path: Path) -> bool:
     )
 
 
-ONCE_FOR_ALL = {"fair_comparison", "http_limits", "layers", "model_manager", "other_kinds", "split_flow", "tracking"}  # of any kind
+ONCE_FOR_ALL = {
+    "fair_comparison",
+    "http_limits",
+    "layers",
+    "model_manager",
+    "other_kinds",
+    "split_flow",
+    "tracking",
+}  # of any kind
 NOT_OF_A_KIND = [
     path
     for path in sorted(HERE.glob("test_*.py"))

@@ -43,7 +43,6 @@ class SklearnScore:
         Raises:
             InputError: the scorer does not fit outputs of this kind.
         """
-
         from sklearn.metrics import get_scorer
 
         has_classes = bool(np.issubdtype(y_true.dtype, np.integer))
@@ -59,6 +58,8 @@ class SklearnScore:
                 f'metrics.py: sklearn_metric("{self.scorer}") cannot score this target ({reason}). Choose another '
                 "scorer, such as one whose name ends in _macro, _weighted or _ovr for more than two classes."
             ) from error
+        if np.isnan(value):
+            return None
         return -value if self.scorer.startswith(NEGATED) else value
 
 
