@@ -26,9 +26,8 @@ from .kinds import KIND
 
 ROC_AUC = sklearn_metric("roc_auc", primary=True)
 R2 = sklearn_metric("r2", primary=True)
-PROJECT: Project = replace(KIND.project, metrics=(ACCURACY, ROC_AUC) if KIND.classification else (MAE, R2))
-if not KIND.classification:
-    PROJECT = replace(PROJECT, metrics=(replace(MAE, primary=False), R2))
+METRICS = (ACCURACY, ROC_AUC) if KIND.classification else (replace(MAE, primary=False), R2)
+PROJECT: Project = replace(KIND.project, metrics=METRICS)
 
 
 def probabilities(y_true: np.ndarray, signal: float, seed: int = 0) -> np.ndarray:
@@ -78,7 +77,8 @@ def test_scorers_that_ask_for_classes_are_known_by_their_names() -> None:
 
 
 def test_the_bootstrap_of_a_mean_has_the_standard_error_of_a_mean() -> None:
-    model, other = probabilities(Y_TRUE, 1), probabilities(Y_TRUE, 0.5, seed=2)
+    model = probabilities(Y_TRUE, 1)
+    other = probabilities(Y_TRUE, 0.5, seed=2)
     by_rows = loss_difference(LOG_LOSS, (model, None), (other, None), Y_TRUE)
     resampled = loss_difference(replace(LOG_LOSS, per_row=None), (model, None), (other, None), Y_TRUE)
     assert resampled[0] == pytest.approx(by_rows[0])
