@@ -127,7 +127,7 @@ def test_the_error_is_that_of_a_mean_over_rows() -> None:
     rows = np.column_stack([y_true / 2, y_true - 1, y_true + 1])
     result = evaluate(pd.DataFrame({"side": ["left"] * 400}), rows, y_true, y_true, gate())
     gained = np.abs(y_true - np.median(y_true)) - np.abs(y_true / 2)
-    assert result.skill_se == pytest.approx(gained.std() / 20 / result.baseline["mae"])
+    assert result.skill_se == pytest.approx(gained.std(ddof=1) / 20 / result.baseline["mae"])
 
 
 def test_a_baseline_that_is_never_wrong_leaves_nothing_to_save() -> None:

@@ -21,7 +21,16 @@ def _names_the_kind(path: Path) -> bool:
 
 
 ONCE_FOR_ALL = {  # of any kind
-    *("http_limits", "layers", "model_manager", "other_kinds", "split_flow", "tracking", "transaction"),
+    *(
+        "fair_comparison",
+        "http_limits",
+        "layers",
+        "model_manager",
+        "other_kinds",
+        "split_flow",
+        "tracking",
+        "transaction",
+    ),
     *("derived_rules", "python_features"),  # of columns before anything is learnt from them
 }
 NOT_OF_A_KIND = [

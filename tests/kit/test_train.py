@@ -41,9 +41,9 @@ def test_a_model_that_is_worse_than_the_current_one_is_kept_beside_it(
     outcome = train(KIND.project, project)
     assert current(project / "artifacts") == champion != outcome.folder
     (failure,) = outcome.failures
-    assert "50.0% more than" in failure
+    assert "50.0% ± 2.0% more than" in failure
     assert outcome.champion_comparison is not None
-    assert "50.0% more than" in outcome.champion_comparison
+    assert "50.0% ± 2.0% more than" in outcome.champion_comparison
     metrics = json.loads((outcome.folder / "metrics.json").read_text(encoding="utf-8"))
     assert (metrics["champion"]["version"], metrics["champion"]["loss_increase"]) == (champion.name, 0.5)
     assert "commit" in metrics

@@ -41,6 +41,7 @@ from mlkeel.features.export import build_encoder
 from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 from mlkeel.tasks.evaluation import Evaluation, draft_gate
+from mlkeel.tasks.scorers import check_metrics
 from mlkeel.training.checks import check_slice_limit
 from mlkeel.training.cross_validation import CrossValidate
 from mlkeel.training.publish import PublishVersion, require_skill
@@ -164,6 +165,7 @@ def adopt(
             (unless `force`).
     """
     finish(root)
+    check_metrics(project.metrics)
     with stage(root) as staged, _translate_errors(staged):
         plan = _plan(project, address, target, overrides, split, root, staged)
         old = plan.old_settings.data.path
@@ -394,7 +396,9 @@ class _Publish:
             writers.render_params(old_params, settings, plan.decisions, self.project.metrics, plan.split.reason),
         )
         read_settings(staged / PARAMS, self.project.settings)
-        outcome = PublishVersion(staged, settings, {}, self.root if plan.readopted else staged)(prepared, trained)
+        outcome = PublishVersion(staged, settings, {}, self.root if plan.readopted else staged, self.project)(
+            prepared, trained
+        )
         self.notes.extend(_write_cases(plan, self.root, staged, prepared, Predictor.load(outcome.folder)))
         _write_readmes(plan, self.root, staged, settings, prepared, self.draft_check)
         return outcome

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlkeel.cli.console import console, show
+from mlkeel.cli.console import console, show, show_rival
 from mlkeel.cli.hints import instruction
 from mlkeel.cli.session import session_of
 from mlkeel.contract.messages import summarize
@@ -123,6 +123,7 @@ def _show_result(adopted: "AdoptResult") -> None:
     from mlkeel.report.tables import changes_table
 
     show(adopted.evaluation, adopted.outcome.cross_validation)
+    show_rival(adopted.outcome.rival)
     console().print(changes_table(adopted.changes))
     logger.info("%s", adopted.draft_check.sentence)
     for note in adopted.notes:

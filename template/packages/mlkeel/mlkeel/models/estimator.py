@@ -25,6 +25,12 @@ class EstimatorModel:
         self._half_width = 0.0
 
     @property
+    def is_linear(self) -> bool:
+        """Whether the estimator, or the last step of a pipeline, is a linear model."""
+        last = self._estimator[-1] if hasattr(self._estimator, "steps") else self._estimator
+        return type(last).__module__.startswith("sklearn.linear_model")
+
+    @property
     def _classifies(self) -> bool:
         from sklearn.base import is_classifier
 

@@ -38,6 +38,8 @@ class Hyperparameters(ConfigModel):
 class LinearText:
     """A classifier over tokens; before the first step, all classes have the same probability."""
 
+    is_linear = True  # so that it is compared with a simpler model than a linear one
+
     def __init__(self, parameters: dict[str, Any], shape: Shape, seed: int) -> None:
         self.parameters = checked(Hyperparameters, parameters, "conf/params.yaml, model")
         self.n_outputs = shape.n_outputs
@@ -109,7 +111,7 @@ class LinearText:
         """Return probabilities of shape (n, classes), each row summing to 1."""
         if not hasattr(self._linear, "coefs_"):
             return np.full((len(features), self.n_outputs), 1 / self.n_outputs)
-        probabilities: Outputs = self._linear.predict_proba(_bags_of_tokens(features))
+        probabilities: Outputs = self._linear.predict_proba(bags_of_tokens(features))
         return probabilities
 
     def to_onnx(self) -> bytes:
@@ -149,11 +151,11 @@ class LinearText:
 
     def _train_epoch(self, features: Matrix, y_true: Targets, batch_rows: int, weight: Weights | None = None) -> None:
         self._linear.set_params(batch_size=min(batch_rows, len(features)))
-        bags = _bags_of_tokens(features)
+        bags = bags_of_tokens(features)
         self._linear.partial_fit(bags, y_true, sample_weight=weight, classes=np.arange(self.n_outputs))
 
 
-def _bags_of_tokens(features: Matrix) -> csr_array:
+def bags_of_tokens(features: Matrix) -> csr_array:
     """Return bags of tokens, shape (n, buckets): all tokens of a row have the same weight, and the row has length 1."""
     present = ~np.isnan(features)
     counts = present.sum(axis=1)

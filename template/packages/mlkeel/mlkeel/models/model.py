@@ -67,3 +67,8 @@ def takes(model: Model, keyword: str) -> bool:
 def has_steps(model: object) -> TypeGuard[Steps]:
     """Whether a model learns in steps; a wrapper counts as what it wraps."""
     return all(hasattr(model, name) for name in ("max_rounds", "step", "loss"))
+
+
+def is_linear(model: object) -> bool:
+    """Whether a model says that it is a linear one; of a wrapper, what it wraps does."""
+    return bool(getattr(model, "is_linear", False))

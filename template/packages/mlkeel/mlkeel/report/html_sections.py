@@ -156,10 +156,11 @@ def model_section(report: ReportData) -> Node:
     for name, scores in evaluation.slices.items():
         slice_badge = badge("weak", bad=True) if name in review.weak_slices else "passes"
         rows.append((name, *format_scores(report.metrics, scores), slice_badge))
-    loss = f"of the baseline's {evaluation.primary.phrase}"
+    rival = report.metrics_file.rival
     return h.section("#model")[
         h.h2["The model on the test split"],
-        h.p[f"It saves {evaluation.skill:.1%} {loss}; the gate asks for {min_skill:.1%}."],
+        h.p[f"{evaluation.skill_sentence} (the number behind ± spans about 95 %); the gate asks for {min_skill:.1%}."],
+        h.p[user_text(f"{str(rival['sentence']).rstrip('.')}.")] if rival else None,
         table_of("Scores", ("rows of the test split", *headings(report.metrics), "gate"), rows),
         note(f"Split: {evaluation.split.sentence}.") if evaluation.split else None,
         _classes(review),

@@ -119,6 +119,12 @@ def _on_model(report: ReportData) -> Iterator[Recommendation]:
         )
     yield from (Recommendation("On the test split:", remark) for remark in review.remarks)
     yield from _on_groups(report)
+    if (rival := report.metrics_file.rival) and rival.get("within_noise"):
+        yield Recommendation(
+            "A simpler model does as well.",
+            f"{str(rival['sentence']).rstrip('.')}. Think of using it instead, in model.py, or add columns or rows.",
+            "make train",
+        )
     if review.data_changed:
         yield Recommendation(
             f"{report.settings.data.path} is not as it was when this model was trained.",

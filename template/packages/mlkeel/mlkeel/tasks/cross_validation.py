@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from mlkeel.tasks.comparison import RivalComparison
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Scores
 
@@ -37,10 +38,12 @@ class CrossValidation:
     Attributes:
         scores: mean and spread over the folds.
         evaluation: of the test rows of all folds together, each row by the model that did not learn from it.
+        rival: how the models compare on these rows with simpler ones that were fitted to the same folds.
     """
 
     scores: FoldScores
     evaluation: Evaluation
+    rival: RivalComparison | None = None
 
 
 def fold_scores(models: Sequence[Scores], baselines: Sequence[Scores]) -> FoldScores:

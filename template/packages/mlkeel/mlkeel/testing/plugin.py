@@ -238,14 +238,15 @@ def memorizing(project: Project, prepared: Prepared, run: Run, stepping: Any) ->
 @pytest.fixture(scope="session")
 def skill(project: Project, prepared: Prepared) -> Callable[["Model", Dataset], float]:
     """A function that returns the skill of a model on some rows, 1 - loss/baseline: 1 at best, 0 for the baseline."""
-    from mlkeel.tasks.metrics import losses
+    from mlkeel.tasks.metrics import primary, score, skill_score
+
+    metric = primary(project.metrics)
 
     def skill_of(model: "Model", data: Dataset) -> float:
         features, y_true = data
         baseline_outputs = project.task.baseline(y_true, len(y_true), len(prepared.output_names))
-        loss = losses(project.metrics, model.predict(features), y_true).mean()
-        baseline_loss = losses(project.metrics, baseline_outputs, y_true).mean()
-        return float(1 - loss / baseline_loss)
+        value = score([metric], model.predict(features), y_true)[metric.name]
+        return skill_score(metric, value, score([metric], baseline_outputs, y_true)[metric.name])
 
     return skill_of
 

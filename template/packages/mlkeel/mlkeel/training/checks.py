@@ -186,7 +186,7 @@ def check_classes(settings: Settings, contract: Contract) -> None:
 def check(table: "pd.DataFrame", run: Run) -> None:
     """Check `table`, shape (n, columns), against the settings and the contract, and that its target can be learnt.
 
-    A fold of a cross-validation is of a table that was checked.
+    A fold of a cross-validation, and splits that are given, are of a table that was checked.
 
     Raises:
         InputError: the target is a feature, or a slice is no column.
@@ -194,7 +194,7 @@ def check(table: "pd.DataFrame", run: Run) -> None:
             column has the name of a prediction, or a weight is none.
         ContractError: the table violates the contract.
     """
-    if run.fold:
+    if run.fold or run.splits is not None:
         return
     contract = run.contract
     target = run.target

@@ -18,6 +18,7 @@ from mlkeel.tasks.cross_validation import CrossValidation, fold_scores
 from mlkeel.tasks.evaluation import evaluate
 from mlkeel.training.fairness import with_fairness
 from mlkeel.training.reevaluate import run_flow
+from mlkeel.training.rival import compare_with_rival
 
 logger = logging.getLogger(__name__)
 DEFAULT_FOLDS = 5
@@ -96,4 +97,6 @@ def _summary(
     pooled = with_fairness(pooled, table, outputs, y_true, run)
     evaluations = [of_fold.evaluation for _, of_fold in folds]
     models = [evaluation.model for evaluation in evaluations]
-    return CrossValidation(fold_scores(models, [evaluation.baseline for evaluation in evaluations]), pooled)
+    scores = fold_scores(models, [evaluation.baseline for evaluation in evaluations])
+    rival = compare_with_rival(pooled, outputs, [(fold, of_fold.model) for fold, of_fold in folds])
+    return CrossValidation(scores, pooled, rival)

@@ -5,6 +5,7 @@ from mlkeel.contract import markdown
 from mlkeel.contract.suites import Contract
 from mlkeel.features.layout import Layout
 from mlkeel.features.python_features import MODULE
+from mlkeel.project import Trained
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import short_commit
 from mlkeel.tasks.decision import class_rows
@@ -14,17 +15,19 @@ from mlkeel.tasks.metrics import Scores, format_scores, headings
 from mlkeel.tasks.output_types import output_type_of
 
 
-def model_card(
-    metrics: MetricsFile, settings: Settings, contract: Contract, evaluation: Evaluation, layout: Layout
-) -> str:
+def model_card(metrics: MetricsFile, settings: Settings, contract: Contract, trained: Trained, layout: Layout) -> str:
     """Return the model card (after "Model Cards for Model Reporting", Mitchell et al. 2019)."""
+    evaluation = trained.evaluation
     target = settings.data.target
     features = ", ".join(markdown.code(column.name) for column in contract.columns)
     if layout.derived:
         features += f", and what is derived of them: {', '.join(map(markdown.code, layout.derived))}"
     results = {"model": metrics.model, "baseline": metrics.baseline, **metrics.slices}
-    verdict = markdown.text("; ".join(metrics.failures)) or "it passed the gate in `params.yaml`"
+    failures = markdown.text("; ".join(metrics.failures))
+    verdict = f"It does not pass the gate: {failures}" if failures else "It passes the gate in `params.yaml`"
     champion = markdown.text(metrics.champion["sentence"]) if metrics.champion else "no version was current"
+    skill = trained.judged.skill_sentence
+    rival = f"{markdown.text(metrics.rival['sentence'])}.\n" if metrics.rival else ""
     split = f"\nHow they were split: {markdown.text(metrics.split.sentence)}." if metrics.split else ""
     split += markdown.text(_split_remark(settings, contract))
     commit = f" at commit `{short_commit(metrics.commit)}`" if metrics.commit else ""
@@ -38,11 +41,14 @@ Trained {metrics.created} on {markdown.code(metrics.data.path)} (SHA-256 `{metri
 ## Results on the test split
 
 {_scores(results, evaluation)}
-{_classes(evaluation)}
-Beside the version that was current before: {champion}.
+{_classes(evaluation)}{_folds(metrics, evaluation)}
+## Verdict
 
-Verdict: {verdict}.
-{_folds(metrics, evaluation)}{_fairness(metrics)}
+{verdict}.
+
+{markdown.text(skill)}: the number behind ± spans about 95 %. {rival}
+Beside the version that was current before: {champion}.
+{_fairness(metrics)}
 ## Limits
 
 It answers for rows that satisfy `features.json` beside this file, and for no others. Slices with fewer than

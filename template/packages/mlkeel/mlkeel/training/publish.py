@@ -20,17 +20,19 @@ from mlkeel.features.export import add_model
 from mlkeel.features.graph import Graph
 from mlkeel.inference.frames import to_frame
 from mlkeel.inference.predictor import Predictor
-from mlkeel.project import Prepared, Trained, TrainingResult
+from mlkeel.project import Prepared, Project, Trained, TrainingResult
 from mlkeel.registry import artifact
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import revision
 from mlkeel.registry.versions import make_current
+from mlkeel.tasks.comparison import RivalComparison
 from mlkeel.tasks.decision import DECISION_KEY
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training import gate
 from mlkeel.training.fairness import with_proxies
 from mlkeel.training.model_card import model_card
+from mlkeel.training.rival import compare_with_rival
 
 ONNX_TOLERANCE = 1e-4
 CLASS_WEIGHT_REMARK = (
@@ -105,13 +107,15 @@ def _predictor(graph: bytes, prepared: Prepared, target: str) -> Predictor:
 class PublishVersion:
     """Publishes a model as a version under `root`, and makes it current if it passes the gate and all `cases`.
 
-    The champion is the current version under `champion_root`, by default under `root`.
+    The champion is the current version under `champion_root`, by default under `root`. With the `project`, its recipe
+    can be fitted again if it may have learnt from rows of the test split.
     """
 
     root: Path
     settings: Settings
     cases: Mapping[str, list[Case]]
     champion_root: Path | None = None
+    project: Project | None = None
 
     def __call__(self, prepared: Prepared, trained: Trained) -> TrainingResult:
         """Write the artifact, and make it current if there are no failures.
@@ -125,7 +129,8 @@ class PublishVersion:
         graph = export(prepared, trained, target)
         predictor = _predictor(graph, prepared, target)
         champion_root = self.champion_root or self.root
-        comparison = gate.compare_with_champion(predictor, evaluation, prepared, settings, champion_root)
+        comparison = gate.compare_with_champion(predictor, evaluation, prepared, settings, champion_root, self.project)
+        rival = _rival_comparison(prepared, trained)
         created = datetime.now(UTC)
         version = f"{created:%Y%m%dT%H%M%S%f}-{hashlib.sha256(graph).hexdigest()[:8]}"
         scores = [
@@ -148,13 +153,15 @@ class PublishVersion:
                 "cross_validation": trained.cross_validation and trained.cross_validation.scores.model_dump(),
                 "commit": revision(self.root),
                 "champion": comparison and comparison.to_dict(),
+                "rival": rival.to_dict(),
+                "build": self.project and gate.build_digest(self.project),
                 "failures": failures,
                 "derived_rules": prepared.contract.derived is not None,
                 "fit": getattr(trained.model, "fit_on", "train"),
                 "n_models": getattr(trained.model, "n_models", 1),
             }
         )
-        card = model_card(metrics, settings, prepared.contract, evaluation, prepared.encoder.layout)
+        card = model_card(metrics, settings, prepared.contract, trained, prepared.encoder.layout)
         folder = artifact.write(
             self.root / "artifacts",
             version,
@@ -173,7 +180,15 @@ class PublishVersion:
         if not failures:
             make_current(self.root / "artifacts", version, "train")
         sentence = comparison.sentence if comparison else None
-        return TrainingResult(folder, evaluation, failures, sentence, trained.cross_validation)
+        return TrainingResult(folder, evaluation, failures, sentence, trained.cross_validation, rival)
+
+
+def _rival_comparison(prepared: Prepared, trained: Trained) -> RivalComparison:
+    """Compare the model with a simpler one on the rows that the gate judges by."""
+    if trained.cross_validation and trained.cross_validation.rival:
+        return trained.cross_validation.rival
+    outputs = trained.model.predict(prepared.features["test"])
+    return compare_with_rival(trained.evaluation, outputs, [(prepared, trained.model)])
 
 
 def _drift_suite(prepared: Prepared, trained: Trained, predictor: Predictor) -> dict[str, Any]:

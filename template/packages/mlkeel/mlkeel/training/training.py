@@ -11,6 +11,7 @@ from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.files import TEMP_PREFIX
 from mlkeel.project import Project, Run, TrainingResult
 from mlkeel.registry import tracking
+from mlkeel.tasks.scorers import check_metrics
 from mlkeel.training.checks import check_contract, check_gate_scores, check_slice_limit
 from mlkeel.training.cross_validation import CrossValidate
 from mlkeel.training.publish import PublishVersion, as_json
@@ -36,10 +37,13 @@ def train(project: Project, root: Path) -> TrainingResult:
     tracked = tracking.is_ready(settings.tracking)
     contract = read_contract(root / "expectations")
     check_contract(project, settings, contract)
+    check_metrics(project.metrics)
     check_slice_limit(settings.gate, project.metrics[0])
     check_gate_scores(settings, (*project.metrics, *project.task.metrics))
     checkpoint = root / "artifacts" / f"{TEMP_PREFIX}checkpoint-{fingerprint(project, settings, contract, root)}"
-    publish = CrossValidate(project, Run(root, settings, contract), PublishVersion(root, settings, cases))
+    publish = CrossValidate(
+        project, Run(root, settings, contract), PublishVersion(root, settings, cases, project=project)
+    )
     outcome = project.train(project, Run(root, settings, contract, publish, checkpoint))
     for path in checkpoint.parent.glob(f"{checkpoint.name}*"):  # a bag has one a model
         path.unlink(missing_ok=True)
