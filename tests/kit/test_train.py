@@ -47,7 +47,7 @@ def test_a_model_that_is_worse_than_the_current_one_is_kept_beside_it(
     metrics = json.loads((outcome.folder / "metrics.json").read_text(encoding="utf-8"))
     assert (metrics["champion"]["version"], metrics["champion"]["loss_increase"]) == (champion.name, 0.5)
     assert "commit" in metrics
-    assert f"Verdict: {failure}." in (outcome.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"It does not pass the gate: {failure}." in (outcome.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("rare", ["first", "last"])
