@@ -1,6 +1,7 @@
 """The comparison with the current version is decided only by rows that neither version has learnt."""
 
 import csv
+import json
 import random
 import shutil
 from collections.abc import Callable
@@ -118,6 +119,20 @@ def test_a_model_of_other_code_is_not_taken_for_the_champions_recipe(memorized: 
     path.write_text(path.read_text(encoding="utf-8").replace('"build": "', '"build": "x'), encoding="utf-8")
     _, champion = train_again(memorized, deal_anew)
     assert "the code of its model has changed" in champion["sentence"]
+
+
+def test_after_a_feature_is_added_the_recipe_is_fitted_without_it_to_the_same_rows(memorized: Path) -> None:
+    path = memorized / "expectations" / "features.json"
+    suite = json.loads(path.read_text(encoding="utf-8"))
+    suite["expectations"][0]["kwargs"]["column_set"].append("price")
+    suite["expectations"].append(
+        {"type": "expect_column_type_to_be", "kwargs": {"column": "price", "type_": "float64"}, "severity": "critical"}
+    )
+    path.write_text(json.dumps(suite), encoding="utf-8")
+    outcome, champion = train_again(memorized, lambda _params: None)
+    assert champion["refitted"]
+    assert champion["scores"]["rows"] == outcome.evaluation.model.rows
+    assert abs(champion["loss_increase"]) > 1e-6  # it is another recipe
 
 
 def test_the_number_of_folds_moves_no_row(memorized: Path) -> None:
