@@ -83,11 +83,11 @@ def test_the_bootstrap_of_a_mean_has_the_standard_error_of_a_mean() -> None:
     resampled = loss_difference(replace(LOG_LOSS, per_row=None), (model, None), (other, None), Y_TRUE)
     assert resampled[0] == pytest.approx(by_rows[0])
     assert resampled[1] == pytest.approx(by_rows[1], rel=0.25)
-    many = np.tile(Y_TRUE, 10)
+    many = np.tile(Y_TRUE, 40)
     of_many = loss_difference(
-        replace(LOG_LOSS, per_row=None), (np.tile(model, (10, 1)), None), (np.tile(other, (10, 1)), None), many
+        replace(LOG_LOSS, per_row=None), (np.tile(model, (40, 1)), None), (np.tile(other, (40, 1)), None), many
     )
-    assert of_many[1] == pytest.approx(by_rows[1] / np.sqrt(10), rel=0.25)
+    assert of_many[1] == pytest.approx(by_rows[1] / np.sqrt(40), rel=0.25)
 
 
 def test_a_name_that_scikit_learn_does_not_have_is_one_clear_error_before_training() -> None:
