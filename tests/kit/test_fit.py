@@ -26,7 +26,7 @@ from mlkeel.project import Prepared, Run
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training import steps as flow
-from mlkeel.training.learning_data import class_weights, held_out_outputs
+from mlkeel.training.learning_data import class_weights, held_out
 from mlkeel.training.reevaluate import reevaluate
 from mlkeel.training.training import train
 from sklearn.linear_model import LogisticRegression
@@ -82,12 +82,18 @@ class Narrow(Spy):
 
 
 @pytest.fixture(scope="module")
-def spied(prepared: Prepared, settings: Settings) -> Spied:
+def run_of(settings: Settings) -> Callable[..., Run]:
+    """A function that returns the inputs of a training, with other settings."""
+    return lambda of, **changes: Run(Path(), changed(settings, **changes), of.contract)
+
+
+@pytest.fixture(scope="module")
+def spied(prepared: Prepared, run_of: Callable[..., Run]) -> Spied:
     """A function that fits a spy with other settings, and returns the model, the calls of its `fit`, and the losses."""
 
     def fit(of: Prepared = prepared, spy: type[Spy] = Spy, **changes: Any) -> Any:
         calls: list[dict[str, Any]] = []
-        run = Run(Path(), changed(settings, **changes), of.contract)
+        run = run_of(of, **changes)
         model, losses = flow.fit(lambda _, shape, _seed: spy(shape.n_outputs, calls), of, run)
         return model, calls, losses
 
@@ -110,29 +116,36 @@ def test_by_default_the_training_split_is_learnt_from_and_nothing_else_is_passed
     assert losses == [2.0, 1.0]
 
 
-def test_both_splits_are_learnt_from_with_the_rounds_of_the_first_fit(spied: Spied, prepared: Prepared) -> None:
+def test_both_splits_are_learnt_from_with_the_rounds_of_the_first_fit(
+    spied: Spied, prepared: Prepared, run_of: Callable[..., Run]
+) -> None:
     model, (first, second), losses = spied(fit="train_validation")
     assert "rounds" not in first
     assert second["rounds"] == len(losses) == 2
     assert rows_of(second["learnt"][0]) == rows_of(*(prepared.features[name] for name in BOTH))
     assert not set(rows_of(second["learnt"][0])) & set(rows_of(prepared.features["test"]))
-    outputs, y_true = held_out_outputs(model, prepared)
-    assert (outputs == 1).all()  # of the first fit, for a decision
-    np.testing.assert_array_equal(y_true, prepared.targets["validation"])
+    others = held_out(model, prepared, run_of(prepared, fit="train_validation"))
+    assert (others.outputs == 1).all()  # of the first fit, for a decision
+    np.testing.assert_array_equal(others.y_true, prepared.targets["validation"])
+    pd.testing.assert_frame_equal(others.rows, prepared.table.validation)
     assert (model.predict(prepared.features["test"]) == 0.5).all()
 
 
-def test_each_model_of_a_bag_stops_by_a_fold_that_it_has_not_learnt_from(spied: Spied, prepared: Prepared) -> None:
+def test_each_model_of_a_bag_stops_by_a_fold_that_it_has_not_learnt_from(
+    spied: Spied, prepared: Prepared, run_of: Callable[..., Run]
+) -> None:
     model, calls, _ = spied(fit="bag")
     both = rows_of(*(prepared.features[name] for name in BOTH))
     assert len(calls) == 5
     assert all(rows_of(call["learnt"][0], call["stopped"][0]) == both for call in calls)
     assert rows_of(*(call["stopped"][0] for call in calls)) == both
     assert not set(both) & set(rows_of(prepared.features["test"]))
-    outputs, y_true = held_out_outputs(model, prepared)
-    np.testing.assert_array_equal(y_true, np.concatenate([call["stopped"][1] for call in calls]))
-    assert outputs[0, 0] == 1
-    assert outputs[-1, 0] == 1 / 5
+    others = held_out(model, prepared, run_of(prepared, fit="bag"))
+    np.testing.assert_array_equal(others.y_true, np.concatenate([call["stopped"][1] for call in calls]))
+    encoded = np.concatenate([call["stopped"][0] for call in calls])
+    np.testing.assert_array_equal(prepared.encoder.encode(others.rows), encoded)
+    assert others.outputs[0, 0] == 1
+    assert others.outputs[-1, 0] == 1 / 5
     assert model.predict(prepared.features["test"])[0, 0] == pytest.approx(np.mean([1 / (n + 1) for n in range(5)]))
 
 
@@ -153,15 +166,15 @@ def test_the_folds_of_a_bag_are_made_by_the_rule_of_the_split(by: str) -> None:
     by_rule = SplitSettings.model_validate({"by": by, "train": 0.6, "validation": 0.2, "test": 0.2} | columns)
     folds = fold_places(table, by_rule, ["value"], "kind", 4)
     assert len(folds) == 4
-    for learnt, held_out in folds:
-        assert len(learnt) > len(held_out) > 0
-        assert not set(learnt) & set(held_out)
+    for learnt, others in folds:
+        assert len(learnt) > len(others) > 0
+        assert not set(learnt) & set(others)
         if "group" in by:
-            assert not set(table["unit"].iloc[learnt]) & set(table["unit"].iloc[held_out])
+            assert not set(table["unit"].iloc[learnt]) & set(table["unit"].iloc[others])
         if "time" in by:
-            assert table["day"].iloc[learnt].max() < table["day"].iloc[held_out].min()
+            assert table["day"].iloc[learnt].max() < table["day"].iloc[others].min()
         if by == "stratified":
-            assert (table["kind"].iloc[held_out] == "rare").mean() == pytest.approx(0.1, abs=0.02)
+            assert (table["kind"].iloc[others] == "rare").mean() == pytest.approx(0.1, abs=0.02)
 
 
 def write(project: Path, **changes: Any) -> None:

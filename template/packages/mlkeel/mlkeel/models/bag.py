@@ -14,7 +14,7 @@ import numpy.typing as npt
 from mlkeel.config import Fit
 from mlkeel.features.export import mean_model
 from mlkeel.features.graph import Matrix
-from mlkeel.models.model import Dataset, Model, SampleWeight
+from mlkeel.models.model import Dataset, Model, SampleWeight, is_linear
 from mlkeel.progress import Callbacks
 from mlkeel.tasks.outputs import Outputs, Targets
 
@@ -33,6 +33,11 @@ class FittedTwice:
     def __init__(self, model: Model) -> None:
         self._model = model
         self.held_out: tuple[Outputs, Targets] | None = None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the model is a linear one."""
+        return is_linear(self._model)
 
     @property
     def max_rounds(self) -> int:
@@ -81,6 +86,16 @@ class Bag:
         self.held_out: tuple[Outputs, Targets] | None = None
 
     @property
+    def held_out_places(self) -> Places:
+        """The places of the rows of `held_out`."""
+        return np.concatenate([held_out for _, held_out in self._folds])
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it averages linear models."""
+        return is_linear(self.models[0])
+
+    @property
     def n_models(self) -> int:
         """The number of models."""
         return len(self.models)
@@ -109,8 +124,7 @@ class Bag:
             weights = None if weight is None else (weight[learnt], weight[held_out])
             losses.append(_fit(model, members, others, of_model, weights))
             outputs.append(model.predict(others[0]))
-        places = np.concatenate([held_out for _, held_out in self._folds])
-        self.held_out = np.concatenate(outputs), y_true[places]
+        self.held_out = np.concatenate(outputs), y_true[self.held_out_places]
         return list(_mean_losses(losses))
 
     def predict(self, features: Matrix) -> Outputs:
@@ -121,6 +135,13 @@ class Bag:
     def to_onnx(self) -> bytes:
         """Export as one ONNX graph: `features` (n, width) to `answers` (n, outputs)."""
         return mean_model([model.to_onnx() for model in self.models])
+
+
+def fitted_model(model: Any) -> Any:  # noqa: ANN401 - any model
+    """Return what was fitted: the model, or what it wraps if it is in one that corrects the outputs."""
+    while not hasattr(model, "fit_on") and hasattr(model, "model"):
+        model = model.model
+    return model
 
 
 def _both(train: Dataset, validation: Dataset) -> Dataset:

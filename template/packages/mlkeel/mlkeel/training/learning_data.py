@@ -9,6 +9,7 @@ import numpy.typing as npt
 from mlkeel.config import ClassWeight
 from mlkeel.data.split import Places, fold_places
 from mlkeel.errors import DataError, InputError
+from mlkeel.models.bag import Bag, fitted_model
 from mlkeel.models.model import Dataset, Model, SampleWeight, Weights, takes
 from mlkeel.project import Prepared, Run
 from mlkeel.tasks.output_types import output_type_of
@@ -133,7 +134,29 @@ def bag_folds(rows: "tuple[pd.DataFrame, pd.DataFrame]", prepared: Prepared, run
         raise InputError(f"fit: bag cannot make {count} folds of the {rows_in_all} ({error}). {remedy}") from error
 
 
-def held_out_outputs(model: Model, prepared: Prepared) -> tuple[Outputs, Targets]:
-    """Return outputs for rows that were not learnt from when they were computed, and the targets of these rows."""
-    held_out: tuple[Outputs, Targets] | None = getattr(model, "held_out", None)
-    return held_out or (model.predict(prepared.features["validation"]), prepared.targets["validation"])
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows that were not learnt from when their outputs were computed: by these a decision is chosen.
+
+    Attributes:
+        rows: of the table, n.
+        outputs: of shape (n, outputs).
+        y_true: the targets, shape (n,).
+    """
+
+    rows: "pd.DataFrame"
+    outputs: Outputs
+    y_true: Targets
+
+
+def held_out(model: Model, prepared: Prepared, run: Run) -> HeldOut:
+    """Return the rows that a fitted model stopped by; of a bag, those of all folds, in their order."""
+    import pandas as pd
+
+    data = learning_data(prepared, run)
+    kept: tuple[Outputs, Targets] | None = getattr(model, "held_out", None)
+    if kept is None:
+        return HeldOut(data.rows[1], model.predict(data.validation[0]), data.validation[1])
+    bag = fitted_model(model)
+    rows = pd.concat(data.rows).iloc[bag.held_out_places] if isinstance(bag, Bag) else data.rows[1]
+    return HeldOut(rows, *kept)

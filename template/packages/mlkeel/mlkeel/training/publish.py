@@ -20,6 +20,7 @@ from mlkeel.features.export import add_model
 from mlkeel.features.graph import Graph
 from mlkeel.inference.frames import to_frame
 from mlkeel.inference.predictor import Predictor
+from mlkeel.models.bag import fitted_model
 from mlkeel.project import Prepared, Project, Trained, TrainingResult
 from mlkeel.registry import artifact
 from mlkeel.registry.metrics_file import MetricsFile
@@ -126,6 +127,7 @@ class PublishVersion:
         settings = self.settings
         evaluation = trained.evaluation
         target = settings.data.target
+        fitted = fitted_model(trained.model)
         graph = export(prepared, trained, target)
         predictor = _predictor(graph, prepared, target)
         champion_root = self.champion_root or self.root
@@ -157,8 +159,8 @@ class PublishVersion:
                 "build": self.project and gate.build_digest(self.project),
                 "failures": failures,
                 "derived_rules": prepared.contract.derived is not None,
-                "fit": getattr(trained.model, "fit_on", "train"),
-                "n_models": getattr(trained.model, "n_models", 1),
+                "fit": getattr(fitted, "fit_on", "train"),
+                "n_models": getattr(fitted, "n_models", 1),
             }
         )
         card = model_card(metrics, settings, prepared.contract, trained, prepared.encoder.layout)

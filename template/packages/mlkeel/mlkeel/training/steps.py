@@ -18,7 +18,7 @@ from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training.checks import check, check_derived, check_features, check_names
 from mlkeel.training.decision import choose_decision
 from mlkeel.training.fairness import with_fairness
-from mlkeel.training.learning_data import bag_folds, check_keywords, held_out_outputs, learning_data
+from mlkeel.training.learning_data import bag_folds, check_keywords, held_out, learning_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,8 +124,8 @@ def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Ev
     """
     decision = run.decision
     if run.model is None and run.settings.decision is not None:
-        outputs, y_true = held_out_outputs(model, prepared)
-        decision = choose_decision(run.settings.decision, prepared.output_names, lambda: outputs, y_true)
+        rows = held_out(model, prepared, run)
+        decision = choose_decision(run.settings.decision, prepared.output_names, lambda: rows.outputs, rows.y_true)
     outputs = model.predict(prepared.features["test"])
     evaluation = evaluate_outputs(
         project.task,
