@@ -37,7 +37,7 @@ SHOWN: dict[str, Any] = {
     "commit": "0" * 40,
     "failures": [],
     "tuning": {"trials": 50},
-    "rival": {"within_noise": False, "skipped_because": None},
+    "rival": {"gain": 0.01, "gain_se": 0.02, "skipped_because": None},
     "fairness": [{"column": "region"}],
     "champion": {"version": Path(OLDER).name, "skipped_because": None, "unseen_rows": True},
 }
@@ -62,10 +62,13 @@ REMOVALS: dict[str, list[tuple[str, str, str | None]]] = {
         (f"{OLDER}/metrics.json", "", None),
         (f"{OLDER}/metrics.json", '"sha256": "', '"sha256": "a'),
     ],
-    "simpler_model": [(METRICS, '"within_noise": false', '"within_noise": true'), (METRICS, '"rival"', '"other"')],
+    "simpler_model": [(METRICS, '"gain": 0.01', '"gain": -0.1'), (METRICS, '"rival"', '"other"')],
     "slices": [(PARAMS, "slices:\n  - colour", "slices: []"), (TRAINING, "def test_it_holds_on", "def holds_on")],
     "inclusion": [(METRICS, '"fairness"', '"other"')],
-    "reproducible": [(WORKFLOW, "- run: make test", "- run: make test\n        continue-on-error: true")],
+    "reproducible": [
+        (WORKFLOW, "- run: make test", "- run: make test\n        continue-on-error: true"),
+        (WORKFLOW, "  pull_request:\n  push:\n    branches: [main]", "  push:\n    tags: [v1]"),
+    ],
     "model_code": [("tests/code/test_model.py", "def test_", "def _test_")],
     "whole_pipeline": [(INFERENCE, "def test_a_table", "def table"), (WORKFLOW, "make train", "make help")],
     "gate": [

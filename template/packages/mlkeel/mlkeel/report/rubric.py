@@ -151,8 +151,8 @@ MODEL_TESTS = (
     ),
     RubricTest(
         "simpler_model",
-        "A simpler model is not as good",
-        (required.RIVAL_IS_NOT_AS_GOOD, makes("train")),
+        "A simpler model is not better",
+        (required.RIVAL_IS_NOT_BETTER, makes("train")),
         "Fit a linear model to the same rows, and compare.",
     ),
     RubricTest(
