@@ -32,13 +32,14 @@ COMPOSE = "deploy/docker/compose.yaml"
 RULES = "deploy/docker/rules.yml"
 PARAMS = "conf/params.yaml"
 MONITOR = "reports/monitor.json"
+GAP = {"metric": "recall", "groups": {}, "higher": "north", "lower": "south", "gap": 0.1, "low": 0, "high": 0.2}
 SHOWN: dict[str, Any] = {
     "created": f"{TODAY}T00:00:00Z",
     "commit": "0" * 40,
     "failures": [],
     "tuning": {"trials": 50},
     "rival": {"gain": 0.01, "gain_se": 0.02, "skipped_because": None},
-    "fairness": [{"column": "region"}],
+    "fairness": [{"column": "region", "rows": {"north": 20, "south": 20}, "gaps": [GAP]}],
     "champion": {"version": Path(OLDER).name, "skipped_because": None, "unseen_rows": True},
 }
 # For each line: files, and what is replaced in them; None takes the file away.
@@ -64,7 +65,7 @@ REMOVALS: dict[str, list[tuple[str, str, str | None]]] = {
     ],
     "simpler_model": [(METRICS, '"gain": 0.01', '"gain": -0.1'), (METRICS, '"rival"', '"other"')],
     "slices": [(PARAMS, "slices:\n  - colour", "slices: []"), (TRAINING, "def test_it_holds_on", "def holds_on")],
-    "inclusion": [(METRICS, '"fairness"', '"other"')],
+    "inclusion": [(METRICS, '"fairness"', '"other"'), (METRICS, '"gaps"', '"others"')],
     "reproducible": [
         (WORKFLOW, "- run: make test", "- run: make test\n        continue-on-error: true"),
         (WORKFLOW, "  pull_request:\n  push:\n    branches: [main]", "  push:\n    tags: [v1]"),

@@ -16,7 +16,7 @@ from mlkeel.report.rubric_evidence import MONITOR_RUN, Evidence
 NO_VERSION = "no version is current"
 OWNERS = ("CODEOWNERS", ".github/CODEOWNERS", ".gitlab/CODEOWNERS", "docs/CODEOWNERS")
 BOTS = (".github/dependabot.yml", ".github/dependabot.yaml", "renovate.json", ".github/renovate.json")
-PERMITTED_ROLES = {"numeric", "categorical", "boolean", "text", "time"}
+PERMITTED_ROLES = {"numeric", "categorical", "boolean", "text", "time", "protected_feature"}
 STANDARD_ERRORS = 2.0  # by which a simpler model must be better; less can be chance
 MIN_AGE = timedelta(days=1)  # by which an older version must be older
 
@@ -176,6 +176,14 @@ def _no_rival(evidence: Evidence) -> str | None:
     return "the simpler model is better than the current version" if rival.get("gain", 0.0) < -chance else None
 
 
+def _no_gap_between_groups(evidence: Evidence) -> str | None:
+    if evidence.metrics is None:
+        return NO_VERSION
+    if not evidence.metrics.fairness:
+        return "no column of the current version is protected"
+    return None if any(each.gaps for each in evidence.metrics.fairness) else "no two groups are large enough to compare"
+
+
 def _no_older_version(evidence: Evidence) -> str | None:
     metrics = evidence.metrics
     if metrics is None or evidence.version is None:
@@ -219,6 +227,7 @@ GATE_IS_PASSED = Requirement("gate in conf/params.yaml", _unguarded)
 BEHAVIOR_IS_DESCRIBED = Requirement(BEHAVIOR.as_posix(), _no_behavior)
 VERSION_IS_YOUNG = Requirement("monitor.stale_days in conf/params.yaml", _too_old)
 RIVAL_IS_NOT_BETTER = Requirement("rival in metrics.json", _no_rival)
+GROUPS_ARE_COMPARED = Requirement("fairness in metrics.json", _no_gap_between_groups)
 OLDER_VERSION_WAS_COMPARED = Requirement("champion in metrics.json", _no_older_version)
 TRUTH_COMES_BACK = Requirement(f"quality in {MONITOR_RUN.as_posix()}", _no_truth)
 FEATURES_CAN_BE_DERIVED = Requirement("columns that are no texts", _only_texts)
