@@ -40,7 +40,7 @@ SHOWN: dict[str, Any] = {
     "tuning": {"trials": 50},
     "rival": {"gain": 0.01, "gain_se": 0.02, "skipped_because": None},
     "fairness": [{"column": "region", "rows": {"north": 20, "south": 20}, "gaps": [GAP]}],
-    "champion": {"version": Path(OLDER).name, "skipped_because": None, "unseen_rows": True},
+    "champion": {"version": Path(OLDER).name, "skipped_because": None, "refitted": False},
 }
 # For each line: files, and what is replaced in them; None takes the file away.
 REMOVALS: dict[str, list[tuple[str, str, str | None]]] = {
@@ -59,7 +59,7 @@ REMOVALS: dict[str, list[tuple[str, str, str | None]]] = {
     "reviewed_spec": [(METRICS, "0" * 40, "0" * 40 + "-dirty"), ("CODEOWNERS", "/src/", "/docs/")],
     "tuning": [(METRICS, '"tuning"', '"other"')],
     "staleness_effect": [
-        (METRICS, '"unseen_rows": true', '"unseen_rows": false'),
+        (METRICS, '"refitted": false', '"refitted": true'),
         (f"{OLDER}/metrics.json", "", None),
         (f"{OLDER}/metrics.json", '"sha256": "', '"sha256": "a'),
     ],

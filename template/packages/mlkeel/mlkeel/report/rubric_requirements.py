@@ -189,7 +189,8 @@ def _no_older_version(evidence: Evidence) -> str | None:
     if metrics is None or evidence.version is None:
         return NO_VERSION
     champion = metrics.champion or {}
-    if not champion.get("version") or champion.get("skipped_because") or not champion.get("unseen_rows"):
+    is_itself = champion.get("refitted") is False  # else its recipe was fitted again, to rows of today
+    if not champion.get("version") or champion.get("skipped_because") or not is_itself:
         return "the current version was compared with no older one on rows that neither has learnt"
     try:
         older = MetricsFile.read(evidence.version.parent / Path(str(champion["version"])).name)
