@@ -32,14 +32,15 @@ COMPOSE = "deploy/docker/compose.yaml"
 RULES = "deploy/docker/rules.yml"
 PARAMS = "conf/params.yaml"
 MONITOR = "reports/monitor.json"
+GAP = {"metric": "recall", "groups": {}, "higher": "north", "lower": "south", "gap": 0.1, "low": 0, "high": 0.2}
 SHOWN: dict[str, Any] = {
     "created": f"{TODAY}T00:00:00Z",
     "commit": "0" * 40,
     "failures": [],
     "tuning": {"trials": 50},
-    "rival": {"within_noise": False, "skipped_because": None},
-    "fairness": [{"column": "region"}],
-    "champion": {"version": Path(OLDER).name, "skipped_because": None, "unseen_rows": True},
+    "rival": {"gain": 0.01, "gain_se": 0.02, "skipped_because": None},
+    "fairness": [{"column": "region", "rows": {"north": 20, "south": 20}, "gaps": [GAP]}],
+    "champion": {"version": Path(OLDER).name, "skipped_because": None, "refitted": False},
 }
 # For each line: files, and what is replaced in them; None takes the file away.
 REMOVALS: dict[str, list[tuple[str, str, str | None]]] = {
@@ -58,14 +59,17 @@ REMOVALS: dict[str, list[tuple[str, str, str | None]]] = {
     "reviewed_spec": [(METRICS, "0" * 40, "0" * 40 + "-dirty"), ("CODEOWNERS", "/src/", "/docs/")],
     "tuning": [(METRICS, '"tuning"', '"other"')],
     "staleness_effect": [
-        (METRICS, '"unseen_rows": true', '"unseen_rows": false'),
+        (METRICS, '"refitted": false', '"refitted": true'),
         (f"{OLDER}/metrics.json", "", None),
         (f"{OLDER}/metrics.json", '"sha256": "', '"sha256": "a'),
     ],
-    "simpler_model": [(METRICS, '"within_noise": false', '"within_noise": true'), (METRICS, '"rival"', '"other"')],
+    "simpler_model": [(METRICS, '"gain": 0.01', '"gain": -0.1'), (METRICS, '"rival"', '"other"')],
     "slices": [(PARAMS, "slices:\n  - colour", "slices: []"), (TRAINING, "def test_it_holds_on", "def holds_on")],
-    "inclusion": [(METRICS, '"fairness"', '"other"')],
-    "reproducible": [(WORKFLOW, "- run: make test", "- run: make test\n        continue-on-error: true")],
+    "inclusion": [(METRICS, '"fairness"', '"other"'), (METRICS, '"gaps"', '"others"')],
+    "reproducible": [
+        (WORKFLOW, "- run: make test", "- run: make test\n        continue-on-error: true"),
+        (WORKFLOW, "  pull_request:\n  push:\n    branches: [main]", "  push:\n    tags: [v1]"),
+    ],
     "model_code": [("tests/code/test_model.py", "def test_", "def _test_")],
     "whole_pipeline": [(INFERENCE, "def test_a_table", "def table"), (WORKFLOW, "make train", "make help")],
     "gate": [

@@ -151,8 +151,8 @@ MODEL_TESTS = (
     ),
     RubricTest(
         "simpler_model",
-        "A simpler model is not as good",
-        (required.RIVAL_IS_NOT_AS_GOOD, makes("train")),
+        "A simpler model is not better",
+        (required.RIVAL_IS_NOT_BETTER, makes("train")),
         "Fit a linear model to the same rows, and compare.",
     ),
     RubricTest(
@@ -164,8 +164,8 @@ MODEL_TESTS = (
     RubricTest(
         "inclusion",
         "It treats groups of people alike",
-        (has_figure("fairness", "gaps between groups of people"), makes("train")),
-        "Compare its errors between groups of people; if no row is about people, write that down.",
+        (required.GROUPS_ARE_COMPARED, makes("train")),
+        "Give columns that tell groups of people the role protected; if no row is about people, write that down.",
     ),
 )
 INFRASTRUCTURE_TESTS = (

@@ -97,14 +97,15 @@ class Evidence:
     def alerts(self) -> dict[str, str]:
         """The expressions of the alerts of Prometheus, by their names."""
         groups = _read_yaml(self.root / ALERTS).get("groups") or []
-        rules = [rule for group in groups for rule in group.get("rules", [])]
-        return {str(rule.get("alert")): str(rule.get("expr")) for rule in rules}
+        rules = [rule for group in groups if isinstance(group, dict) for rule in group.get("rules") or []]
+        return {str(rule.get("alert")): str(rule.get("expr")) for rule in rules if isinstance(rule, dict)}
 
     @cached_property
     def monitor_schedule(self) -> str | None:
         """The file that runs the monitor by the clock, if there is one."""
-        services = _read_yaml(self.root / COMPOSE).get("services") or {}
-        commands = [service.get("command") for service in services.values() if isinstance(service, dict)]
+        services = _read_yaml(self.root / COMPOSE).get("services")
+        listed = services.values() if isinstance(services, dict) else ()
+        commands = [service.get("command") for service in listed if isinstance(service, dict)]
         if any(isinstance(words, list) and {"monitor", "--every"} <= set(map(str, words)) for words in commands):
             return COMPOSE.as_posix()
         return CRON_JOB.as_posix() if _read_yaml(self.root / CRON_JOB).get("kind") == "CronJob" else None
@@ -188,7 +189,9 @@ class Evidence:
         if re.search(SELECTING_OPTIONS, str(pytest_options.get("addopts", ""))):
             return "addopts in pyproject.toml leaves out tests"
         parents = [self.root / parent / "conftest.py" for parent in Path(file).parents]
-        ignoring = [path for path in parents if path.is_file() and "collect_ignore" in path.read_text("utf-8")]
+        ignoring = [
+            path for path in parents if path.is_file() and "collect_ignore" in path.read_text("utf-8", "replace")
+        ]
         return f"{ignoring[0].relative_to(self.root)} ignores files" if ignoring else None
 
     @cached_property
@@ -228,8 +231,10 @@ def _is_triggered(pipeline: dict[Any, Any]) -> bool:
     """Whether a pipeline runs on changes; workflows of GitHub say when, under `on`, which YAML 1.1 reads as True."""
     if "on" not in pipeline and True not in pipeline:
         return True
-    events = pipeline.get("on", pipeline.get(True))
-    return any(event in ([events] if isinstance(events, str) else events or []) for event in ("pull_request", "push"))
+    events = pipeline.get("on", pipeline.get(True)) or []
+    if isinstance(events, dict) and isinstance(push := events.get("push"), dict) and set(push) == {"tags"}:
+        events = [event for event in events if event != "push"]
+    return any(event in ([events] if isinstance(events, str) else events) for event in ("pull_request", "push"))
 
 
 def _scripts(value: object) -> Iterator[str]:

@@ -16,7 +16,8 @@ from mlkeel.report.rubric_evidence import MONITOR_RUN, Evidence
 NO_VERSION = "no version is current"
 OWNERS = ("CODEOWNERS", ".github/CODEOWNERS", ".gitlab/CODEOWNERS", "docs/CODEOWNERS")
 BOTS = (".github/dependabot.yml", ".github/dependabot.yaml", "renovate.json", ".github/renovate.json")
-FORBIDDEN_ROLES = {"target", "identifier", "row_number", "duplicate", "leak", "personal", "protected", "ignored"}
+PERMITTED_ROLES = {"numeric", "categorical", "boolean", "text", "time", "protected_feature"}
+STANDARD_ERRORS = 2.0  # by which a simpler model must be better; less can be chance
 MIN_AGE = timedelta(days=1)  # by which an older version must be older
 
 
@@ -86,7 +87,7 @@ def _forbidden_feature(evidence: Evidence) -> str | None:
     features = {column.name for column in evidence.contract.columns}
     if allowed := evidence.settings.data.allow_leaky:
         return f"data.allow_leaky lets {', '.join(allowed)} give the target away"
-    forbidden = [name for name, role in roles.items() if role in FORBIDDEN_ROLES and name in features]
+    forbidden = [name for name, role in roles.items() if role not in PERMITTED_ROLES and name in features]
     return f"{forbidden[0]} is a feature, and its role is {roles[forbidden[0]]}" if forbidden else None
 
 
@@ -96,7 +97,8 @@ def _untested_derived_feature(evidence: Evidence) -> str | None:
     functions += [(each.name, each.function) for each in features.python]
     derived = evidence.contract.derived
     ruled = {str(item["kwargs"].get("column")) for item in derived["expectations"]} if derived else set()
-    tests = "\n".join(path.read_text(encoding="utf-8") for path in (evidence.root / "tests").rglob("test_*.py"))
+    files = (evidence.root / "tests").rglob("test_*.py")
+    tests = "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
     for name, function in functions:
         columns = {name, *re.findall(r"[\"'](\w+)[\"']", inspect.getsource(function))}  # it may give several
         if not columns & ruled and not re.search(rf"\b{name}\b", tests):
@@ -112,7 +114,7 @@ def _only_texts(evidence: Evidence) -> str | None:
 def _unreviewed(evidence: Evidence) -> str | None:
     for name in OWNERS:
         path = evidence.root / name
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
         rules = [line.split() for line in lines if line.strip() and not line.startswith("#")]
         owned = [rule[0].strip("/*") for rule in rules if any("@" in owner for owner in rule[1:])]
         files = ("conf/params.yaml", f"src/{evidence.project.package}/model.py")
@@ -170,7 +172,16 @@ def _no_rival(evidence: Evidence) -> str | None:
     rival = evidence.figures.get("rival") or {}
     if not rival or rival.get("skipped_because"):
         return "the current version was compared with no simpler model"
-    return "the simpler model is as good as the current version" if rival.get("within_noise") else None
+    chance = STANDARD_ERRORS * rival.get("gain_se", 0.0)
+    return "the simpler model is better than the current version" if rival.get("gain", 0.0) < -chance else None
+
+
+def _no_gap_between_groups(evidence: Evidence) -> str | None:
+    if evidence.metrics is None:
+        return NO_VERSION
+    if not evidence.metrics.fairness:
+        return "no column of the current version is protected"
+    return None if any(each.gaps for each in evidence.metrics.fairness) else "no two groups are large enough to compare"
 
 
 def _no_older_version(evidence: Evidence) -> str | None:
@@ -178,7 +189,8 @@ def _no_older_version(evidence: Evidence) -> str | None:
     if metrics is None or evidence.version is None:
         return NO_VERSION
     champion = metrics.champion or {}
-    if not champion.get("version") or champion.get("skipped_because") or not champion.get("unseen_rows"):
+    is_itself = champion.get("refitted") is False  # else its recipe was fitted again, to rows of today
+    if not champion.get("version") or champion.get("skipped_because") or not is_itself:
         return "the current version was compared with no older one on rows that neither has learnt"
     try:
         older = MetricsFile.read(evidence.version.parent / Path(str(champion["version"])).name)
@@ -215,7 +227,8 @@ SLICES_ARE_JUDGED = Requirement("gate.slices in conf/params.yaml", _unjudged_sli
 GATE_IS_PASSED = Requirement("gate in conf/params.yaml", _unguarded)
 BEHAVIOR_IS_DESCRIBED = Requirement(BEHAVIOR.as_posix(), _no_behavior)
 VERSION_IS_YOUNG = Requirement("monitor.stale_days in conf/params.yaml", _too_old)
-RIVAL_IS_NOT_AS_GOOD = Requirement("rival in metrics.json", _no_rival)
+RIVAL_IS_NOT_BETTER = Requirement("rival in metrics.json", _no_rival)
+GROUPS_ARE_COMPARED = Requirement("fairness in metrics.json", _no_gap_between_groups)
 OLDER_VERSION_WAS_COMPARED = Requirement("champion in metrics.json", _no_older_version)
 TRUTH_COMES_BACK = Requirement(f"quality in {MONITOR_RUN.as_posix()}", _no_truth)
 FEATURES_CAN_BE_DERIVED = Requirement("columns that are no texts", _only_texts)
