@@ -373,6 +373,18 @@ def test_groups_are_not_learnt_from(orchard: Path) -> None:
     assert adopted.plan.roles["plot"] == "identifier"
 
 
+@pytest.mark.skipif(KIND.text, reason="a model of texts learns from no column of categories")
+def test_what_names_the_split_is_not_learnt_from(orchard: Path) -> None:
+    lines = (orchard / "trees.csv").read_text(encoding="latin-1").splitlines()
+    sides = [
+        f"{line};{('train', 'train', 'validation', 'test')[place // 2 % 4]}" for place, line in enumerate(lines[1:])
+    ]
+    (orchard / "sides.csv").write_text("\n".join([f"{lines[0]};side", *sides]), encoding="utf-8")
+    adopted = run(orchard, "sides.csv", split=parse_split("given:side"), dry_run=True)
+    assert adopted is not None
+    assert adopted.plan.roles["side"] == "ignored"
+
+
 def test_a_column_to_split_by_must_exist(orchard: Path) -> None:
     with pytest.raises(InputError, match='no column "orchard"'):
         run(orchard, split=parse_split("group:orchard"))

@@ -17,6 +17,7 @@ import pytest
 from fastapi.testclient import TestClient
 from mlkeel.config import read_server_config, read_settings
 from mlkeel.contract.dates import ISO_DATE
+from mlkeel.contract.request import RowValidator, example
 from mlkeel.contract.suites import Contract, Suite, read_contract
 from mlkeel.errors import ArtifactError, InputError
 from mlkeel.features.agreement import check_agreement
@@ -129,9 +130,12 @@ def test_a_function_gets_numbers_texts_and_dates_and_none_where_they_are_missing
         "def known(ordered, price, paid):\n    SEEN.append((ordered, price, paid))\n    return price\n",
     )
     module = imported(path)
-    encoder = build_encoder(Contract(suite, suite), TABLES.with_times().derive(module.known))
+    contract = Contract(suite, suite)
+    encoder = build_encoder(contract, TABLES.with_times().derive(module.known))
     encoder.encode({"ordered": ["2026-11-22", None], "price": [2.0, np.nan], "paid": [True, False]})
     assert [(datetime(2026, 11, 22, tzinfo=UTC), 2.0, True), (None, None, False)] == module.SEEN
+    encoder.encode_rows([example(RowValidator(contract).schema())])
+    assert isinstance(module.SEEN[-1][0], datetime)  # by which a version is tried
 
 
 def test_what_is_not_the_same_each_time_is_refused(tmp_path: Path, fruit_contract: Contract) -> None:

@@ -182,6 +182,10 @@ def test_a_champion_of_another_key_kind_or_gap_may_have(
     assert caveat(before, lambda: choose(grove, by, **values))
 
 
+def test_another_number_of_folds_is_no_other_split(grove: Path, caveat: Caveat) -> None:
+    assert not caveat("group", lambda: choose(grove, "group", folds=3))
+
+
 def test_a_champion_that_does_not_say_its_split_may_have(grove: Path, caveat: Caveat) -> None:
     def drop_split() -> None:
         for path in (grove / "artifacts").glob("*/metrics.json"):

@@ -245,9 +245,11 @@ def _plan(
     proposal = require_splittable(proposal, table, target, settings.data.split, classification=classification)
     own_split = readopted and not was_drafted(settings.data.split, contract.dataset["meta"].get("split"))
     split = decide_split(proposal, chosen_split, settings.data.split if own_split else None)
-    if split.group and decisions[split.group].is_feature and not decisions[split.group].overridden:
+    if split.group and _is_inferred_feature(decisions[split.group]):
         count = f"{table[split.group].nunique():,} different values"
         decisions[split.group] = RoleDecision("identifier", f"{count}, by which the rows are split")
+    if split.given and _is_inferred_feature(decisions[split.given]):
+        decisions[split.given] = RoleDecision("ignored", "names the split of each row")
     if not any(decision.is_feature for decision in decisions.values()):
         reasons = "; ".join(
             f"{name}: {decision.role}, {decision.reason}" for name, decision in decisions.items() if name != target
@@ -267,6 +269,10 @@ def _plan(
     return Plan(
         source.origin, path, target, len(table), decisions, numeric, notes, settings, split, proposal, readopted
     )
+
+
+def _is_inferred_feature(decision: RoleDecision) -> bool:
+    return decision.is_feature and not decision.overridden
 
 
 def _is_numeric(values: "pd.Series[str]") -> bool:

@@ -82,7 +82,7 @@ class LoadedModel:
                 return self.predictor.predict_rows(rows), []
             outputs, derived = self.predictor.predict_and_derive(rows)
         except PythonFeatureError as error:
-            logger.error("%s: %s cannot be computed for a row that satisfies the contract.", error.place, error.feature)
+            logger.error("%s. %s cannot be computed for a row that satisfies the contract.", error.place, error.feature)
             message = f"{error.feature}: it cannot be computed for this row"
             violation = Violation(error.row + 1, error.feature, "python_feature", None, message)
             return np.empty((0, len(self.predictor.output_names)), np.float32), [self._with_sources(violation)]

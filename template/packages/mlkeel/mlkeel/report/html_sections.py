@@ -76,7 +76,7 @@ def _columns(table: Table, run: Run | None) -> Node:
     names = ["column", "holds", "different values", "missing"]
     monitored = run.columns if run else {}
     rows = [[name, table.types[name], table.unique[name], percent(table.missing[name])] for name in table.missing] + [
-        [name, "answers", "", ""] for name in monitored if name not in table.missing
+        [name, "what is predicted or derived", "", ""] for name in monitored if name not in table.missing
     ]
     if monitored:
         names += ["missing in the window", "moved by", "allowed"]

@@ -221,6 +221,12 @@ def check(table: "pd.DataFrame", run: Run) -> None:
             "is of no use for others: take it out of expectations/features.json, unless the same groups come again.",
             run.settings.data.split.group,
         )
+    if run.settings.data.split.given in features:
+        logger.warning(
+            "conf/params.yaml: data.split is as given by %s, which is also learnt from, and rows to predict would need "
+            "it: take it out of expectations/features.json.",
+            run.settings.data.split.given,
+        )
 
 
 def check_names(encoder: Encoder, run: Run) -> None:

@@ -124,7 +124,7 @@ def compare_with_champion(
             outputs = champion.predict(test)
             decided = champion.decided(outputs)
     except InputError as error:
-        return ChampionComparison(version, metric, skipped_because=str(error))
+        return ChampionComparison(version, metric, skipped_because=str(error).rstrip("."))
     except Exception as error:  # a broken champion must not stop a new version
         return ChampionComparison(version, metric, skipped_because=f"it does not answer these rows ({error})")
     if not challenger.output_type.is_valid(outputs):
@@ -156,9 +156,10 @@ def _has_not_learnt(
     if _without_folds(champion_settings.data.split) != _without_folds(split):
         return False
     names = [[column.name for column in predictor.contract.columns] for predictor in (champion, challenger)]
-    by_other_columns = bool(split.key) or split.by in PLACED_BY_COLUMNS
-    if split.by == "group":
-        by_other_columns = not any(rows[split.group].isna().any() for rows in prepared.table.all_frames.values())
+    by_other_columns = split.by in PLACED_BY_COLUMNS
+    if columns := [*split.key, *([split.group] if split.by == "group" else [])]:  # rows without them go by the others
+        frames = prepared.table.all_frames.values()
+        by_other_columns = not any(rows[columns].isna().all(axis=1).any() for rows in frames)
     if names[0] != names[1] and not by_other_columns:
         return False
     same_table = champion_metrics.data.sha256 == prepared.digest
