@@ -7,8 +7,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).parents[1]
 TOOLS = Path(sys.executable).parent
@@ -33,6 +34,13 @@ def render(project: Path, checkout: Path = ROOT, **answers: str) -> Path:
     subprocess.run([*command, *data, checkout, project], check=True, capture_output=True)
     subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
     return project
+
+
+def skip_draft_check() -> AbstractContextManager[object]:
+    """Let `adopt` do without the check of the drafted contract, most of its time, which has no say in any score."""
+    from mlkeel.drafts.draft_check import DraftCheck
+
+    return mock.patch("mlkeel.adopt.adopt.check_draft", return_value=DraftCheck(0, [], 0, []))
 
 
 @contextmanager

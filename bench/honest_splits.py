@@ -1,29 +1,30 @@
 """Scores that `make adopt` shows, on made-up tables whose true score is known: 20 of each kind, drawn by seed.
 
-    python bench/honest_splits.py
+    python bench/honest_splits.py [random]
 
 - Coins: 200 patients with 5 visits each, and a label drawn by coin for each patient. Nothing can be learnt of a new
   patient, so an honest accuracy is 0.5; a table that is refused as chance counts as that.
 - Turning: a relation that turns by 90 degrees over the time of the table. An honest accuracy is that of the same model
   on fresh rows of the period of the test split. A table that is refused has no score, and is counted.
 
-Beside each stands what a split by chance shows.
+With `random`, what a split by chance shows stands beside each.
 """
 
 import csv
+import logging
 import math
 import random
 import shutil
 import statistics
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
 from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from common import render
+from common import render, skip_draft_check
 from mlkeel.adopt.adopt import AdoptResult, adopt
 from mlkeel.adopt.infer_split import parse_split
 from mlkeel.errors import InputError
@@ -145,22 +146,24 @@ def described(adopted: AdoptResult) -> str:
 
 
 def main() -> None:
-    kinds: dict[str, Callable[..., Scored]] = {"coins": coin_score, "turning": turning_score}
-    wanted = sys.argv[1:] or list(kinds)
-    with tempfile.TemporaryDirectory() as folder:
+    logging.disable(logging.WARNING)
+    kinds = {"coins": coin_score, "turning": turning_score}
+    splits = [None, "random"] if "random" in sys.argv[1:] else [None]
+    results = defaultdict[tuple[str, str | None], list[Scored]](list)
+    with tempfile.TemporaryDirectory() as folder, skip_draft_check():
         adopter = Adopter(render(Path(folder) / "myproj", package="myproj"), Path(folder))
-        for name in wanted:
-            for split in (None, "random"):
-                results = [kinds[name](adopter, seed, split) for seed in range(TABLES)]
-                splits = ", ".join(f"{count} {kind}" for kind, count in Counter(row[0] for row in results).items())
-                scores = [(score, true) for _, score, true in results if score is not None and true is not None]
-                if len(scores) < 2:
-                    print(f"{name}, {splits}", flush=True)
-                    continue
-                score, true = (statistics.mean(values) for values in zip(*scores, strict=True))
-                error = statistics.stdev(score - true for score, true in scores) / math.sqrt(len(scores))
-                off = f"off by {score - true:+.3f} (± {error:.3f})"
-                print(f"{name}, {splits}: score {score:.3f}, true {true:.3f}, {off}", flush=True)
+        for seed in range(TABLES):
+            for name, split in product(kinds, splits):
+                result = kinds[name](adopter, seed, split)
+                results[name, split].append(result)
+                print(name, seed, *result, flush=True)
+    for (name, _), rows in results.items():
+        kinds_of_split = ", ".join(f"{count} {kind}" for kind, count in Counter(row[0] for row in rows).items())
+        scores = [(score, true) for _, score, true in rows if score is not None and true is not None]
+        score, true = (statistics.mean(values) for values in zip(*scores, strict=True))
+        error = statistics.stdev(score - true for score, true in scores) / math.sqrt(len(scores))
+        off = f"off by {score - true:+.3f} (± {error:.3f})"
+        print(f"{name}, {kinds_of_split}: score {score:.3f}, true {true:.3f}, {off}")
 
 
 if __name__ == "__main__":
