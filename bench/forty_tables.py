@@ -42,7 +42,7 @@ from common import render, skip_draft_check
 from mlkeel.adopt.adopt import Plan, adopt
 from mlkeel.adopt.infer_split import SplitProposal
 from mlkeel.data.column_types import as_iso, numbers
-from mlkeel.data.example_hash import hash_positions, single_positions
+from mlkeel.data.example_hash import hash_positions
 from mlkeel.data.reader import read
 from mlkeel.data.split import MIN_COPIES_OF_ALL, MIN_EXAMPLES
 from mlkeel.data.time_split import moments_of
@@ -313,7 +313,7 @@ def units_of(rows: pd.DataFrame, split: SplitProposal, features: list[str]) -> n
     positions = hash_positions(rows[features])
     n_distinct = len(np.unique(positions))
     are_single = n_distinct < MIN_EXAMPLES and len(rows) >= MIN_COPIES_OF_ALL * n_distinct
-    return single_positions(positions) if are_single else positions
+    return rows.index.to_numpy() if are_single else positions
 
 
 def hold_back(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mlkeel.config import Gate
 from mlkeel.contract.messages import number
@@ -39,7 +40,7 @@ class Evaluation:
         model: its scores on all rows.
         baseline: its scores on the same rows.
         slices: scores of the model by "column = value".
-        skill_se: the standard error of `skill`, from the variance between rows.
+        skill_se: the standard error of `skill`, from the variance between rows or, if the split is by group, groups.
         classes: recall and precision of each class, none for numbers.
         decision: how classes are decided on; None for the most likely one.
         split: how the rows were split from those that were trained on; None if they were not, as in the monitor.
@@ -212,11 +213,12 @@ def evaluate(
     classes: tuple[str, ...] = (),
     decision: Decision | None = None,
     split: SplitDescription | None = None,
+    baseline_outputs: Outputs | None = None,
 ) -> Evaluation:
     """Evaluate outputs on `table`, shape (n, columns); `y_train` is the target of the training rows.
 
     `classes` are the names of the classes, none for numbers, and `decision` is how one is decided on. `split` says how
-    the rows were split from the training rows.
+    the rows were split from the training rows. `baseline_outputs`, shape (n, outputs), are by default of `y_train`.
 
     Slices with fewer than `gate.min_slice_rows` rows are left out: their scores are mostly chance.
     """
@@ -230,11 +232,12 @@ def evaluate(
             if len(rows) >= gate.min_slice_rows:
                 name = f"{column} is missing" if value != value else f"{column} = {value}"
                 slices[name] = score(all_metrics, outputs[rows], y_true[rows], decided[rows])
-    baseline_outputs = task.baseline(y_train, len(y_true), outputs.shape[1])
+    if baseline_outputs is None:
+        baseline_outputs = task.baseline(y_train, len(y_true), outputs.shape[1])
     gains = losses(metrics, baseline_outputs, y_true) - losses(metrics, outputs, y_true)
     baseline = score(all_metrics, baseline_outputs, y_true, decided_positions(baseline_outputs, decision))
     baseline_loss = baseline[primary(metrics).name]
-    skill_se = float(gains.std() / np.sqrt(len(y_true)) / baseline_loss) if baseline_loss else 0.0
+    skill_se = _standard_error(gains, table, split) / baseline_loss if baseline_loss else 0.0
     return Evaluation(
         task,
         metrics,
@@ -246,3 +249,18 @@ def evaluate(
         decision,
         split,
     )
+
+
+def _standard_error(values: npt.NDArray[np.float64], table: "pd.DataFrame", split: SplitDescription | None) -> float:
+    """Return the standard error of the mean of `values`, shape (n,), of the rows of `table`.
+
+    Rows of one group are no independent evidence, so they count together if the split is by group (Liang and Zeger
+    1986, "Longitudinal data analysis using generalized linear models").
+    """
+    deviations = values - values.mean()
+    if split and split.by in ("group", "group_time"):
+        groups = table[split.columns[0]]
+        codes = groups.factorize()[0]
+        has_group = codes >= 0
+        deviations = np.concatenate([np.bincount(codes[has_group], deviations[has_group]), deviations[~has_group]])
+    return float(np.sqrt((deviations**2).sum()) / len(values))
