@@ -12,7 +12,8 @@ whole groups; the latest tenth, of ever shorter tables (after Tashman 2000, "Out
 accuracy", on rolling origins); else rows at random, equal ones together, classes in their shares. The ten tenths of a
 table share no row, but for those in time. The rest is adopted in process with the defaults, and the version that came
 of it answers the rows that were held back. The score is accuracy or R²: that of the folds where there are folds, else
-of the test split.
+of the test split. R² on the rows that were held back is relative to the mean of rows that were adopted (Campbell and
+Thompson 2008, "Predicting excess stock returns out of sample"), but for time.
 
 The standard error of a score is that of its linearization (the infinitesimal jackknife), where rows of a group, and
 equal rows, count as one unit, and in time blocks of n^(1/3) rows (Künsch 1989, "The jackknife and the bootstrap for
@@ -129,20 +130,27 @@ class Tested:
     y_true: np.ndarray
     units: np.ndarray
 
-    def score(self, variance: float | None) -> float:
-        """Return accuracy, or R², against `variance` if it is given, else against that of these rows."""
-        if self.y_true.dtype.kind not in "fi":
-            return float((self.answers == self.y_true).mean())
-        return float(1 - ((self.y_true - self.answers) ** 2).mean() / (variance or self.y_true.var()))
+    def score(self, center: float | None = None) -> float:
+        """Return accuracy, or R² with deviations from `center`, by default the mean of these rows."""
+        return 1 - self.losses().mean() / self.scales(center).mean()
 
-    def influence(self, variance: float | None) -> np.ndarray:
+    def influence(self, center: float | None = None) -> np.ndarray:
         """Return by how much each row moves the score, times n, shape (n,)."""
-        score = self.score(variance)
-        if self.y_true.dtype.kind not in "fi":
-            return (self.answers == self.y_true) - score
-        of_variance = np.ones(len(self.y_true)) * variance if variance else (self.y_true - self.y_true.mean()) ** 2
-        errors = (self.y_true - self.answers) ** 2
-        return ((1 - score) * of_variance - errors) / (variance or self.y_true.var())
+        scales = self.scales(center)
+        return ((1 - self.score(center)) * scales - self.losses()) / scales.mean()
+
+    def losses(self) -> np.ndarray:
+        """Return errors, 0 or 1, or squared, shape (n,)."""
+        return (self.y_true - self.answers) ** 2 if self._is_numeric() else (self.y_true != self.answers).astype(float)
+
+    def scales(self, center: float | None) -> np.ndarray:
+        """Return what losses are relative to, shape (n,): 1, or squared deviations."""
+        if not self._is_numeric():
+            return np.ones(len(self.y_true))
+        return (self.y_true - (self.y_true.mean() if center is None else center)) ** 2
+
+    def _is_numeric(self) -> bool:
+        return self.y_true.dtype.kind in "fi"
 
 
 class Recorder:
@@ -240,9 +248,6 @@ class Study:
         else:
             fresh = Tested(outputs[:, 0].astype(float), loaded[table.target].to_numpy(dtype=float), np.array([]))
         fresh = replace(fresh, units=units_of(loaded, plan.split, features))
-        variance = None
-        if table.task == "regression" and plan.split.time is None:  # that of few rows is mostly chance
-            variance = float(pd.to_numeric(kept[table.target]).var())
         arrays.mkdir(exist_ok=True)
         values = {
             f"{name}_{number}": getattr(part, name)
@@ -251,26 +256,29 @@ class Study:
         }
         np.savez_compressed(arrays / f"{table.name.replace('/', '_')}-{draw}.npz", **values)
         return replace(
-            compare(result, score, tests, fresh, variance),
+            compare(result, score, tests, fresh),
             score_of=f"{folds.scores.folds} folds" if folds else "test split",
             seconds=round(time.perf_counter() - start, 1),
         )
 
 
-def compare(result: Result, score: float, tests: list[Tested], fresh: Tested, variance: float | None) -> Result:
+def compare(result: Result, score: float, tests: list[Tested], fresh: Tested) -> Result:
     """Add the scores, their standard errors, and the interval of their difference."""
     weights = [np.full(len(part.y_true), 1 / (len(part.y_true) * len(tests))) for part in tests]
-    influence = np.concatenate([part.influence(None) for part in tests])
+    influence = np.concatenate([part.influence() for part in tests])
     units = np.concatenate([part.units for part in tests])
     shares = by_unit(np.concatenate(weights) * influence, units)
     sums = by_unit(influence, units)
-    fresh_sums = by_unit(fresh.influence(variance), fresh.units)
+    center = None
+    if result.task == "regression" and not result.split.startswith("time"):  # the mean of few rows is mostly chance
+        center = float(np.concatenate([part.y_true for part in tests]).mean())
+    fresh_sums = by_unit(fresh.influence(center), fresh.units)
     freedom = len(sums) + len(fresh_sums) - 2
     unit_variance = (np.sum(sums**2) + np.sum(fresh_sums**2)) / freedom
     score_se = math.sqrt(len(shares) / (len(shares) - 1) * np.sum(shares**2))
     heldout_se = math.sqrt(len(fresh_sums) * unit_variance) / len(fresh.y_true)
-    heldout = fresh.score(variance)
-    half = student.ppf((1 + CONFIDENCE) / 2, freedom) * math.hypot(score_se, heldout_se)
+    heldout = float(fresh.score(center))
+    half = float(student.ppf((1 + CONFIDENCE) / 2, freedom) * math.hypot(score_se, heldout_se))
     difference = score - heldout
     return replace(
         result,
