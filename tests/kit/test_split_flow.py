@@ -24,6 +24,7 @@ from mlkeel.registry.versions import versions
 from mlkeel.report.html_report import write
 from mlkeel.report.tables import evaluation_table, versions_table
 from mlkeel.serve.app import build
+from mlkeel.training.cross_validation import cross_validated
 from mlkeel.training.gate import compare_with_champion
 from mlkeel.training.reevaluate import reevaluate, run_flow
 from mlkeel.training.training import train
@@ -99,6 +100,15 @@ def test_a_training_follows_the_split_and_says_it_wherever_the_score_is(grove: P
         terminal.print(versions_table(versions(grove / "artifacts"), KIND.project.metrics, terminal))
     assert sentence in " ".join(shown.get().split())
     assert metrics.split.short in shown.get()
+
+
+def test_folds_in_time_are_judged_beside_what_was_known_before_each(grove: Path) -> None:
+    choose(grove, "time", gap=None, folds=2)
+    run = Run(grove, read_settings(grove / "conf" / "params.yaml"), read_contract(grove / "expectations"))
+    folds = cross_validated(KIND.project, run, *run_flow(KIND.project, run)).cross_validation
+    assert folds
+    assert folds.scores.baseline
+    assert folds.evaluation.baseline_loss == pytest.approx(folds.scores.baseline[folds.evaluation.primary.name])
 
 
 def test_the_report_and_the_server_say_it_too(grove: Path) -> None:

@@ -10,7 +10,7 @@ from mlkeel.config import Gate
 from mlkeel.contract.messages import number
 from mlkeel.data.split_description import SplitDescription
 from mlkeel.errors import InputError
-from mlkeel.tasks.comparison import loss_difference, share_with_interval
+from mlkeel.tasks.comparison import loss_difference, share_with_interval, units_of
 from mlkeel.tasks.decision import EXPECTED_COST, Decision, class_scores, decided_positions, with_expected_cost
 from mlkeel.tasks.fairness import GroupFairness
 from mlkeel.tasks.metrics import INTERVAL_STANDARD_ERRORS, Metric, Scores, primary, score, skill_score
@@ -34,7 +34,7 @@ class Evaluation:
         model: its scores on all rows.
         baseline: its scores on the same rows.
         slices: scores of the model by "column = value".
-        skill_se: the standard error of `skill`, from the variance between rows.
+        skill_se: the standard error of `skill`, from the variance between rows or, if the split is by group, groups.
         classes: recall and precision of each class, none for numbers.
         decision: how classes are decided on; None for the most likely one.
         split: how the rows were split from those that were trained on; None if they were not, as in the monitor.
@@ -229,14 +229,16 @@ def evaluate(
     decision: Decision | None = None,
     split: SplitDescription | None = None,
     primary_required: bool = True,
+    baseline_outputs: Outputs | None = None,
 ) -> Evaluation:
     """Evaluate outputs on `table`, shape (n, columns); `y_train` is the target of the training rows.
 
     `classes` are the names of the classes, none for numbers, and `decision` is how one is decided on. `split` says how
-    the rows were split from the training rows.
+    the rows were split from the training rows. `baseline_outputs`, shape (n, outputs), are by default of `y_train`.
 
     Slices with fewer than `gate.min_slice_rows` rows are left out: their scores are mostly chance. The standard error
-    of the skill is that of the model's loss less the baseline's, as a share of the latter.
+    of the skill is that of the model's loss less the baseline's, as a share of the latter; rows of one group count as
+    one if the split is by group.
 
     Raises:
         InputError: the primary metric is undefined on these rows, and `primary_required`, as everywhere but in the
@@ -252,14 +254,16 @@ def evaluate(
             if len(rows) >= gate.min_slice_rows:
                 name = f"{column} is missing" if value != value else f"{column} = {value}"
                 slices[name] = score(all_metrics, outputs[rows], y_true[rows], decided[rows])
-    baseline_outputs = task.baseline(y_train, len(y_true), outputs.shape[1])
+    if baseline_outputs is None:
+        baseline_outputs = task.baseline(y_train, len(y_true), outputs.shape[1])
     model = score(all_metrics, outputs, y_true, decided)
     baseline_decided = decided_positions(baseline_outputs, decision)
     baseline = score(all_metrics, baseline_outputs, y_true, baseline_decided)
     skill_se = 0.0
     if primary_required:
         metric = primary(metrics)
-        _, difference_se = loss_difference(metric, (outputs, decided), (baseline_outputs, baseline_decided), y_true)
+        pair = (outputs, decided), (baseline_outputs, baseline_decided)
+        _, difference_se = loss_difference(metric, *pair, y_true, units_of(table, split))
         _required(model, metric)
         baseline_loss = metric.loss(_required(baseline, metric))
         skill_se = difference_se / baseline_loss if baseline_loss else 0.0

@@ -77,6 +77,10 @@ def _summary(
     table = pd.concat([fold.table.test for fold, _ in folds])
     outputs = np.concatenate([of_fold.model.predict(fold.features["test"]) for fold, of_fold in folds])
     y_true = np.concatenate([fold.targets["test"] for fold, _ in folds])
+    baselines = [  # of each fold's own training rows: in time, those of the version come after the first test rows
+        project.task.baseline(fold.targets["train"], len(fold.targets["test"]), len(fold.output_names))
+        for fold, _ in folds
+    ]
     description = prepared.table.description
     pooled = evaluate(
         project.task,
@@ -93,6 +97,7 @@ def _summary(
             columns=description.columns,
             sentence=f"{len(folds)} folds, {description.sentence}",
         ),
+        baseline_outputs=np.concatenate(baselines),
     )
     pooled = with_fairness(pooled, table, outputs, y_true, run)
     evaluations = [of_fold.evaluation for _, of_fold in folds]

@@ -21,7 +21,7 @@ from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Prepared, Project, Run
 from mlkeel.registry.artifact import current
 from mlkeel.registry.metrics_file import MetricsFile
-from mlkeel.tasks.comparison import loss_difference, share_with_interval
+from mlkeel.tasks.comparison import loss_difference, share_with_interval, units_of
 from mlkeel.tasks.decision import decided_positions
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import INTERVAL_STANDARD_ERRORS, Metric, Scores, score
@@ -139,7 +139,8 @@ def compare_with_champion(
     if not loss:
         reason = "neither it nor the baseline errs, so there is nothing to compare"
         return ChampionComparison(version, metric, skipped_because=reason)
-    difference, standard_error = loss_difference(metric, new, (outputs, decided), y_true)
+    units = units_of(test, prepared.table.description)
+    difference, standard_error = loss_difference(metric, new, (outputs, decided), y_true, units)
     return ChampionComparison(version, metric, scores, difference / loss, standard_error / loss, refitted)
 
 

@@ -16,7 +16,7 @@ from mlkeel.models.estimator import EstimatorModel
 from mlkeel.models.model import Model, Shape, is_linear
 from mlkeel.progress import Callbacks
 from mlkeel.project import Prepared
-from mlkeel.tasks.comparison import RivalComparison, loss_difference
+from mlkeel.tasks.comparison import RivalComparison, Units, loss_difference, units_of
 from mlkeel.tasks.decision import decided_positions
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import losses, score
@@ -52,7 +52,8 @@ def compare_with_rival(
         y_true = np.concatenate([prepared.targets["test"] for prepared, _ in fits])
         decided, rival_decided = (decided_positions(each, evaluation.decision) for each in (outputs, rival_outputs))
         scores = score(evaluation.metrics, rival_outputs, y_true, rival_decided)
-        difference, standard_error = loss_difference(metric, (rival_outputs, rival_decided), (outputs, decided), y_true)
+        pair = (rival_outputs, rival_decided), (outputs, decided)
+        difference, standard_error = loss_difference(metric, *pair, y_true, _units([each for each, _ in fits]))
         loss = max(metric.loss(scores[metric.name]), MIN_LOSS_SHARE * evaluation.baseline_loss)
         if not loss:
             reason = "neither it nor the baseline errs, so there is nothing to gain"
@@ -62,6 +63,12 @@ def compare_with_rival(
         logger.debug("The simpler model failed.", exc_info=True)
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return RivalComparison("", metric, skipped_because=reason)
+
+
+def _units(fits: Sequence[Prepared]) -> Units | None:
+    import pandas as pd
+
+    return units_of(pd.concat([prepared.table.test for prepared in fits]), fits[0].table.description)
 
 
 def _fit(prepared: Prepared, model: Model, task: Task) -> tuple[str, Outputs]:
