@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from mlkeel.contract.suites import Column
 from mlkeel.models.estimator import EstimatorModel
@@ -40,6 +41,7 @@ def prepare(target: Any, rows: int = 900) -> Any:
     bounds = {"train": slice(0, 500), "validation": slice(500, 600), "test": slice(600, rows)}
     return SimpleNamespace(
         encoder=SimpleNamespace(columns=COLUMNS),
+        table=SimpleNamespace(test=pd.DataFrame(index=range(rows - 600)), description=None),
         features={name: matrix[bound] for name, bound in bounds.items()},
         targets={name: y_true[bound] for name, bound in bounds.items()},
         output_names=("no", "yes") if y_true.dtype == np.int64 else ("estimate", "low", "high"),

@@ -30,7 +30,7 @@ def units_of(table: "pd.DataFrame", split: SplitDescription | None) -> Units | N
 
     A row without a group is one of its own.
     """
-    if split is None or split.by not in ("group", "group_time"):
+    if split is None or split.by not in ("group", "group_time") or split.columns[0] not in table:
         return None
     codes, groups = table[split.columns[0]].factorize()
     return np.where(codes >= 0, codes, len(groups) + np.arange(len(codes)))
