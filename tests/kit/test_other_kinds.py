@@ -40,12 +40,10 @@ OTHERS = [f"{task}/{framework}" for task, framework in MODELS if (task, framewor
 
 # What the default kind or `make` shows already; the nightly run asks it of the other kinds as well.
 SHOWN_BY_MAKE = {"adopt", "cli"}  # test_variants.py trains and adopts with each framework, and with texts
-SHOWN_BY_CLASSES = {
-    "adopt",
-    "cli",
-    "decision",
-    "feedback",
-}  # of tables: texts are recorded and answered with classes, too
+SHOWN_BY_CLASSES = {  # of tables: texts are answered with classes, too, which folds, metrics and gaps are about
+    *("adopt", "cli", "decision", "feedback"),
+    *("cross_validation", "fairness", "primary_metric"),
+}
 SHOWN_BY_ANY_KIND = (
     "test_prove.py::test_what_cannot_be_planted_is_told_from_what_is_caught",
     "test_prove.py::test_tests_that_fail_without_a_fault_prove_nothing",
