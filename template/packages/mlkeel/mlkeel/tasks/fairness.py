@@ -143,7 +143,7 @@ class GroupFairness(BaseModel):
 
     column: str
     learnt_from: bool = False
-    rows: dict[str, int]
+    rows: dict[str, int] = {}
     too_small: tuple[str, ...] = ()
     gaps: tuple[GroupGap, ...] = ()
     proxies: dict[str, float] = {}
