@@ -80,7 +80,7 @@ class Result:
     difference: float | None = None
     low: float | None = None
     high: float | None = None
-    refused: str = ""
+    why_refused: str = ""
     seconds: float = 0.0
 
 
@@ -153,7 +153,7 @@ class Tested:
         return self.y_true.dtype.kind in "fi"
 
 
-class Recorder:
+class ResultRecorder:
     """Runs a project's flow, and keeps what its models say of their test rows."""
 
     def __init__(self, project: Project) -> None:
@@ -223,13 +223,13 @@ class Study:
         path = self._folder / "table.csv"
         kept.to_csv(path, index=False)
         root = self._copy(table.task)
-        recorder = Recorder(self._project(table.task)[1])
+        recorder = ResultRecorder(self._project(table.task)[1])
         result = Result(table.name, draw, table.task, plan.split.by, len(kept))
         try:
             adopted = adopt(recorder.project, str(path), table.target, {}, root, lambda _: True, force=True)
         except InputError as error:
             reason = "chance" if "from chance" in str(error) else str(error)[:300]
-            return replace(result, refused=reason, seconds=round(time.perf_counter() - start, 1))
+            return replace(result, why_refused=reason, seconds=round(time.perf_counter() - start, 1))
         assert adopted is not None
         if adopted.plan.split.phrase != plan.split.phrase:
             result = replace(result, split=f"{plan.split.by}, adopted by {adopted.plan.split.by}")
@@ -340,9 +340,9 @@ def hold_back(
         raise SystemExit("a split by group and time is not in this study")
     units = pd.factorize(units_of(rows, split, features))[0]
     table = pd.DataFrame({"unit": units, "class": rows[classes].to_numpy() if classes else ""})
-    drawn = table.drop_duplicates("unit").sample(frac=1, random_state=int(rng.integers(2**31)))
-    drawn = drawn.sort_values("class", kind="stable")
-    is_heldout = np.isin(units, drawn["unit"].to_numpy()[draw::DRAWS])
+    in_order = table.drop_duplicates("unit").sample(frac=1, random_state=int(rng.integers(2**31)))
+    in_order = in_order.sort_values("class", kind="stable")
+    is_heldout = np.isin(units, in_order["unit"].to_numpy()[draw::DRAWS])
     return rows[~is_heldout], rows[is_heldout]
 
 
@@ -396,7 +396,7 @@ def summary(path: Path) -> None:
     print("| task | split | tables | runs | refused | mean difference | ± | intervals of 90 % that hold zero |")
     print("|---|---|---|---|---|---|---|---|")
     for (task, split), rows in sorted(groups.items(), key=lambda item: (item[0][0] == "all", item[0])):
-        scored = [row for row in rows if not row["refused"]]
+        scored = [row for row in rows if not row["why_refused"]]
         differences = pd.Series([float(row["difference"]) for row in scored], dtype=float)
         by_table = differences.groupby([row["table"] for row in scored]).mean()
         error = by_table.std() / math.sqrt(len(by_table)) if len(by_table) > 1 else math.nan
