@@ -272,7 +272,10 @@ class Tracking(ConfigModel):
 
 
 class Settings(ConfigModel):
-    """All of `conf/params.yaml`; `columns` is for `adopt`, and `model` for `build`, which validates it."""
+    """All of `conf/params.yaml`; `columns` is for `adopt`, and `model` for `build`, which validates it.
+
+    With `calibration: none`, probabilities and intervals stay as the model gives them.
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     data: DataConfig
@@ -280,6 +283,7 @@ class Settings(ConfigModel):
     model: dict[str, Any]
     gate: Gate
     decision: DecisionConfig | None = None
+    calibration: Literal["automatic", "none"] = "automatic"
     monitor: MonitorConfig = MonitorConfig()
     tracking: Tracking = Tracking()
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlkeel.data.split_description import SplitDescription
 from mlkeel.errors import ArtifactError
+from mlkeel.tasks.calibration import Calibration, CalibrationError
 from mlkeel.tasks.cross_validation import FoldScores
 from mlkeel.tasks.metrics import Scores
 
@@ -25,7 +26,8 @@ class MetricsFile(BaseModel):
     `primary` names the metric that versions are compared by, and `skill_se` is the standard error of `skill`. `classes`
     holds recall and precision of each class, and `decision` says how one is decided on, if not by likelihood. Early
     releases do not say what follows: `split`, by what the rows were split; `cross_validation`, the scores of its folds;
-    `derived_rules`, whether `derived.json` belongs to the version.
+    `derived_rules`, whether `derived.json` belongs to the version; `calibration`, how its outputs were corrected, and
+    `calibration_error`, of its probabilities.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -48,6 +50,8 @@ class MetricsFile(BaseModel):
     derived_rules: bool = False
     classes: dict[str, Scores] = {}
     decision: str | None = None
+    calibration: Calibration | None = None
+    calibration_error: CalibrationError | None = None
 
     @property
     def skill(self) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from mlkeel.config import Gate
 from mlkeel.contract.messages import number
 from mlkeel.data.split_description import SplitDescription
+from mlkeel.tasks.calibration import Calibration, CalibrationError, calibration_error
 from mlkeel.tasks.decision import EXPECTED_COST, Decision, class_scores, decided_positions, with_expected_cost
 from mlkeel.tasks.metrics import Metric, Scores, losses, primary, score
 from mlkeel.tasks.outputs import Outputs, Targets
@@ -43,6 +44,8 @@ class Evaluation:
         classes: recall and precision of each class, none for numbers.
         decision: how classes are decided on; None for the most likely one.
         split: how the rows were split from those that were trained on; None if they were not, as in the monitor.
+        calibration: how the outputs were corrected on validation rows; None if they were not.
+        calibration_error: of the probabilities; None for numbers, and on few rows.
     """
 
     task: Task
@@ -54,6 +57,8 @@ class Evaluation:
     classes: dict[str, Scores] = field(default_factory=dict)
     decision: Decision | None = None
     split: SplitDescription | None = None
+    calibration: Calibration | None = None
+    calibration_error: CalibrationError | None = None
 
     @property
     def primary(self) -> Metric:
@@ -155,6 +160,16 @@ class Evaluation:
         return failures
 
     @property
+    def calibration_sentences(self) -> list[str]:
+        """How far its probabilities are from how often they are right, and how its outputs were corrected, in words."""
+        sentences = []
+        if self.calibration_error:
+            sentences.append(f"The calibration error of probabilities is {self.calibration_error.phrase}")
+        if self.calibration:
+            sentences.append(self.calibration.sentence)
+        return sentences
+
+    @property
     def could_be_chance(self) -> bool:
         """Whether the gain over the baseline, on so few rows, may be chance."""
         return self.task.could_be_chance(self)
@@ -177,6 +192,8 @@ class Evaluation:
             "split": self.split and self.split.model_dump(),
             "classes": {name: scores.model_dump() for name, scores in self.classes.items()},
             "decision": self.decision and self.decision.sentence,
+            "calibration": self.calibration and self.calibration.model_dump(),
+            "calibration_error": self.calibration_error and self.calibration_error.model_dump(),
         }
 
 
@@ -212,11 +229,12 @@ def evaluate(
     classes: tuple[str, ...] = (),
     decision: Decision | None = None,
     split: SplitDescription | None = None,
+    calibration: Calibration | None = None,
 ) -> Evaluation:
     """Evaluate outputs on `table`, shape (n, columns); `y_train` is the target of the training rows.
 
     `classes` are the names of the classes, none for numbers, and `decision` is how one is decided on. `split` says how
-    the rows were split from the training rows.
+    the rows were split from the training rows, and `calibration` how the outputs were corrected.
 
     Slices with fewer than `gate.min_slice_rows` rows are left out: their scores are mostly chance.
     """
@@ -245,4 +263,6 @@ def evaluate(
         class_scores(decided, y_true, classes),
         decision,
         split,
+        calibration,
+        calibration_error(outputs, y_true) if classes else None,
     )

@@ -94,4 +94,5 @@ def _summary(
     )
     evaluations = [of_fold.evaluation for _, of_fold in folds]
     models = [evaluation.model for evaluation in evaluations]
-    return CrossValidation(fold_scores(models, [evaluation.baseline for evaluation in evaluations]), pooled)
+    scores = fold_scores(models, [evaluation.baseline for evaluation in evaluations])
+    return CrossValidation(scores.model_copy(update={"calibration_error": pooled.calibration_error}), pooled)

@@ -48,6 +48,8 @@ Trained {metrics.created} on {markdown.code(metrics.data.path)} (SHA-256 `{metri
 |---|{"---:|" * len(names)}
 {lines}
 {_classes(evaluation)}
+{_calibration(metrics, evaluation)}
+
 Beside the version that was current before: {champion}.
 
 Verdict: {verdict}.
@@ -73,6 +75,18 @@ def _classes(evaluation: Evaluation) -> str:
 
 {markdown.text(decision)}.{remarks}
 """
+
+
+def _calibration(metrics: MetricsFile, evaluation: Evaluation) -> str:
+    """Say how sure the model is, and whether its outputs were corrected."""
+    sentences = evaluation.calibration_sentences
+    of_folds = metrics.cross_validation and metrics.cross_validation.calibration_error
+    if of_folds:
+        sentences.insert(1, f"On the rows of all folds it is {of_folds.phrase}")
+    if not metrics.calibration:
+        outputs = "Probabilities" if evaluation.classes else "Intervals"
+        sentences.append(f"{outputs} are as the model gives them")
+    return " ".join(f"{sentence}." for sentence in sentences)
 
 
 def _portability(layout: Layout) -> str:

@@ -14,6 +14,7 @@ from mlkeel.project import Build, Prepared, Project, Run
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.evaluation import evaluate as evaluate_outputs
 from mlkeel.tasks.output_types import output_type_of
+from mlkeel.training.calibrate import calibrated, calibration_of
 from mlkeel.training.checks import check, check_derived, check_features, check_names
 from mlkeel.training.decision import choose_decision
 
@@ -81,7 +82,7 @@ def new_model(build: Build, prepared: Prepared, run: Run) -> Model:
 
 
 def fit(build: Build, prepared: Prepared, run: Run) -> tuple[Model, list[float]]:
-    """Fit a model, and return it with its validation loss after each step; if `run` has a model, return that."""
+    """Fit and calibrate a model, and return it with its validation loss after each step; or return that of `run`."""
     if run.model is not None:
         return run.model, []
     model: Any = new_model(build, prepared, run)
@@ -91,7 +92,7 @@ def fit(build: Build, prepared: Prepared, run: Run) -> tuple[Model, list[float]]
             (prepared.features["validation"], prepared.targets["validation"]),
             Callbacks(advance, run.checkpoint),
         )
-    return model, losses
+    return calibrated(model, prepared, run), losses
 
 
 def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Evaluation:
@@ -120,4 +121,5 @@ def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Ev
         run.contract.values(run.target),
         decision,
         prepared.table.description,
+        calibration_of(model),
     )
