@@ -17,7 +17,7 @@ from mlkeel.models.boosting import limit_threads, round_thresholds_down
 from mlkeel.models.extended_graph import extended
 from mlkeel.models.model import Dataset, Model
 from mlkeel.progress import Callbacks
-from mlkeel.tasks.calibration import Calibration, improvement
+from mlkeel.tasks.calibration import MIN_BLOCKS, Calibration, improvement
 from mlkeel.tasks.number_outputs import half_width, interval_scores, with_interval
 from mlkeel.tasks.outputs import Outputs, Targets
 
@@ -98,6 +98,8 @@ def with_local_widths(model: Model, train: Dataset, validation: Dataset, blocks:
     The interval score must be better by more than chance on the validation rows; `blocks`, shape (n,), says which of
     these belong together.
     """
+    if len(np.unique(blocks)) < MIN_BLOCKS:
+        return model
     errors = np.abs(train[1] - model.predict(train[0])[:, 0].astype(np.float64))
     if not errors.any():
         return model
