@@ -159,12 +159,16 @@ class Evaluation:
                 )
         return failures
 
-    @property
-    def calibration_sentences(self) -> list[str]:
-        """How far its probabilities are from how often they are right, and how its outputs were corrected, in words."""
+    def calibration_sentences(self, folds: CalibrationError | None = None) -> list[str]:
+        """Return how far probabilities are from how often they are right, and how outputs were corrected, in words.
+
+        `folds` is the calibration error on the rows of all folds.
+        """
         sentences = []
         if self.calibration_error:
             sentences.append(f"The calibration error of probabilities is {self.calibration_error.phrase}")
+        if folds:
+            sentences.append(f"On the rows of all folds the calibration error is {folds.phrase}")
         if self.calibration:
             sentences.append(self.calibration.sentence)
         return sentences

@@ -79,10 +79,8 @@ def _classes(evaluation: Evaluation) -> str:
 
 def _calibration(metrics: MetricsFile, evaluation: Evaluation) -> str:
     """Say how sure the model is, and whether its outputs were corrected."""
-    sentences = evaluation.calibration_sentences
-    of_folds = metrics.cross_validation and metrics.cross_validation.calibration_error
-    if of_folds:
-        sentences.insert(1, f"On the rows of all folds it is {of_folds.phrase}")
+    folds = metrics.cross_validation
+    sentences = evaluation.calibration_sentences(folds and folds.calibration_error)
     if not metrics.calibration:
         outputs = "Probabilities" if evaluation.classes else "Intervals"
         sentences.append(f"{outputs} are as the model gives them")
