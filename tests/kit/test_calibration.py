@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 from mlkeel.config import read_version_settings
-from mlkeel.contract.suites import Column
+from mlkeel.contract.suites import Column, read_contract
 from mlkeel.data.tables import load
 from mlkeel.features.encoder import TABLES
 from mlkeel.features.graph import Graph, Matrix
@@ -21,26 +21,29 @@ from mlkeel.models.local_widths import with_local_widths
 from mlkeel.models.model import Dataset, Model, Shape
 from mlkeel.models.temperature import TemperatureScaled, choose_temperature
 from mlkeel.progress import Callbacks
-from mlkeel.project import Project
+from mlkeel.project import Project, Run
 from mlkeel.registry.artifact import current
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.versions import promote
 from mlkeel.report.html_sections import model_section
 from mlkeel.report.report_data import collect
-from mlkeel.tasks.calibration import calibration_error
+from mlkeel.tasks.calibration import CalibrationError, calibration_error
 from mlkeel.tasks.classification import METRICS as CLASS_METRICS
 from mlkeel.tasks.classification import Classification
 from mlkeel.tasks.metrics import score
 from mlkeel.tasks.number_outputs import COVERAGE, interval_scores
-from mlkeel.tasks.outputs import Outputs
+from mlkeel.tasks.outputs import Outputs, Targets
 from mlkeel.tasks.regression import METRICS as NUMBER_METRICS
 from mlkeel.tasks.regression import Regression
+from mlkeel.training.calibrate import calibration_of
 from mlkeel.training.reevaluate import reevaluate
+from mlkeel.training.steps import fit
 from mlkeel.training.training import train as train_project
 from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import GaussianNB
 
 from .kinds import train
+from .steps import prepare
 
 NO_CALLBACKS = Callbacks(lambda _done, _loss: None)
 COLUMNS = tuple(Column(name) for name in ("first", "second", "third", "fourth"))
@@ -80,18 +83,18 @@ def overconfident() -> tuple[Model, TemperatureScaled]:
     return model, TemperatureScaled(model, calibration)
 
 
-def error_of(outputs: Outputs, y_true: np.ndarray) -> tuple[float, float]:
+def error_of(outputs: Outputs, y_true: Targets) -> CalibrationError:
     error = calibration_error(outputs, y_true)
     assert error is not None
-    return error.low, error.high
+    return error
 
 
 def test_a_model_that_is_too_sure_is_as_often_right_as_it_says_on_fresh_rows_once_it_is_corrected() -> None:
     model, corrected = overconfident()
     features, y_true = copies(MANY, 3)
     before, after = (each.predict(features) for each in (model, corrected))
-    assert error_of(before, y_true)[0] > 0.2
-    assert error_of(after, y_true)[1] < 0.08
+    assert error_of(before, y_true).low > 0.2
+    assert error_of(after, y_true).high < 0.08
     np.testing.assert_array_equal(before.argmax(axis=1), after.argmax(axis=1))
     of_two = before[:, :2] / before[:, :2].sum(axis=1, keepdims=True)
     scaled = TemperatureScaled(_Fixed(of_two), corrected.calibration).predict(features)
@@ -136,7 +139,7 @@ def test_the_interval_of_a_calibration_error_holds_the_true_one(rows: int, sharp
     """Of probabilities whose log odds are `sharpness` times the true ones."""
     rng = np.random.default_rng(7)
 
-    def draw(number: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(number: int) -> tuple[Outputs, Outputs]:
         log_odds = rng.normal(0, 2, number)
         shares = [1 / (1 + np.exp(-factor * log_odds)) for factor in (sharpness, 1.0)]
         return np.column_stack([1 - shares[0], shares[0]]), shares[1]
@@ -144,13 +147,13 @@ def test_the_interval_of_a_calibration_error_holds_the_true_one(rows: int, sharp
     outputs, shares = draw(200_000)
     likelier = np.maximum(shares, 1 - shares)
     true_error = np.sqrt(((outputs.max(axis=1) - likelier) ** 2).mean())
-    hits = 0
+    errors = []
     for _ in range(60):
         outputs, shares = draw(rows)
-        low, high = error_of(outputs, (rng.random(rows) < shares).astype(int))
-        hits += low <= true_error <= high
-    assert hits >= 48
-    assert high < 0.25
+        errors.append(error_of(outputs, (rng.random(rows) < shares).astype(int)))
+    assert sum(error.low <= true_error <= error.high for error in errors) >= 48
+    assert np.mean([error.value for error in errors]) == pytest.approx(true_error, abs=0.04)
+    assert np.mean([error.high - error.low for error in errors]) < 0.2
 
 
 def test_the_calibration_error_of_few_rows_is_undefined() -> None:
@@ -220,11 +223,12 @@ def write_project(root: Path, target: str, draw: Callable[[int, int], Dataset]) 
     names = [column.name for column in COLUMNS]
     table = pd.DataFrame(features, columns=names)
     table[target] = np.array(["no", "yes"])[y_true] if target == "answer" else y_true
+    table["unit"] = np.arange(len(table)) % 60
     for folder in ("conf", "data", "expectations"):
         (root / folder).mkdir()
     table.to_csv(root / "data" / "table.csv", index=False)
     (root / "expectations" / "features.json").write_text(json.dumps(suite("features", *names)), encoding="utf-8")
-    (root / "expectations" / "dataset.json").write_text(json.dumps(suite("dataset", *names, target)), encoding="utf-8")
+    (root / "expectations" / "dataset.json").write_text(json.dumps(suite("dataset", *table)), encoding="utf-8")
     configure(root, {"data": {"path": "data/table.csv", "target": target, "split": SHARES}})
 
 
@@ -281,6 +285,16 @@ def test_a_version_answers_and_decides_with_corrected_probabilities_and_says_so(
     validation = prepared.targets["validation"] == 1
     decided = predictor.decided(predictor.predict(prepared.table.validation)) == 1
     assert decided[validation].mean() == pytest.approx(0.9, abs=0.01)
+
+
+def test_rows_of_few_groups_are_too_few_to_calibrate_by(certain: Path) -> None:
+    settings = read_version_settings(current(certain / "artifacts"))
+    split = settings.data.split.model_copy(update={"by": "group", "group": "unit"})
+    settings = settings.model_copy(update={"data": settings.data.model_copy(update={"split": split})})
+    prepared = prepare(settings, read_contract(certain / "expectations"), certain, CLASSES)
+    assert len(prepared.targets["validation"]) > 200
+    model, _ = fit(CLASSES.build, prepared, Run(certain, settings, prepared.contract))
+    assert calibration_of(model) is None
 
 
 def test_an_older_version_keeps_its_temperature(certain: Path, tmp_path: Path) -> None:
