@@ -161,7 +161,10 @@ def model_section(report: ReportData) -> Node:
         h.p[f"It saves {evaluation.skill:.1%} {loss}; the gate asks for {min_skill:.1%}."],
         table_of("Scores", ("rows of the test split", *headings(report.metrics), "gate"), rows),
         note(f"Split: {evaluation.split.sentence}.") if evaluation.split else None,
-        [note(f"{sentence}.") for sentence in evaluation.calibration_sentences(folds and folds.calibration_error)],
+        [
+            note(f"{sentence}.")
+            for sentence in evaluation.calibration_sentences(folds.calibration_error if folds else None)
+        ],
         _classes(review),
         [note(text) for text in review.notes],
         h.div(".grid")[[figure_of(chart) for chart in review.charts], _importance(review, report)],

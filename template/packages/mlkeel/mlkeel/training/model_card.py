@@ -80,7 +80,7 @@ def _classes(evaluation: Evaluation) -> str:
 def _calibration(metrics: MetricsFile, evaluation: Evaluation) -> str:
     """Say how sure the model is, and whether its outputs were corrected."""
     folds = metrics.cross_validation
-    sentences = evaluation.calibration_sentences(folds and folds.calibration_error)
+    sentences = evaluation.calibration_sentences(folds.calibration_error if folds else None)
     if not metrics.calibration:
         outputs = "Probabilities" if evaluation.classes else "Intervals"
         sentences.append(f"{outputs} are as the model gives them")
