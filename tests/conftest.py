@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from .support.engine import Engine, engine
 from .support.environments import lend, once, run_folder
+from .support.rendering import render_without_repetition
 
 ROOT = Path(__file__).parents[1]
 MARKS = {"lender": "project", "docker": "docker", "browser": "browser"}  # of tests that use a fixture
@@ -26,26 +28,33 @@ CONTAINER_ANSWERS = {"python_version": "3.11", "deploy": ["kubernetes"]}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let each of several workers compute on one thread: more threads than cores wait for each other."""
+    """Let each of several workers compute on one thread: more threads than cores wait for each other.
+
+    And let every process keep the bytecode of what it imports, also where a variable says not to, as in containers: to
+    compile libraries anew in each of hundreds of processes takes longer than what they are started for.
+    """
     if getattr(config.option, "numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by the expensive fixtures that they use, and begin with the longest groups."""
+    """Mark tests by the expensive fixtures that they use, begin with the longest groups, and end with short ones."""
     for item in items:
         for fixture, mark in MARKS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(mark)
-    items.sort(key=lambda item: LONGEST.get(item.path.stem, LONGEST.get(group(item.nodeid), len(LONGEST))))
+    items.sort(key=lambda item: ORDER.get(item.path.stem, ORDER.get(group(item.nodeid), 0)))
 
 
 # Files that share what is expensive to make are a group, and so is any other file; one worker runs all of a group.
 GROUPS = {"test_containers": "docker", "test_pods": "docker"}
 ALONE = {"test_other_kinds", "test_mutants"}  # each of these runs other tests, and shares nothing with the next
-# They begin, so that no worker is left with one.
-LONGEST = {"docker": 0, "test_other_kinds": 1, "test_variants": 2, "test_everyday": 3, "test_update": 4}
+# The longest begin and what is short and alone ends, so that no worker is left with one.
+LONGEST = ("docker", "test_other_kinds", "test_variants", "test_everyday", "test_update", "test_adopt", "test_readme")
+ORDER = {name: place - len(LONGEST) for place, name in enumerate(LONGEST)} | {"test_mutants": 1}
 
 
 def group(nodeid: str) -> str:
@@ -115,6 +124,19 @@ def _git_config(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["GIT_CONFIG_GLOBAL"] = str(config)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_rendering() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        render_without_repetition(patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _types_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let all projects, and the hooks of all commits, share what mypy learnt: they differ in little."""
+    os.environ["MYPY_CACHE_DIR"] = str(tmp_path_factory.mktemp("types"))
+
+
 @pytest.fixture(scope="session")
 def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This checkout, uncommitted changes included, as a git repository with the tag v0.1.0."""
@@ -166,8 +188,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VIRTUAL_ENV", "MAKE"))
     }
-    types = {"MYPY_CACHE_DIR": str(tmp_path_factory.mktemp("types"))}  # projects differ in little, and types take long
-    return variables | types | {"PATH": os.pathsep.join([str(tools), *path])}
+    lazily = {"UV_COMPILE_BYTECODE": "0"}  # what is imported is compiled then, which is a quarter of all
+    return variables | lazily | {"PATH": os.pathsep.join([str(tools), *path])}
 
 
 @pytest.fixture(scope="session")
@@ -179,6 +201,7 @@ def lender(
 
     shared = run_folder(tmp_path_factory.getbasetemp()) / "lent environments"
 
+    @cache
     def project_of(framework: str) -> Path:
         def make(folder: Path) -> None:
             project = generate(
@@ -186,8 +209,13 @@ def lender(
             )
             packages = ("regex", "types-regex", "pytest-xdist", "pytest-randomly")
             succeed("uv", "pip", "install", "--quiet", "--python", ".venv", *packages, cwd=project, env=environment)
+            by_content = ("--invalidation-mode", "checked-hash")  # it is lent to copies that are younger
+            succeed(".venv/bin/python", "-m", "compileall", "-qf", *by_content, "packages/mlkeel/mlkeel", cwd=project)
+            succeed(".venv/bin/mypy", "--cache-dir", folder / "types", cwd=project)
 
-        return once(shared / framework, make) / "myproj"
+        folder = once(shared / framework, make)
+        shutil.copytree(folder / "types", os.environ["MYPY_CACHE_DIR"], dirs_exist_ok=True)
+        return folder / "myproj"
 
     return project_of
 

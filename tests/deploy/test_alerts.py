@@ -72,6 +72,7 @@ FIRES = [
     Case("MonitorCouldNotRun", {"monitor_could_not_run": "0x59 1x300"}, 151),
     Case("MonitorSilent", {"monitor_time_seconds": "3600x360"}, 246, ("has not run for 3h 6m",)),
     Case("MonitorNeverRan", {"monitor_time_seconds": GONE}, 182),
+    Case("ModelStale", {'monitor_violation{check="staleness", column=""}': "_x59 0.5x300"}, 121),
     Case("RecordsDropped", {'api_records_dropped_total{instance="api-2:8000"}': "0x59 1x300"}, 62, ("api-2:8000",)),
     Case("RecordsSpilled", {'api_records_spilled_total{instance="api-2:8000"}': "0x59 0+9x300"}, 70, ("api-2:8000",)),
     Case("RecordsQueued", {'api_records_queued{instance="api-1:8000"}': "0x59 1500x300"}, 65, ("1.5k records",)),
@@ -104,6 +105,7 @@ QUIET = [
         {"monitor_time_seconds": GONE, 'api_records_written_total{instance="api-1:8000"}': "0x360"},
         300,
     ),
+    Case("ModelStale", {'monitor_violation{check="staleness", column=""}': "_x59 0.5x5 _x200"}, 90),  # it was trained
     Case("RecordsDropped", {'api_records_dropped_total{instance="api-1:8000"}': "0x59 1x300"}, 60),
     Case("RecordsDropped", {'api_records_dropped_total{instance="api-1:8000"}': "7x360"}, 300),  # long ago
     Case("RecordsSpilled", {'api_records_spilled_total{instance="api-1:8000"}': "0x59 9x300"}, 64),  # slow for once

@@ -16,7 +16,8 @@ from ..conftest import ROOT, Render, command, succeed
 from ..support.pipeline import SECRETS, Runner, calls, carry, gitlab, scripts, steps, targets, workflow
 
 TOOLS = Path(sys.executable).parent
-CHAIN = ["setup", "check", "test", "train", "summary", "setup", "tag", "image", "image-jobs", "scan", "push", "sign"]
+CHECKS = ["setup", "check", "test", "train", "summary", "report"]
+CHAIN = [*CHECKS, "setup", "tag", "image", "image-jobs", "scan", "push", "sign"]
 
 
 def script(name: str) -> ModuleType:

@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ import pytest
 import yaml
 from mlkeel.adopt import adopt as adopting
 from mlkeel.adopt.adopt import AdoptResult, adopt
+from mlkeel.adopt.datasheet import UNANSWERED, open_questions
 from mlkeel.adopt.infer_split import parse_split
 from mlkeel.behavior.cases import Case, applicable_cases
 from mlkeel.behavior.kinds import case_type_of
@@ -114,6 +116,9 @@ def test_the_project_is_about_the_other_table(adoption: tuple[Path, AdoptResult]
 
 
 def test_once_more_is_the_same_to_the_byte(adopted_project: Path) -> None:
+    datasheet = adopted_project / "data" / "README.md"
+    today = datasheet.read_text(encoding="utf-8")
+    datasheet.write_text(re.sub(r"adopted on [\d-]+", "adopted on 2020-02-29", today), encoding="utf-8")
     before = snapshot(adopted_project)
     run(adopted_project, "data/trees.csv")
     after = snapshot(adopted_project)
@@ -124,7 +129,14 @@ def test_what_a_person_decided_stays(adopted_project: Path) -> None:
     path = adopted_project / "conf" / "params.yaml"
     behavior = adopted_project / "tests" / "model" / "behavior.yaml"
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("planted: time", "planted: ignored"), encoding="utf-8")
+    path.write_text(
+        text.replace("planted: time", "planted: ignored").replace("bark: categorical", "bark: protected"),
+        encoding="utf-8",
+    )
+    datasheet = adopted_project / "data" / "README.md"
+    questions = open_questions(datasheet.read_text(encoding="utf-8"))
+    with_answer = datasheet.read_text(encoding="utf-8").replace(UNANSWERED, "Whoever planted the trees.", 1)
+    datasheet.write_text(with_answer, encoding="utf-8")
     cases = yaml.safe_load(behavior.read_text(encoding="utf-8"))
     row = {"note": "broad and old"} if KIND.text else {"girth": 120}
     expected = {"expect": "oak"} if KIND.classification else {"expect": 16, "within": 9}
@@ -136,6 +148,13 @@ def test_what_a_person_decided_stays(adopted_project: Path) -> None:
     assert "yours; adopt would say time" in path.read_text(encoding="utf-8")
     assert '"column": "planted"' not in (adopted_project / "expectations" / "dataset.json").read_text(encoding="utf-8")
     assert "name: mine" in behavior.read_text(encoding="utf-8")
+    contract = read_contract(adopted_project / "expectations")
+    assert "bark" in contract.all_columns
+    assert "bark" not in [column.name for column in contract.columns]
+    text = datasheet.read_text(encoding="utf-8")
+    assert f"{questions[0]}** Whoever planted the trees." in text
+    assert open_questions(text) == questions[1:]
+    assert "| protected columns | `bark` |" in text
 
 
 @pytest.fixture
@@ -352,6 +371,18 @@ def test_groups_are_not_learnt_from(orchard: Path) -> None:
     adopted = run(orchard, "plots.csv", split=parse_split("group:plot"), dry_run=True)
     assert adopted is not None
     assert adopted.plan.roles["plot"] == "identifier"
+
+
+@pytest.mark.skipif(KIND.text, reason="a model of texts learns from no column of categories")
+def test_what_names_the_split_is_not_learnt_from(orchard: Path) -> None:
+    lines = (orchard / "trees.csv").read_text(encoding="latin-1").splitlines()
+    sides = [
+        f"{line};{('train', 'train', 'validation', 'test')[place // 2 % 4]}" for place, line in enumerate(lines[1:])
+    ]
+    (orchard / "sides.csv").write_text("\n".join([f"{lines[0]};side", *sides]), encoding="utf-8")
+    adopted = run(orchard, "sides.csv", split=parse_split("given:side"), dry_run=True)
+    assert adopted is not None
+    assert adopted.plan.roles["side"] == "ignored"
 
 
 def test_a_column_to_split_by_must_exist(orchard: Path) -> None:

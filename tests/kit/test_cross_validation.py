@@ -114,7 +114,8 @@ def test_a_small_table_is_cross_validated_and_a_version_keeps_the_scores(
     assert metrics.cross_validation.folds == 5
     assert metrics.cross_validation.mean.rows == sum(metrics.rows.values())
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert all(f"| {name} |" in card for name in metrics.cross_validation.rows())
+    of_folds = card.partition("## Results of the cross-validation")[2]
+    assert all(f"| {name} |" in of_folds for name in metrics.cross_validation.rows())
 
 
 def test_none_is_made_where_it_is_switched_off(set_folds: Callable[[int | None], Path]) -> None:

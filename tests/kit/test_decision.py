@@ -118,6 +118,8 @@ def costly(unsure_project: Path, tmp_path_factory: pytest.TempPathFactory) -> De
             "{threshold: {true: 0.3}}",
             "YAML reads this class as a truth value; put it in quotes, as in 'True'",
         ),
+        ("{threshold: {null: 0.3}}", "put it in quotes, as in 'null'"),
+        ("{threshold: 0.3}", "threshold must hold names and values"),
     ],
 )
 def test_a_decision_that_cannot_be_read_is_refused_by_name(project: Path, text: str, message: str) -> None:
@@ -150,6 +152,8 @@ def changed(root: Path, target: str, decision: dict[str, Any] | None, **gate: An
         ("fruit", {"threshold": {"pear": 0.3}}, {}, "decision names pear, which is no class of fruit.*: apple, cherry"),
         ("fruit", {"costs": {"apple": {"pear": 3}}}, {}, "decision names pear"),
         ("fruit", {"target": {"recall": {"pear": 0.3}}}, {}, "decision names pear"),
+        ("fruit", {"costs": {"apple": {}}}, {}, r"holds no cost.*as in \{cherry: \{apple: 10\}\}"),
+        ("fruit", {"costs": {"apple": {"cherry": 0}}}, {}, "every row would get cherry"),
         ("fruit", None, {"min_recall": {"pear": 0.3}}, r"gate\.min_recall names pear"),
         ("price", {"threshold": {"apple": 0.3}}, {}, "decision is about classes, and price is a number"),
         ("price", None, {"min_recall": {"apple": 0.3}}, r"gate\.min_recall is about classes"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mlkeel.errors import InputError
 from mlkeel.registry import artifact
+from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.report import html_report
 from mlkeel.report.history import Run, read_runs
 from mlkeel.report.html_report import page, write
@@ -128,6 +129,25 @@ def test_a_name_is_text_whatever_it_says(alarmed: ReportData) -> None:
     assert "<script" not in content
     assert "\0" not in content
     assert HOSTILE.replace("\0", " ") in Outline(content).text
+
+
+def test_it_shows_gaps_between_groups_and_says_what_to_do_about_them(report_data: ReportData) -> None:
+    score = {"rows": 40, "value": 0.5, "low": 0.4, "high": 0.6}
+    groups = {"f": score, HOSTILE: score | {"value": 0.9}}
+    gap = {"metric": "error_rate", "groups": groups, "higher": HOSTILE, "lower": "f", "gap": 0.4}
+    fairness = {"column": HOSTILE, "rows": {"f": 40, HOSTILE: 40, "x": 3}, "too_small": ["x"]}
+
+    def report_of(low: float) -> ReportData:
+        metrics = report_data.metrics_file.model_dump()
+        metrics["fairness"] = [fairness | {"gaps": [gap | {"low": low, "high": 0.6}]}]
+        return dataclasses.replace(report_data, metrics_file=MetricsFile.model_validate(metrics))
+
+    outline = Outline(page(report_of(0.2)))
+    assert outline.open == []
+    assert "beyond chance" in outline.text
+    assert "x (3)" in outline.text
+    assert "not treated alike" in recommended_text(report_of(0.2))
+    assert "not treated alike" not in recommended_text(report_of(-0.1))
 
 
 def test_each_drawing_has_words_and_numbers(report_data: ReportData, model_review: ModelReview) -> None:

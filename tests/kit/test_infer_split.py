@@ -242,16 +242,17 @@ def test_a_household_holds_its_persons() -> None:
     assert propose(table).group == "household"
 
 
-def test_countries_with_a_row_a_year_are_a_group() -> None:
+@pytest.mark.parametrize("noise", [1, 6])
+def test_countries_with_a_row_a_year_are_a_group(noise: float) -> None:
     rng = np.random.default_rng(7)
     country = np.repeat(np.arange(50), 12)
     table = pd.DataFrame(
         {
             "country": [f"c{number}" for number in country],
             "year": np.tile(np.arange(1960, 2020, 5), 50),
-            "people": (rng.normal(30, 9, 50)[country] + rng.normal(size=600)).round(2),
-            "cities": (rng.normal(30, 9, 50)[country] + rng.normal(size=600)).round(2),
-            "income": (rng.normal(30, 9, 50)[country] + rng.normal(size=600)).round(2),
+            "people": (rng.normal(30, 9, 50)[country] + rng.normal(0, noise, 600)).round(2),
+            "cities": (rng.normal(30, 9, 50)[country] + rng.normal(0, noise, 600)).round(2),
+            "income": (rng.normal(30, 9, 50)[country] + rng.normal(0, noise, 600)).round(2),
         }
     )
     proposal = propose(table, "income", classification=False)

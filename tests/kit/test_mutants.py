@@ -1,8 +1,5 @@
 """Each fault that is planted into the kit's own code turns its tests red; those of projects are for `prove`."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,20 +7,15 @@ from mlkeel.faults import class_targets, number_targets
 from mlkeel.testing.code_faults import CODE_FAULTS
 
 from .mutants import MUTANTS
-
-HERE = Path(__file__).parent
+from .reruns import HERE, rerun
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_fault_of_the_kit_is_noticed(name: str) -> None:
-    file = HERE / f"test_{MUTANTS[name].file}.py"
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
-    command += ["-n", "0", str(file)]
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    completed = subprocess.run(
-        command, env=variables | {"MUTANT": name}, cwd=HERE, capture_output=True, text=True, check=False
-    )
-    assert completed.returncode == 1, completed.stdout[-2000:]
+def test_a_fault_of_the_kit_is_noticed(name: str, tmp_path: Path) -> None:
+    code = rerun(tmp_path / "output", str(HERE / f"test_{MUTANTS[name].file}.py"), MUTANT=name)
+    output = (tmp_path / "output").read_text(encoding="utf-8")
+    assert code == pytest.ExitCode.TESTS_FAILED, output[-2000:]
+    assert "1 failed" in output, output[-2000:]
 
 
 def test_every_fault_that_was_ever_planted_still_is() -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlkeel.config import Gate
+from mlkeel.data.split_description import SplitDescription
 from mlkeel.report.tables import evaluation_table
 from mlkeel.tasks import evaluation
 from mlkeel.tasks.evaluation import Evaluation, draft_gate
@@ -53,6 +54,22 @@ def test_answers_in_between_score_in_between() -> None:
     assert (result["mae"], result["bias"]) == (2.5, 2)
     assert result["rmse"] == pytest.approx(np.sqrt(7))
     assert result["coverage"] == 0.25
+
+
+def test_rows_of_one_group_are_no_more_evidence_than_one_row() -> None:
+    groups = pd.DataFrame({"unit": ["a", "b", "c", "d"]})
+    outputs = EXACT + np.array([[1.0], [5.0], [2.0], [9.0]])
+    without_slices = Gate(min_skill=0, min_slice_rows=30)
+    split = SplitDescription(by="group", columns=("unit",), sentence="by group: unit")
+
+    def skill_se(copies: int, split: SplitDescription | None) -> float:
+        table = pd.concat([groups] * copies, ignore_index=True)
+        y_true = np.tile(Y_TRUE, copies)
+        answers = np.tile(outputs, (copies, 1))
+        return evaluation.evaluate(TASK, METRICS, table, answers, y_true, Y_TRUE, without_slices, split=split).skill_se
+
+    assert skill_se(9, split) == pytest.approx(skill_se(1, split))
+    assert skill_se(9, None) == pytest.approx(skill_se(1, None) / 3)
 
 
 def test_the_baseline_answers_with_what_was_seen_in_training() -> None:
@@ -127,7 +144,7 @@ def test_the_error_is_that_of_a_mean_over_rows() -> None:
     rows = np.column_stack([y_true / 2, y_true - 1, y_true + 1])
     result = evaluate(pd.DataFrame({"side": ["left"] * 400}), rows, y_true, y_true, gate())
     gained = np.abs(y_true - np.median(y_true)) - np.abs(y_true / 2)
-    assert result.skill_se == pytest.approx(gained.std() / 20 / result.baseline["mae"])
+    assert result.skill_se == pytest.approx(gained.std(ddof=1) / 20 / result.baseline["mae"])
 
 
 def test_a_baseline_that_is_never_wrong_leaves_nothing_to_save() -> None:

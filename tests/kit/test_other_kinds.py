@@ -1,16 +1,12 @@
 """What depends on the kind of project passes for each of the six, not only for the one of this run."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from .kinds import KIND, MODELS
-
-HERE = Path(__file__).parent
+from .reruns import HERE, rerun
 
 
 def _names_the_kind(path: Path) -> bool:
@@ -20,7 +16,19 @@ def _names_the_kind(path: Path) -> bool:
     )
 
 
-ONCE_FOR_ALL = {"http_limits", "layers", "model_manager", "other_kinds", "split_flow", "tracking"}  # of any kind
+ONCE_FOR_ALL = {  # of any kind
+    *(
+        "fair_comparison",
+        "http_limits",
+        "layers",
+        "model_manager",
+        "other_kinds",
+        "split_flow",
+        "tracking",
+        "transaction",
+    ),
+    *("derived_rules", "python_features"),  # of columns before anything is learnt from them
+}
 NOT_OF_A_KIND = [
     path
     for path in sorted(HERE.glob("test_*.py"))
@@ -69,16 +77,12 @@ def shown_elsewhere(kind: str) -> list[Path]:
 
 @pytest.mark.parametrize("kind", OTHERS)
 @pytest.mark.parametrize("again", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["own", "all"])
-def test_the_same_holds_for_another_kind(kind: str, again: bool) -> None:
-    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
-    command += ["-n", "0", str(HERE)]
-    command += [f"--ignore={path}" for path in ignored(kind)]
+def test_the_same_holds_for_another_kind(kind: str, again: bool, tmp_path: Path) -> None:
+    arguments = [str(HERE), *(f"--ignore={path}" for path in ignored(kind))]
     if not again:
-        command += [f"--ignore={path}" for path in shown_elsewhere(kind)]
-        command += [f"--deselect=tests/kit/{test}" for test in SHOWN_BY_ANY_KIND]
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    completed = subprocess.run(
-        command, env=variables | {"KIND": kind}, cwd=HERE, capture_output=True, text=True, check=False
-    )
-    assert completed.returncode == 0, completed.stdout[-3000:]
-    assert int(re.findall(r"(\d+) passed", completed.stdout)[-1]) >= 20
+        arguments += [f"--ignore={path}" for path in shown_elsewhere(kind)]
+        arguments += [f"--deselect=tests/kit/{test}" for test in SHOWN_BY_ANY_KIND]
+    code = rerun(tmp_path / "output", *arguments, KIND=kind)
+    output = (tmp_path / "output").read_text(encoding="utf-8")
+    assert code == 0, output[-3000:]
+    assert int(re.findall(r"(\d+) passed", output)[-1]) >= 20

@@ -28,8 +28,8 @@ from mlkeel.features.values import Values
 from mlkeel.models.model import Shape
 from mlkeel.project import Project, Run
 from mlkeel.testing import prove
-from mlkeel.testing.code_faults import CODE_FAULTS
-from mlkeel.testing.prove import PARTS, FaultResult, PlannedFault
+from mlkeel.testing.code_faults import CODE_FAULTS, future_value_fault
+from mlkeel.testing.prove import LOADING_TESTS, PARTS, FaultResult, PlannedFault
 
 from .conftest import expectation
 from .kinds import KIND
@@ -82,6 +82,7 @@ def test_it_is_served(predictor):
 """
 SMALL = {
     "conftest.py": CONFTEST.format(deriving=False),
+    "code/test_data.py": (TEMPLATE / "tests" / "code" / "test_data.py").read_text(encoding="utf-8"),
     "data/test_contract.py": CONTRACT,
     "model/test_training.py": TRAINING,
     "model/test_inference.py": INFERENCE,
@@ -316,7 +317,8 @@ def test_a_project_without_derived_columns_is_not_asked_about_them(root: Path) -
     faults = faults_of(read_contract(root / "expectations"), KIND.target)
     of_data = [fault.__name__ for fault in (*faults.CAUGHT_BY_CONTRACT, *faults.NOT_CAUGHT_BY_CONTRACT)]
     planned = [fault.fault for fault in prove.planned_faults(KIND.project, root, PARTS)]
-    assert planned == [name.replace("_", " ") for name in of_data] + [fault.name for fault in CODE_FAULTS]
+    of_code = [*(fault.name for fault in CODE_FAULTS), future_value_fault(None).name]
+    assert planned == [name.replace("_", " ") for name in of_data] + of_code
 
 
 tabular = pytest.mark.skipif(KIND.text, reason="a model of texts reads words alone")
@@ -460,3 +462,34 @@ def test_a_faulty_split_shares_a_group_or_a_time_and_keeps_the_rows(
     assert sum(map(len, values)) > len(set.union(*values)) or wrong.train[column].max() > wrong.test[column].min()
     assert fault.applies_to_split(split_settings)
     assert not fault.applies_to_split(settings.data.split)
+
+
+@pytest.fixture
+def timed(tested: Path) -> Path:
+    """The same with a day for each row, in no order, by which it is split."""
+    path = tested / "data" / "fruit.csv"
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    days = [f"2026-{number * 7 % 120 // 28 + 1:02d}-{number * 7 % 120 % 28 + 1:02d}" for number in range(len(lines))]
+    rows = [f"{line},{day}" for line, day in zip(lines, days, strict=True)]
+    path.write_text("\n".join([f"{header},day", *rows]) + "\n", encoding="utf-8")
+    suite_path = tested / "expectations" / "dataset.json"
+    suite = json.loads(suite_path.read_text(encoding="utf-8"))
+    suite["expectations"][0]["kwargs"]["column_set"].append("day")
+    suite_path.write_text(json.dumps(suite), encoding="utf-8")
+    params = tested / "conf" / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    params.write_text(text.replace("split:\n", "split:\n    by: time\n    time: day\n"), encoding="utf-8")
+    return tested
+
+
+def test_a_future_value_in_a_feature_is_caught_where_time_counts(timed: Path) -> None:
+    fault = future_value_fault("day")
+    assert prove.run_tests(KIND.project, timed, (LOADING_TESTS,)).failures == []
+    result = prove.run_tests(KIND.project, timed, (LOADING_TESTS,), fault.plant)
+    assert result.failures == ["test_rows_that_come_later_change_no_feature_of_those_before"]
+    assert result.crashes == []
+
+
+def test_without_a_time_no_value_is_of_the_future(root: Path) -> None:
+    split_settings = read_settings(root / "conf" / "params.yaml").data.split
+    assert not future_value_fault(split_settings.time).applies_to_split(split_settings)

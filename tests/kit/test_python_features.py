@@ -3,7 +3,7 @@
 import importlib.util
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 from mlkeel.config import read_server_config, read_settings
 from mlkeel.contract.dates import ISO_DATE
+from mlkeel.contract.request import RowValidator, example
 from mlkeel.contract.suites import Contract, Suite, read_contract
 from mlkeel.errors import ArtifactError, InputError
 from mlkeel.features.agreement import check_agreement
@@ -23,6 +25,7 @@ from mlkeel.features.derived import derived
 from mlkeel.features.encoder import TABLES, Encoder
 from mlkeel.features.export import build_encoder, with_named_inputs
 from mlkeel.features.values import Values
+from mlkeel.inference.frames import with_derived
 from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Project, Run
 from mlkeel.registry.artifact import current
@@ -52,8 +55,8 @@ def vowels(colour):
 
 @python_feature(columns=("colour", "weight_g"))
 def is_sweet(name, weight):
-    return name in SWEET and weight is not None
-"""
+    return name in SWEET and 1 / (weight - 200.5) != 0
+"""  # which fails where the contract permits a value that no row of the table has, as the middle of its range
 ROWS = {"weight_g": [150.0, None, 0.0], "colour": ["red", "", "violet"]}
 
 pytestmark = pytest.mark.skipif(KIND.text, reason="a model of texts reads words alone")
@@ -127,9 +130,12 @@ def test_a_function_gets_numbers_texts_and_dates_and_none_where_they_are_missing
         "def known(ordered, price, paid):\n    SEEN.append((ordered, price, paid))\n    return price\n",
     )
     module = imported(path)
-    encoder = build_encoder(Contract(suite, suite), TABLES.with_times().derive(module.known))
+    contract = Contract(suite, suite)
+    encoder = build_encoder(contract, TABLES.with_times().derive(module.known))
     encoder.encode({"ordered": ["2026-11-22", None], "price": [2.0, np.nan], "paid": [True, False]})
     assert [(datetime(2026, 11, 22, tzinfo=UTC), 2.0, True), (None, None, False)] == module.SEEN
+    encoder.encode_rows([example(RowValidator(contract).schema())])
+    assert isinstance(module.SEEN[-1][0], datetime)  # by which a version is tried
 
 
 def test_what_is_not_the_same_each_time_is_refused(tmp_path: Path, fruit_contract: Contract) -> None:
@@ -276,6 +282,33 @@ def test_a_version_is_evaluated_and_compared_by_its_own_columns(version: Path) -
     ]
     assert scores[0] == pytest.approx(scores[1], rel=1e-3)
     assert outdated_version(root, prepared) == ""
+
+
+@pytest.fixture
+def served(copied: Path) -> Iterator[TestClient]:
+    """The API of the version."""
+    app, _ = build(copied.parent.parent, read_server_config({"API_STORE": "off"}))
+    with TestClient(app) as client:
+        yield client
+
+
+def test_a_request_for_which_one_fails_is_refused_and_logged_without_its_values(
+    served: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [{"weight_g": 150, "colour": "red"}, {"weight_g": None, "colour": "green"}]
+    answer = served.post("/predict", json=rows)
+    assert answer.status_code == 422
+    (violation,) = answer.json()["detail"]
+    assert (violation["row"], violation["column"], violation["rule"]) == (2, "is_sweet", "python_feature")
+    assert "colour, weight_g" in violation["message"]
+    assert re.search(r"python_features.py:\d+, in is_sweet: TypeError", caplog.messages[-1])
+    assert "green" not in caplog.messages[-1]
+    assert served.post("/predict", json=rows[0]).status_code == 200
+
+
+def test_what_reads_a_column_that_was_not_recorded_is_not_computed(version: Path) -> None:
+    colors = pd.DataFrame({"colour": ["red", "green"]})
+    assert with_derived(colors, Predictor.load(version).encoder)["vowels"].tolist() == [1, 2]
 
 
 def test_an_exported_graph_takes_their_columns_and_gives_what_is_derived(version: Path) -> None:

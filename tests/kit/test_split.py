@@ -337,6 +337,24 @@ def test_a_split_says_what_it_was_by(kind: str, sentence: str, short: str) -> No
     assert description.short == short
 
 
+def test_rows_without_a_key_are_dealt_by_their_values() -> None:
+    table = pd.DataFrame({"weight": range(400), "id": [*range(100), *[None] * 300]})
+    splits = split(table, SplitSettings(**SHARES, key=("id",)), ["weight"])
+    assert len(splits.test) == pytest.approx(80, abs=20)
+    assert splits.description.sentence == "rows dealt by a hash of id, or of their values where it is missing"
+    by_values = sides(split(table, settings_of("random"), ["weight"]))
+    of_keyless = sides(splits).items()
+    assert all(by_values[row] == side for row, side in of_keyless if row >= 100)
+
+
+@pytest.mark.parametrize(("groups", "warned"), [([0] * 380 + [*range(1, 21)], True), ([*range(40)] * 10, False)])
+def test_a_split_that_a_large_group_makes_small_is_warned_of(
+    groups: list[int], warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    split(pd.DataFrame({"group": groups}), settings_of("group"))
+    assert ("rows with the same group share a split" in caplog.text) == warned
+
+
 def test_a_split_without_rows_is_refused() -> None:
     with pytest.raises(DataError, match="1 different rows cannot be dealt"):
         split(pd.DataFrame({"value": [1, 1, 1]}), settings_of("random"))
@@ -350,6 +368,13 @@ def test_a_split_without_rows_is_refused() -> None:
         ({"time": [None, "2026-01-01"] * 50}, {"by": "time", "time": "time"}, "50 of 100 rows have no value of time"),
         ({"time": ["soon", "2026-01-01"] * 50}, {"by": "time", "time": "time"}, '50 of 100 values of time.*"soon"'),
         ({}, {"by": "time", "time": "time", "gap": 500}, "in the gap of 500"),
+        ({}, {"by": "group_time", "group": "group", "time": "time", "gap": 50}, "in the gap of 50"),
+        (
+            {"group": "a"},
+            {"by": "group_time", "group": "group", "time": "time", "gap": 5},
+            "1 different values of group",
+        ),
+        ({"group": "a"}, {"key": ("group",)}, "1 different values of group cannot be dealt"),
         ({}, {"by": "time", "time": "time", "gap": "7 days"}, '"7 days", and time holds numbers'),
         ({"time": TIMES["dates"]}, {"by": "time", "time": "time", "gap": 7}, "time holds dates. Write a duration"),
         ({"side": ["train", "dev"] * 50}, {"by": "given", "given": "side"}, 'side, .* says "dev" in 50 rows'),

@@ -24,6 +24,7 @@ from mlkeel.registry.versions import versions
 from mlkeel.report.html_report import write
 from mlkeel.report.tables import evaluation_table, versions_table
 from mlkeel.serve.app import build
+from mlkeel.training.cross_validation import cross_validated
 from mlkeel.training.gate import compare_with_champion
 from mlkeel.training.reevaluate import reevaluate, run_flow
 from mlkeel.training.training import train
@@ -101,6 +102,15 @@ def test_a_training_follows_the_split_and_says_it_wherever_the_score_is(grove: P
     assert metrics.split.short in shown.get()
 
 
+def test_folds_in_time_are_judged_beside_what_was_known_before_each(grove: Path) -> None:
+    choose(grove, "time", gap=None, folds=2)
+    run = Run(grove, read_settings(grove / "conf" / "params.yaml"), read_contract(grove / "expectations"))
+    folds = cross_validated(KIND.project, run, *run_flow(KIND.project, run)).cross_validation
+    assert folds
+    assert folds.scores.baseline
+    assert folds.evaluation.baseline_loss == pytest.approx(folds.scores.baseline[folds.evaluation.primary.name])
+
+
 def test_the_report_and_the_server_say_it_too(grove: Path) -> None:
     choose(grove, "group")
     train(KIND.project, grove)
@@ -147,21 +157,24 @@ Caveat = Callable[..., bool]
 
 @pytest.fixture
 def caveat(grove: Path) -> Caveat:
-    """Train, perhaps change something, and return whether the champion may have learnt from rows of the test split."""
+    """Train, perhaps change something, and return whether the champion may have learnt from rows of the test split.
 
-    def is_said(by: str, change: Callable[[], None] = lambda: None) -> bool:
+    Then its recipe is fitted again.
+    """
+
+    def is_refitted(by: str, change: Callable[[], None] = lambda: None) -> bool:
         choose(grove, by)
         train(KIND.project, grove)
         change()
         settings = read_settings(grove / "conf" / "params.yaml")
         prepared, trained = run_flow(KIND.project, Run(grove, settings, read_contract(grove / "expectations")))
         predictor = Predictor.load(next((grove / "artifacts").glob("2*")))
-        comparison = compare_with_champion(predictor, trained.evaluation, prepared, settings, grove)
+        comparison = compare_with_champion(predictor, trained.evaluation, prepared, settings, grove, KIND.project)
         assert comparison is not None
         assert comparison.skipped_because is None
-        return "may have learnt" in comparison.sentence
+        return comparison.refitted
 
-    return is_said
+    return is_refitted
 
 
 @pytest.mark.parametrize("by", KINDS)
@@ -177,6 +190,10 @@ def test_a_champion_of_another_key_kind_or_gap_may_have(
     grove: Path, caveat: Caveat, before: str, by: str, values: dict[str, Any]
 ) -> None:
     assert caveat(before, lambda: choose(grove, by, **values))
+
+
+def test_another_number_of_folds_is_no_other_split(grove: Path, caveat: Caveat) -> None:
+    assert not caveat("group", lambda: choose(grove, "group", folds=3))
 
 
 def test_a_champion_that_does_not_say_its_split_may_have(grove: Path, caveat: Caveat) -> None:
@@ -214,8 +231,9 @@ def test_a_column_that_is_not_there_is_one_clear_error(grove: Path) -> None:
         train(KIND.project, grove)
 
 
-def test_the_target_is_no_group(grove: Path) -> None:
-    choose(grove, "group", group=KIND.target)
+@pytest.mark.parametrize(("by", "setting"), [("group", "group"), ("time", "time"), ("random", "key")])
+def test_nothing_is_split_by_the_target(grove: Path, by: str, setting: str) -> None:
+    choose(grove, by, **{setting: [KIND.target] if setting == "key" else KIND.target})
     with pytest.raises(InputError, match=f"split is by {KIND.target}, which is the target"):
         read_settings(grove / "conf" / "params.yaml")
 

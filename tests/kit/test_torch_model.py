@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,8 @@ import yaml
 from mlkeel.config import Settings, read_settings
 from mlkeel.contract.suites import Column, read_contract
 from mlkeel.errors import InputError
-from mlkeel.features.graph import Matrix
+from mlkeel.features.export import mean_model
+from mlkeel.features.graph import Graph, Matrix
 from mlkeel.models.model import Dataset, Shape
 from mlkeel.models.torch_model import TorchModel
 from mlkeel.progress import Callbacks
@@ -17,7 +20,7 @@ from mlkeel.training import steps
 from mlkeel.training.training import train
 
 from .kinds import KIND
-from .steps import prepare
+from .steps import prepare, recall_of_rare
 
 
 class KilledError(Exception):
@@ -165,3 +168,59 @@ def test_a_loss_that_is_no_number_in_the_last_epoch_is_refused(
     data = (prepared.features["train"], prepared.targets["train"])
     with pytest.raises(InputError, match="after 1 epochs"):
         model.fit(data, data, Callbacks(lambda *_: None))
+
+
+@pytest.mark.parametrize("way", ["train_validation", "bag"])
+def test_a_killed_training_of_several_fits_goes_on_too(
+    fruit: tuple[Prepared, Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    prepared, settings = fruit
+    monkeypatch.setattr(steps, "Callbacks", partial(Callbacks, checkpoint_every_s=0))
+    settings = settings.model_copy(update={"fit": way})
+    epochs: list[int] = []
+    total = -1
+
+    def advance(done: int, _loss: float | None) -> None:
+        epochs.append(done)
+        if len(epochs) == total * 2 // 3:
+            raise KilledError
+
+    monkeypatch.setattr(steps, "progress", lambda *_: nullcontext(advance))
+    run = Run(Path(), settings, prepared.contract, checkpoint=tmp_path / "checkpoint")
+    expected, _ = steps.fit(KIND.project.build, prepared, Run(Path(), settings, prepared.contract))
+    total = len(epochs)
+    epochs.clear()
+    with pytest.raises(KilledError):
+        steps.fit(KIND.project.build, prepared, run)
+    model, _ = steps.fit(KIND.project.build, prepared, run)
+    assert len(epochs) < 1.3 * total
+    features = prepared.features["test"]
+    np.testing.assert_array_equal(model.predict(features), expected.predict(features))
+
+
+def test_the_graph_of_a_network_has_a_place_in_that_of_a_bag(fruit: tuple[Prepared, Settings]) -> None:
+    model = new_model(*fruit)
+    features = fruit[0].features["test"]
+    graph = model.to_onnx()
+    answers = Graph(mean_model([graph, graph]), "the graph").run({"features": features}, "answers")
+    np.testing.assert_allclose(answers, model.predict(features), rtol=1e-4, atol=1e-5)
+
+
+def test_rows_are_weighted_in_training(fruit: tuple[Prepared, Settings]) -> None:
+    """What weighs next to nothing teaches next to nothing, and weights that are equal change nothing."""
+    prepared, settings = fruit
+    train_set, validation_set = ((prepared.features[name], prepared.targets[name]) for name in ("train", "validation"))
+    callbacks = Callbacks(lambda *_: None)
+    ones = (np.ones(len(train_set[1])), np.ones(len(validation_set[1])))
+    model = new_model(prepared, settings)
+    model.fit(train_set, validation_set, callbacks)
+    equal = new_model(prepared, settings)
+    equal.fit(train_set, validation_set, callbacks, sample_weight=ones)
+    expected = model.predict(prepared.features["test"])
+    np.testing.assert_allclose(equal.predict(prepared.features["test"]), expected, rtol=1e-4, atol=1e-4)
+    if KIND.classification:
+
+        def build() -> Any:
+            return KIND.project.build(KIND.parameters, Shape((Column("size", text=KIND.text),), 2), 7)
+
+        assert recall_of_rare(build(), 1) + 0.2 < recall_of_rare(build(), 11)

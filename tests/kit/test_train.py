@@ -41,13 +41,13 @@ def test_a_model_that_is_worse_than_the_current_one_is_kept_beside_it(
     outcome = train(KIND.project, project)
     assert current(project / "artifacts") == champion != outcome.folder
     (failure,) = outcome.failures
-    assert "50.0% more than" in failure
+    assert "50.0% ± 2.0% more than" in failure
     assert outcome.champion_comparison is not None
-    assert "50.0% more than" in outcome.champion_comparison
+    assert "50.0% ± 2.0% more than" in outcome.champion_comparison
     metrics = json.loads((outcome.folder / "metrics.json").read_text(encoding="utf-8"))
     assert (metrics["champion"]["version"], metrics["champion"]["loss_increase"]) == (champion.name, 0.5)
     assert "commit" in metrics
-    assert f"Verdict: {failure}." in (outcome.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"It does not pass the gate: {failure}." in (outcome.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("rare", ["first", "last"])

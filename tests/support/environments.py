@@ -2,7 +2,7 @@
 
 What is lent is a virtual environment of the project's own, made in milliseconds: its `src` and its kit come first on
 the path, and behind them the packages of the lender. Another project's `.venv` as a symbolic link would run that
-project's code.
+project's code. The bytecode of the kit is lent, too; Python takes it where its source is the same.
 """
 
 import fcntl
@@ -28,6 +28,9 @@ def lend(lender: Path, project: Path) -> Path:
     path = f"{own_code}\nimport site; site.addsitedir({str(packages)!r})\n"
     (own / packages.relative_to(lender) / "lent.pth").write_text(path, encoding="utf-8")
     (own / "ready").write_text(f"{project}\n", encoding="utf-8")
+    for cache in lender.parent.glob("packages/**/__pycache__"):
+        if (project / cache.parent.relative_to(lender.parent)).is_dir():
+            shutil.copytree(cache, project / cache.relative_to(lender.parent), dirs_exist_ok=True)
     return project
 
 

@@ -22,8 +22,9 @@ def redraft(variant: Variant, folder: Path, environment: dict[str, str]) -> None
     destination = ROOT / "examples" / variant.task / variant.framework
     for name in FILES:
         shutil.copy(project / name, destination)
-    for name, text in BLOCK.findall((project / "README.md").read_text(encoding="utf-8")):
-        (destination / f"{name}.md").write_text(text, encoding="utf-8")
+    for page in ("README.md", "data/README.md"):
+        for name, text in BLOCK.findall((project / page).read_text(encoding="utf-8")):
+            (destination / f"{name}.md").write_text(text, encoding="utf-8")
 
 
 def main() -> None:

@@ -62,7 +62,7 @@ def generate(variant: Variant, snapshot: Path, folder: Path, environment: dict[s
     if variant.framework == "pytorch":
         install_torch(project, environment)
     succeed("make", "setup", cwd=project, env=environment)
-    commit(project, "feat: begin with the example")
+    commit(project, "feat: begin with the example", "--no-verify")
     return project
 
 

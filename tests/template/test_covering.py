@@ -9,6 +9,7 @@ import yaml
 from allpairspy import AllPairs
 
 from ..conftest import ROOT, Render, succeed, unrendered_files
+from ..support.environments import lend
 
 QUESTIONS = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
 
@@ -38,8 +39,8 @@ def test_a_project_of_these_answers_is_whole(
     answers: dict[str, str | list[str]],
 ) -> None:
     project = render(**answers)
-    programs = lender(str(answers["framework"])) / ".venv" / "bin"
     assert unrendered_files(project) == []
+    programs = lend(lender(str(answers["framework"])) / ".venv", project) / ".venv" / "bin"
     succeed(programs / "ruff", "format", "--check", cwd=project)
     succeed(programs / "ruff", "check", cwd=project)
     output = succeed(

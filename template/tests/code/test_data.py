@@ -29,6 +29,14 @@ def test_loading_twice_gives_the_same_table(
     pd.testing.assert_frame_equal(project.load(root / settings.data.path, contract), table)
 
 
+def test_rows_that_come_later_change_no_feature_of_those_before(
+    earlier_tables: list[tuple[pd.DataFrame, pd.DataFrame]], contract: Contract
+) -> None:
+    names = [column.name for column in contract.columns]
+    for earlier, same_rows in earlier_tables:  # there are none where time does not count
+        pd.testing.assert_frame_equal(earlier[names], same_rows[names])
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("absent.csv", None), ("empty.csv", b""), ("no_rows.csv", b"a,b\n"), ("no_text.csv", b"a,b\n1,\xff\n")],

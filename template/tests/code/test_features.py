@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlkeel.contract.suites import Contract
+from mlkeel.features.derived import derived
 from mlkeel.features.encoder import Encoder
-from mlkeel.project import Prepared
+from mlkeel.features.export import build_encoder
+from mlkeel.features.functions import is_missing
+from mlkeel.project import Prepared, Project
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +41,12 @@ def test_other_values_give_another_row(encoder: Encoder, table: pd.DataFrame, co
     first = table.head(1)
     other = table[(table[names] != first[names].iloc[0]).all(axis=1)].head(1)
     assert not np.array_equal(encoder.encode(first), encoder.encode(other), equal_nan=True)
+
+
+def test_a_new_feature_takes_one_function(project: Project, table: pd.DataFrame, contract: Contract) -> None:
+    column = contract.columns[-1]
+    if column.text:
+        pytest.skip("a model of texts learns from their words alone")
+    is_unknown = derived(columns=(column.name,))(is_missing)
+    encoder = build_encoder(contract, project.features.derive(is_unknown))
+    np.testing.assert_array_equal(encoder.derive(table)["is_missing"], table[column.name].isna())

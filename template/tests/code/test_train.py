@@ -32,5 +32,5 @@ def test_what_is_published_is_what_was_trained(project: Project, run: Run, train
 
 
 def test_a_model_that_is_trained_already_is_only_judged(project: Project, run: Run, trained: Trained) -> None:
-    outcome = project.train(project, replace(run, model=trained.model))
+    outcome = project.train(project, replace(run, model=trained.model, decision=trained.evaluation.decision))
     assert outcome.evaluation.model == trained.evaluation.model

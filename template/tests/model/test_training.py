@@ -1,6 +1,8 @@
 """Training works: it learns, it can be repeated, and it leaves a model that is good enough."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from mlkeel.inference.predictor import Predictor
 from mlkeel.models.model import Dataset, Model, Steps
 from mlkeel.project import Prepared, Trained, TrainingResult
 from mlkeel.registry.artifact import FILES, current
+from mlkeel.registry.versions import promote, rollback
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.training.gate import compare_with_champion
 
@@ -36,6 +39,15 @@ def test_training_completes_and_leaves_every_artifact(outcome: TrainingResult) -
 def test_what_was_trained_is_in_use(outcome: TrainingResult) -> None:
     assert outcome.failures == []
     assert current(outcome.folder.parent) == outcome.folder
+
+
+def test_the_version_before_can_be_made_current_again(outcome: TrainingResult, tmp_path: Path) -> None:
+    version = outcome.folder.name
+    for name in (version, f"{version}-later"):
+        shutil.copytree(outcome.folder, tmp_path / "artifacts" / name)
+        promote(tmp_path, name)
+    rollback(tmp_path)
+    assert current(tmp_path / "artifacts").name == version
 
 
 def test_there_is_a_validation_loss_for_each_step(trained: Trained) -> None:

@@ -18,10 +18,29 @@ def _class_name(value: object) -> object:
     """Return a class that YAML reads as a number as the text that it is in a table."""
     if isinstance(value, bool):
         raise ValueError(f"YAML reads this class as a truth value; put it in quotes, as in '{value}'")
-    return str(value) if isinstance(value, int | float) else value
+    if not isinstance(value, str | int | float):
+        raise ValueError("YAML reads this class as something else than a text; put it in quotes, as in 'null'")
+    return str(value)
 
 
 ClassName = Annotated[str, BeforeValidator(_class_name)]
+
+
+def _class_weight(value: object) -> object:
+    """Return `balanced`, or the weights of classes by their names."""
+    if value is None or value == "balanced":
+        return value
+    if not isinstance(value, dict) or not value or not all(map(_is_weight, value.values())):
+        raise ValueError("it must be balanced, or hold a weight above 0 by class, as in {yes: 5}")
+    return {_class_name(name): weight for name, weight in value.items()}
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+ClassWeight = Annotated[Literal["balanced"] | dict[str, float], BeforeValidator(_class_weight)]
+Fit = Literal["train", "train_validation", "bag"]
 ShareOfRows = Annotated[float, Field(gt=0, le=1)]
 Cost = Annotated[float, Field(ge=0)]
 Role = Literal[
@@ -30,6 +49,7 @@ Role = Literal[
     "boolean",
     "target",
     "time",
+    "weight",
     "text",
     "identifier",
     "row_number",
@@ -37,8 +57,12 @@ Role = Literal[
     "duplicate",
     "leak",
     "personal",
+    "protected",
+    "protected_feature",
     "ignored",
 ]
+PROTECTED_ROLES: tuple[Role, ...] = ("protected", "protected_feature")  # a model learns from the latter only
+GroupMetric = Literal["selection_rate", "recall", "error_rate", "mae", "bias"]
 SplitBy = Literal["random", "stratified", "group", "time", "group_time", "given"]
 SPLIT_COLUMNS: dict[SplitBy, tuple[str, ...]] = {
     "random": (),
@@ -164,7 +188,7 @@ class DataConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _is_not_split_by_the_target(self) -> Self:
-        if self.target in (self.split.group, self.split.given):
+        if self.target in self.split.columns or self.split.key == (self.target,):
             raise ValueError(f"split is by {self.target}, which is the target; name another column")
         return self
 
@@ -232,6 +256,7 @@ class Gate(ConfigModel):
         min_scores: the least values of metrics of which a greater value is better, by their names.
         max_scores: the greatest values of the other metrics.
         max_regression: by how much its loss may exceed that of the current version, as a share.
+        max_group_gap: by how much metrics may differ between two groups of a protected column, by their names.
     """
 
     min_skill: Annotated[float, Field(ge=0, lt=1)]
@@ -243,6 +268,7 @@ class Gate(ConfigModel):
     min_recall: dict[ClassName, ShareOfRows] | None = None
     min_scores: dict[str, float] | None = None
     max_scores: dict[str, float] | None = None
+    max_group_gap: dict[GroupMetric, Annotated[float, Field(gt=0)]] | None = None
 
 
 class MonitorConfig(ConfigModel):
@@ -272,20 +298,38 @@ class Tracking(ConfigModel):
 
 
 class Settings(ConfigModel):
-    """All of `conf/params.yaml`; `columns` is for `adopt`, and `model` for `build`, which validates it.
+    """All of `conf/params.yaml`.
 
-    With `calibration: none`, probabilities and intervals stay as the model gives them.
+    Attributes:
+        columns: for `adopt`, but for a column of the role `weight`, which holds the weights of rows.
+        model: for `build`, which validates it.
+        fit: the rows that a version learns from: train, both train and validation, or each of several models, which
+            are averaged, all of these but a fold.
+        class_weight: how much more a row counts by its class; `balanced` gives each class the same weight in total.
+        calibration: with none, probabilities and intervals stay as the model gives them.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     data: DataConfig
     columns: dict[str, Role] = {}
     model: dict[str, Any]
+    fit: Fit = "train"
+    class_weight: ClassWeight | None = None
     gate: Gate
     decision: DecisionConfig | None = None
     calibration: Literal["automatic", "none"] = "automatic"
     monitor: MonitorConfig = MonitorConfig()
     tracking: Tracking = Tracking()
+
+    @property
+    def weight(self) -> str | None:
+        """The column with the weights of rows, if there is one."""
+        return next((name for name, role in self.columns.items() if role == "weight"), None)
+
+    @property
+    def protected(self) -> tuple[str, ...]:
+        """The columns whose groups are compared."""
+        return tuple(name for name, role in self.columns.items() if role in PROTECTED_ROLES)
 
 
 class ServerConfig(ConfigModel):
@@ -405,6 +449,6 @@ def _plain_message(kind: str, location: tuple[int | str, ...], message: str) -> 
             return f"{name} is missing"
         case "tuple_type":
             return f"{name} must be a list, as [a, b]"
-        case "model_type":
+        case "model_type" | "dict_type":
             return f"{name} must hold names and values"
     return f"{name}: {message.removeprefix('Value error, ').replace('Input should be', 'it must be')}"

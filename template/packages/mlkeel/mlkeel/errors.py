@@ -13,6 +13,7 @@ class Hint(Enum):
     OTHER_TABLE = auto()
     OTHER_TARGET = auto()
     OTHER_ROLE = auto()
+    PROTECTED = auto()
     OVERWRITE = auto()
     OTHER_GOAL = auto()
     LONGER_WINDOW = auto()

@@ -15,6 +15,7 @@ from mlkeel.data.split import Split
 from mlkeel.features.encoder import Encoder, Features
 from mlkeel.features.graph import Matrix
 from mlkeel.models.model import Model, Shape
+from mlkeel.tasks.comparison import RivalComparison
 from mlkeel.tasks.cross_validation import CrossValidation
 from mlkeel.tasks.decision import Decision
 from mlkeel.tasks.evaluation import Evaluation
@@ -84,6 +85,7 @@ class TrainingResult:
         failures: why it did not become current; empty if it did.
         champion_comparison: how it compares with the version that was current, in a sentence.
         cross_validation: of models that were trained like it, if there was one.
+        rival: how it compares with a simpler model.
     """
 
     folder: Path
@@ -91,6 +93,7 @@ class TrainingResult:
     failures: list[str]
     champion_comparison: str | None = None
     cross_validation: CrossValidation | None = None
+    rival: RivalComparison | None = None
 
 
 class Publish(Protocol):
@@ -119,6 +122,7 @@ class Run:
         encoder: the encoder that this model was trained with.
         fold: of a cross-validation, if this training is one of its.
         decision: how this model decides on a class; None for the most likely one.
+        splits: the table as another training has checked and split it, instead of by the settings.
     """
 
     root: Path
@@ -130,6 +134,7 @@ class Run:
     encoder: Encoder | None = None
     fold: Fold | None = None
     decision: Decision | None = None
+    splits: Split | None = None
 
     @property
     def path(self) -> Path:

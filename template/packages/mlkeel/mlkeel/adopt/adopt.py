@@ -5,19 +5,22 @@ Everything is written to a stage and moved into place in the end, so that a fail
 
 import contextlib
 import dataclasses
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlkeel.adopt import writers
+from mlkeel.adopt import datasheet, writers
+from mlkeel.adopt.column_names import may_be_protected
 from mlkeel.adopt.infer_roles import RoleDecision, infer_roles
 from mlkeel.adopt.infer_split import SplitProposal, decide_split, infer_split, require_splittable, was_drafted
 from mlkeel.adopt.transaction import at_risk, changes, finish, keep_copies, replace, stage
 from mlkeel.behavior.cases import BEHAVIOR, applicable_cases, merge_cases, read_cases, sample_rows
 from mlkeel.behavior.kinds import case_type_of
-from mlkeel.config import DataConfig, Gate, Role, Settings, read_settings
+from mlkeel.config import PROTECTED_ROLES, DataConfig, Gate, Role, Settings, read_settings
 from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.data.column_types import as_iso, is_ambiguous, numbers
 from mlkeel.data.reader import Source, read, release_memory
@@ -38,6 +41,7 @@ from mlkeel.features.export import build_encoder
 from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 from mlkeel.tasks.evaluation import Evaluation, draft_gate
+from mlkeel.tasks.scorers import check_metrics
 from mlkeel.training.checks import check_slice_limit
 from mlkeel.training.cross_validation import CrossValidate
 from mlkeel.training.publish import PublishVersion, require_skill
@@ -50,7 +54,8 @@ README = Path("README.md")
 DATA_README = Path("data/README.md")
 DATA_GITIGNORE = Path("data/.gitignore")
 SUITES = {name: Path(f"expectations/{name}.json") for name in ("features", "dataset", "derived")}
-NUMERIC_ROLES = ("numeric", "boolean", "time")  # roles of columns that may hold numbers
+NUMERIC_ROLES = ("numeric", "boolean", "time", "weight", *PROTECTED_ROLES)  # roles of columns that may hold numbers
+GROUP_ROLES = ("numeric", "categorical", "boolean")  # roles of columns with groups
 MAX_FILE_BYTES = 5120 * 1024  # the hook for large files rejects larger ones
 MAX_SLICE_FEATURES = 2  # those with the fewest categories
 
@@ -90,6 +95,15 @@ class Plan:
         """The role of each column."""
         return {name: decision.role for name, decision in self.decisions.items()}
 
+    @property
+    def may_be_protected(self) -> list[str]:
+        """The columns that tell a protected attribute by their names, of which a person has not decided."""
+        return [
+            name
+            for name, decision in self.decisions.items()
+            if decision.role in GROUP_ROLES and not decision.overridden and may_be_protected(name)
+        ]
+
 
 @dataclass(frozen=True)
 class AdoptResult:
@@ -102,6 +116,7 @@ class AdoptResult:
         changes: the number of lines added and removed, by file.
         copies: a folder with copies of replaced files that git does not have, if there are any.
         notes: what a person wrote that does not fit the table any more.
+        open_questions: how many questions of the datasheet nobody has answered.
     """
 
     plan: Plan
@@ -110,6 +125,7 @@ class AdoptResult:
     changes: dict[Path, tuple[int, int]]
     copies: Path | None
     notes: list[str]
+    open_questions: int = 0
 
     @property
     def evaluation(self) -> Evaluation:
@@ -149,6 +165,7 @@ def adopt(
             (unless `force`).
     """
     finish(root)
+    check_metrics(project.metrics)
     with stage(root) as staged, _translate_errors(staged):
         plan = _plan(project, address, target, overrides, split, root, staged)
         old = plan.old_settings.data.path
@@ -168,11 +185,12 @@ def adopt(
             return None
         outcome, draft_check, notes = _write(plan, root, staged, project)
         line_changes = changes(root, staged, removed)
+        open_questions = len(datasheet.open_questions(_read_text(staged / DATA_README)))
         copies = None
         if not dry_run:
             copies = keep_copies(root, staged, [path for path in (*edited, *untracked) if path in line_changes])
             replace(root, staged, removed)
-    return AdoptResult(plan, outcome, draft_check, line_changes, copies, notes)
+    return AdoptResult(plan, outcome, draft_check, line_changes, copies, notes, open_questions)
 
 
 @contextlib.contextmanager
@@ -227,9 +245,11 @@ def _plan(
     proposal = require_splittable(proposal, table, target, settings.data.split, classification=classification)
     own_split = readopted and not was_drafted(settings.data.split, contract.dataset["meta"].get("split"))
     split = decide_split(proposal, chosen_split, settings.data.split if own_split else None)
-    if split.group and decisions[split.group].is_feature and not decisions[split.group].overridden:
+    if split.group and _is_inferred_feature(decisions[split.group]):
         count = f"{table[split.group].nunique():,} different values"
         decisions[split.group] = RoleDecision("identifier", f"{count}, by which the rows are split")
+    if split.given and _is_inferred_feature(decisions[split.given]):
+        decisions[split.given] = RoleDecision("ignored", "names the split of each row")
     if not any(decision.is_feature for decision in decisions.values()):
         reasons = "; ".join(
             f"{name}: {decision.role}, {decision.reason}" for name, decision in decisions.items() if name != target
@@ -249,6 +269,10 @@ def _plan(
     return Plan(
         source.origin, path, target, len(table), decisions, numeric, notes, settings, split, proposal, readopted
     )
+
+
+def _is_inferred_feature(decision: RoleDecision) -> bool:
+    return decision.is_feature and not decision.overridden
 
 
 def _is_numeric(values: "pd.Series[str]") -> bool:
@@ -304,6 +328,9 @@ def _write(plan: Plan, root: Path, staged: Path, project: Project) -> tuple[Trai
     if settings.decision and not plan.readopted:
         settings = settings.model_copy(update={"decision": None})
         notes.append(f"{PARAMS}: decision was about the classes of the earlier target, and was left out")
+    if settings.class_weight and not plan.readopted:
+        settings = settings.model_copy(update={"class_weight": None})
+        notes.append(f"{PARAMS}: class_weight was about the classes of the earlier target, and was left out")
     if keep_gate and (lost_slices := [name for name in settings.gate.slices if name not in plan.roles]):
         lost = ", ".join(lost_slices)
         notes.append(f"{PARAMS}: gate.slices named {lost}, which is no column any more, and was left out")
@@ -375,7 +402,9 @@ class _Publish:
             writers.render_params(old_params, settings, plan.decisions, self.project.metrics, plan.split.reason),
         )
         read_settings(staged / PARAMS, self.project.settings)
-        outcome = PublishVersion(staged, settings, {}, self.root if plan.readopted else staged)(prepared, trained)
+        outcome = PublishVersion(staged, settings, {}, self.root if plan.readopted else staged, self.project)(
+            prepared, trained
+        )
         self.notes.extend(_write_cases(plan, self.root, staged, prepared, Predictor.load(outcome.folder)))
         _write_readmes(plan, self.root, staged, settings, prepared, self.draft_check)
         return outcome
@@ -414,11 +443,25 @@ def _write_cases(plan: Plan, root: Path, staged: Path, prepared: Prepared, predi
 def _write_readmes(
     plan: Plan, root: Path, staged: Path, settings: Settings, prepared: Prepared, draft_check: DraftCheck
 ) -> None:
+    import pandas as pd
+
     data_readme = _read_text(root / DATA_README)
-    block = writers.columns_block(plan.path.name, plan.rows, plan.decisions)
-    keep_readme = plan.readopted and (plan.path.name in data_readme or writers.has_block(data_readme, "columns"))
+    facts = datasheet.Facts(
+        plan.path.name,
+        hashlib.sha256((staged / plan.path).read_bytes()).hexdigest(),
+        f"{datetime.now(UTC):%Y-%m-%d}",
+        plan.target,
+        f"{plan.split.phrase}, as {plan.split.reason}",
+        plan.decisions,
+        plan.may_be_protected,
+    )
+    table = pd.concat(list(prepared.table.all_frames.values()))
+    block = {datasheet.BLOCK_NAME: datasheet.render(facts, table, data_readme)}
+    has_block = writers.has_block(data_readme, datasheet.BLOCK_NAME)
+    keep_readme = plan.readopted and (plan.path.name in data_readme or has_block)
+    marks = (f"{writers.BLOCK_BEGIN}{datasheet.BLOCK_NAME} -->", writers.BLOCK_END)
     _write_text(
-        staged / DATA_README, writers.replace_blocks(data_readme if keep_readme else writers.DATA_README, block)
+        staged / DATA_README, writers.replace_blocks(data_readme if keep_readme else datasheet.blank(*marks), block)
     )
     if (root / README).is_file():
         example_row = prepared.table.test.iloc[0].to_dict()

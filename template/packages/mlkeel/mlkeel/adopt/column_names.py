@@ -1,6 +1,7 @@
-"""Tell from the name of a column whether its values are units, such as patients, categories or years."""
+"""Tell from the name of a column whether its values are units, such as patients, categories, years or protected."""
 
 import re
+import unicodedata
 from typing import Literal
 
 NameKind = Literal["unit", "unit_number", "identifier", "category", "other"]
@@ -26,6 +27,19 @@ NUMBER = re.compile("code|hash|key|name|nb|no|nr|num|number|ref")
 COUNT = re.compile("n|num|nr|count|total|per|is|has|mean|avg|max|min")
 YEAR = re.compile("year|yr|season")
 BIRTH = re.compile(r"birth|born|(^|_)dob($|_)|geburt|naissance|nacimiento|deceased|(^|_)dod($|_)", re.IGNORECASE)
+PROTECTED = re.compile(
+    "sex|gender|ethnicity|ethnic|religion|nationality|citizenship|disability|disabled"
+    "|geschlecht|konfession|nationalitat|staatsangehorigkeit|behinderung|ethnie"
+    "|sexe|nationalite|sexo|genero|raza|etnia|edad|nacionalidad|discapacidad"
+    "|sesso|religione|nazionalita|disabilita|idade|religiao|nacionalidade|deficiencia"
+    "|geslacht|leeftijd|religie|nationaliteit|płec|wiek|пол|возраст|національність|стать"
+    "|性别|性別|年龄|年齢|民族|宗教|国籍|성별|나이|종교|국적"
+)
+PERHAPS_PROTECTED = re.compile("age|race|alter|handicap|raca|razza|genere")  # of a person or of something else
+OF_PERSON = re.compile(
+    "applicant|at|band|bin|bracket|buyer|category|child|client|code|customer|donor|driver|employee|group|guest|head|in|member"
+    "|mother|of|owner|participant|passenger|patient|person|player|pupil|range|respondent|student|subject|user|years|yrs"
+)
 LATER_EVENT = re.compile(
     r"updat|modif|chang|(^|_)(end|ended|due|last|stop|out|until)($|_)|finish|clos|resolv|complet|deliver|expir|return|"
     r"received|discharg|cancel|deadline|valid",
@@ -48,6 +62,17 @@ def is_number_name(name: str) -> bool:
     """Whether a column holds identifiers by its name: schoolNR, order_no, distid."""
     last = words(name)[-1:]
     return bool(last) and bool(ID.fullmatch(last[0]) or NUMBER.fullmatch(last[0]) or last[0].endswith("id"))
+
+
+def may_be_protected(name: str) -> bool:
+    """Whether a column may tell a protected attribute, such as sex, age or religion, by its name in some language."""
+    plain = "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
+    spaced = re.sub(r"([a-z\d])([A-Z])", r"\1 \2", unicodedata.normalize("NFC", plain))
+    parts = re.findall(r"[^\W\d_]+", spaced.lower())
+    if any(PROTECTED.fullmatch(part) for part in parts):
+        return True
+    others = [part for part in parts if not PERHAPS_PROTECTED.fullmatch(part)]
+    return len(others) < len(parts) and all(OF_PERSON.fullmatch(part) for part in others)
 
 
 def name_kind(name: str) -> NameKind:

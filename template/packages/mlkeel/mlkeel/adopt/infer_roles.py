@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from mlkeel.config import Role
+from mlkeel.config import PROTECTED_ROLES, Role
 from mlkeel.data.column_types import (
     IDENTIFIER_NAME,
     codes_of,
@@ -102,6 +102,9 @@ def infer_roles(
         reason = decision.reason + _missing_share(values)
         is_feature = decision.role in features.roles
         decisions[name] = RoleDecision(decision.role, reason, decision.overridden, is_feature)
+    weights = [str(name) for name, decision in decisions.items() if decision.role == "weight"]
+    if len(weights) > 1:
+        raise DataError(f"{' and '.join(weights)} have the role weight; one column holds the weights. Change a role.")
     return {name: decisions[name] for name in table.columns}
 
 
@@ -231,17 +234,41 @@ def _checked_role(role: Role, values: "pd.Series[str]") -> Role:
     if role == "target":
         return "ignored"  # the target of an earlier run
     numeric = numbers(present, lenient=True)
-    if role in ("numeric", "time", "categorical", "boolean") and present.empty:
+    if role in ("numeric", "time", "categorical", "boolean", *PROTECTED_ROLES) and present.empty:
         raise DataError(f"{values.name} cannot be {role}: it holds no value. Choose another role for the column.")
     if role == "numeric" and numeric is None:
         example = shorten(invalid_numbers(present).iloc[0])
         raise DataError(f"{values.name} cannot be numeric: it holds {example}. Correct it, or the role of the column.")
+    if role == "weight":
+        _check_weights(values, numeric)
     if role == "time" and numeric is None and times(present) is None:
         raise DataError(
             f"{values.name} cannot be a time: its values have no common form, for example {shorten(present.iloc[0])}. "
             "Write them like 2026-11-22 or 2026-11-22 14:30, or choose another column."
         )
+    if role in PROTECTED_ROLES and numeric is None and present.nunique() > MAX_CATEGORIES:
+        raise DataError(
+            f"{values.name} cannot be {role}: {present.nunique():,} different texts are no groups to compare. Add a "
+            "column with fewer, such as regions or decades, or numbers, which are cut into quarters."
+        )
     return role
+
+
+def _check_weights(values: "pd.Series[str]", numeric: "pd.Series[float] | None") -> None:
+    """Check that a column can hold the weights of rows.
+
+    Raises:
+        DataError: it holds something else than numbers from 0 up, or nothing in some rows.
+    """
+    remedy = "Correct it, or choose another role for the column."
+    if missing := int(values.isna().sum()):
+        raise DataError(f"{values.name} cannot be weight: it has no value in {missing:,} rows. {remedy}")
+    if numeric is None:
+        example = shorten(invalid_numbers(values).iloc[0])
+        raise DataError(f"{values.name} cannot be weight: it holds {example}. {remedy}")
+    if numeric.min() < 0 or not numeric.any():
+        problem = f"it holds {numeric.min():g}" if numeric.min() < 0 else "it is 0 in each row"
+        raise DataError(f"{values.name} cannot be weight: {problem}. {remedy}")
 
 
 def _missing_share(values: "pd.Series[str]") -> str:
@@ -250,6 +277,7 @@ def _missing_share(values: "pd.Series[str]") -> str:
 
 
 def _summary(values: "pd.Series[Any]", role: Role) -> str:
-    if role in ("numeric", "boolean") and (numeric := numbers(values.dropna())) is not None and len(numeric):
+    may_be_numeric = role in ("numeric", "boolean", "weight", *PROTECTED_ROLES)
+    if may_be_numeric and (numeric := numbers(values.dropna())) is not None and len(numeric):
         return f"numbers from {numeric.min():.6g} to {numeric.max():.6g}"
     return f"{values.nunique():,} different values"

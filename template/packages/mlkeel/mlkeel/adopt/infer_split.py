@@ -278,7 +278,10 @@ def _is_unit(kind: NameKind, likeness: Likeness, groups: Groups, name: str, comp
     if groups.sizes.mean() > MAX_UNNAMED_GROUP_ROWS:
         return False
     alike = likeness.alike(MUCH_ALIKE)
-    is_same_target = likeness.target >= NEARLY_CONSTANT and likeness.share(SOMEWHAT_ALIKE) >= 1 / 3
+    is_often_alike = likeness.share(SOMEWHAT_ALIKE) >= 1 / 3
+    if likeness.target >= SOMEWHAT_ALIKE and is_often_alike and _is_panel(groups, comparison):
+        return True
+    is_same_target = likeness.target >= NEARLY_CONSTANT and is_often_alike
     are_same_rows = len(alike) >= 2 and 2 * len(alike) >= len(likeness.columns) and likeness.target >= SOMEWHAT_ALIKE
     return is_same_target or are_same_rows
 

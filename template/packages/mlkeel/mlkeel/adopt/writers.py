@@ -33,14 +33,6 @@ BEHAVIOR_HEADER = """\
 """
 NO_REASONS: Mapping[str, str] = MappingProxyType({})
 MAX_EXAMPLE_VALUES = 24  # longer rows do not fit a README
-DATA_README = """\
-# Data
-
-<!-- make adopt writes columns -->
-<!-- to here -->
-
-Say here what a row is, who measured it, when, and under which licence.
-"""
 
 
 def render_params(
@@ -75,8 +67,9 @@ def render_params(
         "columns": _columns_section(decisions) + _tail(blocks["columns"]),
         "gate": _update_block(blocks.get("gate", ""), gate_head, _gate_values(settings.gate), gate_comments),
     }
-    if settings.decision is None and "decision" in blocks:
-        new_blocks["decision"] = _tail(blocks["decision"])
+    for name, value in {"decision": settings.decision, "class_weight": settings.class_weight}.items():
+        if value is None and name in blocks:
+            new_blocks[name] = _tail(blocks[name])
     return "".join(new_blocks.get(name, block) for name, block in (blocks | {"gate": blocks.get("gate", "")}).items())
 
 
@@ -233,15 +226,6 @@ def render_behavior(
 
 def _case(case: Case) -> str:
     return "  - " + "    ".join(f"{key}: {_to_yaml(value)}\n" for key, value in case.items())
-
-
-def columns_block(title: str, rows: int, decisions: dict[str, RoleDecision]) -> dict[str, str]:
-    """Render the block of `data/README.md` about the columns of a table."""
-    lines = "".join(
-        f"| {markdown.code_cell(name)} | {decision.role} | {markdown.text(decision.reason)} |\n"
-        for name, decision in decisions.items()
-    )
-    return {"columns": f"`{title}`: {rows:,} rows.\n\n| column | role | seen |\n|---|---|---|\n{lines}"}
 
 
 def has_block(text: str, name: str) -> bool:

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlkeel.cli.console import console, show
+from mlkeel.cli.console import console, show, show_rival
+from mlkeel.cli.hints import instruction
 from mlkeel.cli.session import session_of
 from mlkeel.contract.messages import summarize
-from mlkeel.errors import InputError
+from mlkeel.errors import Hint, InputError
 from mlkeel.progress import progress
 
 if TYPE_CHECKING:
     from mlkeel.adopt.adopt import AdoptResult, Plan
+    from mlkeel.config import Role
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +38,15 @@ def adopt(
         str | None,
         typer.Option(envvar="ASKED_TIME", show_envvar=False, help="The column that says when a record was made."),
     ] = None,
+    weight: Annotated[
+        str | None, typer.Option(help="The column that says how much a record counts in training.")
+    ] = None,
     role: Annotated[
         list[str] | None, typer.Option(help="column=role, for a decision that is wrong; repeatable.")
+    ] = None,
+    protected: Annotated[
+        list[str] | None,
+        typer.Option(help="A column whose groups are compared and which is not learnt from; repeatable."),
     ] = None,
     split: Annotated[
         str | None,
@@ -58,9 +67,11 @@ def adopt(
     from mlkeel.report.tables import decisions_table
 
     session = session_of(context)
-    overrides = parse_roles(role or [])
+    overrides: dict[str, Role] = dict.fromkeys(protected or [], "protected")
+    overrides |= parse_roles(role or [])
     overrides |= {id_: "identifier"} if id_ else {}
     overrides |= {time: "time"} if time else {}
+    overrides |= {weight: "weight"} if weight else {}
     chosen_split = parse_split(split) if split else None
 
     def confirm(plan: "Plan") -> bool:
@@ -72,6 +83,12 @@ def adopt(
             logger.info("%s: %s.", plan.origin, note)
         if personal := [name for name, decision in plan.decisions.items() if decision.role == "personal"]:
             logger.warning("%s: personal data. Think before you commit %s.", ", ".join(personal), plan.path)
+        if names := plan.may_be_protected:
+            logger.info(
+                "%s: protected attributes by their names, if rows are about people. %s",
+                ", ".join(names),
+                instruction(Hint.PROTECTED, session.project.package),
+            )
         must_ask = sys.stdin.isatty() and not yes and not dry_run
         return not must_ask or typer.confirm(
             "Replace the project's table, settings, contract and behaviour?", default=True
@@ -106,6 +123,7 @@ def _show_result(adopted: "AdoptResult") -> None:
     from mlkeel.report.tables import changes_table
 
     show(adopted.evaluation, adopted.outcome.cross_validation)
+    show_rival(adopted.outcome.rival)
     console().print(changes_table(adopted.changes))
     logger.info("%s", adopted.draft_check.sentence)
     for note in adopted.notes:
@@ -117,6 +135,8 @@ def _show_result(adopted: "AdoptResult") -> None:
         )
     if any(path.name == ".gitignore" for path in adopted.changes):
         logger.info("%s is large and kept out of git; data/.gitignore says so.", adopted.plan.path)
+    if adopted.open_questions:
+        logger.info("data/README.md asks %s questions that only a person can answer.", adopted.open_questions)
     if adopted.copies:
         logger.info("Copies of what git did not have are in %s.", adopted.copies)
 

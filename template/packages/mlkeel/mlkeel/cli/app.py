@@ -20,13 +20,13 @@ from mlkeel.cli.hints import instruction
 from mlkeel.cli.session import Session
 from mlkeel.cli.train import check_features, contract, evaluate, summary, train
 from mlkeel.cli.versions import export, promote, rollback, versions
-from mlkeel.cli.watch import monitor, report
+from mlkeel.cli.watch import monitor, report, rubric
 from mlkeel.errors import Hint, InputError
 from mlkeel.project import Project
 from mlkeel.tasks.metrics import primary
 
 COMMANDS_WITHOUT_PROJECT = (serve, predict, monitor, versions, promote, rollback, top_requests)
-PROJECT_COMMANDS = (train, check_features, contract, export, evaluate, summary, adopt, prove, report)
+PROJECT_COMMANDS = (train, check_features, contract, export, evaluate, summary, adopt, prove, report, rubric)
 logger = logging.getLogger(__name__)
 
 

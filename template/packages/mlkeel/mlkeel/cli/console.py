@@ -8,6 +8,7 @@ from rich.console import Console
 from mlkeel import logs
 
 if TYPE_CHECKING:
+    from mlkeel.tasks.comparison import RivalComparison
     from mlkeel.tasks.cross_validation import CrossValidation
     from mlkeel.tasks.evaluation import Evaluation
 
@@ -19,6 +20,12 @@ def console() -> Console:
     """Return a console as wide as the terminal or, without one, wide enough for tables."""
     console = Console()
     return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
+
+
+def show_rival(rival: "RivalComparison | None") -> None:
+    """Log how a model compares with a simpler one, as a warning if the simpler one would do."""
+    if rival is not None:
+        logger.log(logging.WARNING if rival.within_noise else logging.INFO, "%s.", rival.sentence.rstrip("."))
 
 
 def show(evaluation: "Evaluation", cross_validation: "CrossValidation | None" = None) -> None:
@@ -34,5 +41,7 @@ def show(evaluation: "Evaluation", cross_validation: "CrossValidation | None" = 
         console().print(evaluation_table(evaluation, cross_validation))
         if evaluation.classes:
             console().print(class_table(evaluation))
-    for remark in evaluation.remarks:
+    judged = cross_validation.evaluation if cross_validation else evaluation
+    logger.info("%s.", judged.skill_sentence)
+    for remark in (*evaluation.remarks, *(each.remark for each in judged.fairness if each.remark)):
         logger.warning("%s", remark)

@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from mlkeel.cli.console import show
+from mlkeel.cli.console import show, show_rival
 from mlkeel.cli.hints import promote_command
 from mlkeel.cli.session import session_of
 from mlkeel.config import read_settings, read_version_settings
@@ -24,6 +24,7 @@ def train(context: typer.Context) -> None:
     session = session_of(context)
     outcome = run(session.project, session.root)
     show(outcome.evaluation, outcome.cross_validation)
+    show_rival(outcome.rival)
     if outcome.champion_comparison:
         logger.info("The new version and the current one: %s.", outcome.champion_comparison)
     if outcome.failures:

@@ -1,4 +1,4 @@
-"""The commands that monitor a model in production, and write its report."""
+"""The commands that monitor a model in production, write its report, and hold the project against a rubric."""
 
 import logging
 import os
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from mlkeel.cli.console import console
 from mlkeel.cli.hints import instruction
 from mlkeel.cli.session import session_of
 from mlkeel.config import read_server_config
@@ -65,3 +66,28 @@ def report(context: typer.Context) -> None:
     session = session_of(context)
     path = write(session.project, session.root, read_server_config(os.environ).api_store)
     logger.info("%s was written. Open it in a browser.", path)
+
+
+def rubric(
+    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a machine.")] = False
+) -> None:
+    """Show which of the 28 tests of the ML Test Score are automated, done by hand, or absent."""
+    import json
+
+    from mlkeel.report.rubric import score
+    from mlkeel.report.rubric_table import rubric_table
+
+    session = session_of(context)
+    scored = score(session.project, session.root)
+    if as_json:
+        typer.echo(json.dumps(scored.to_dict(), indent=2, ensure_ascii=False))
+        return
+    console().print(rubric_table(scored))
+    if scored.version is None:
+        logger.warning(
+            "No version is current, so none is counted. %s", instruction(Hint.TRAIN, session.project.package)
+        )
+    points = ", ".join(f"{name} {points:g}" for name, points in scored.scores.items())
+    logger.info("The score is %g of 7, that of the lowest section: %s.", scored.score, points)
+    for result in scored.next_steps:
+        logger.info("Missing there, %s: %s", result.test.key, result.test.remedy)

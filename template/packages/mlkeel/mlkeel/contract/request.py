@@ -16,6 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 from typing_extensions import TypedDict
 
+from mlkeel.contract.dates import ISO_DATE
 from mlkeel.contract.messages import describe_rule
 from mlkeel.contract.suites import COLUMNS, TYPE, Contract, Expectation, expectation_name
 from mlkeel.contract.values import Predicate, between, value_predicate
@@ -31,6 +32,7 @@ TIGHTER_BOUND |= dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength"), min
 MAX_VIOLATIONS = 100  # of a response
 MAX_VALUE_CHARS = 200  # of a value in a response
 NOT_NULL = "expect_column_values_to_not_be_null"
+EXAMPLE_DATE = "2000-01-01"
 ROW_COUNT = "expect_table_row_count_to_be_between"
 VIOLATED = "violated"  # type of an error of pydantic: a rule of the contract
 
@@ -192,6 +194,8 @@ def example(schema: dict[str, Any]) -> Row:
 def _example(name: str, schema: dict[str, Any]) -> object:
     if "enum" in schema:
         return schema["enum"][0]
+    if schema.get("pattern") == ISO_DATE:
+        return EXAMPLE_DATE
     if "string" in schema["type"]:
         text = f"an example of {name}".ljust(schema.get("minLength", 0), ".")
         return text[: schema.get("maxLength")]

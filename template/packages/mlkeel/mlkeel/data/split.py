@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from mlkeel.config import SplitSettings
 from mlkeel.data.example_hash import Positions, hash_positions, single_positions
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger(__name__)
+Places = npt.NDArray[np.int64]  # of rows in a table
 NAMES = ("train", "validation", "test")
 MIN_EXAMPLES = 100  # different rows; fewer, if each is repeated often, cannot be dealt into shares
 MIN_COPIES_OF_ALL = (
@@ -30,6 +32,7 @@ MIN_COPIES_OF_ALL = (
 )
 MIN_COPIES = 5  # of each different row of a class that a split lacks, on average, for its rows to be split singly
 MAX_LISTED = 5  # values in a message
+MIN_SHARE_KEPT = 0.5  # of the share of a split; with less, a message says how many rows each has
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,15 @@ def split(
         DataError: a split would be empty, or the table does not have what it is to be split by.
     """
     _require_columns(table, settings)
-    examples = list(settings.key or columns or table.columns)
+    examples = list(columns or table.columns)
     assignment = SPLITTERS[settings.by](table, settings, examples, classes, fold)
     sides = assignment.sides
     sentences = list(assignment.sentences)
     for name, side in zip(NAMES, range(3), strict=True):
         if not (sides == side).any():
-            raise DataError(f"The {name} split is empty: {_why_empty(table, settings, examples, name)}")
+            raise DataError(f"The {name} split is empty: {_why_empty(table, settings, examples, name, fold)}")
+    if not fold:
+        _warn_of_small_splits(sides, settings)
     if excluded_rows := int((sides == EXCLUDED).sum()):
         sentences.append(f"{_rows(excluded_rows)} in no split")
     description = SplitDescription(
@@ -109,6 +114,25 @@ def split(
     )
     train, validation, test, excluded = (table[sides == side] for side in (0, 1, 2, EXCLUDED))
     return Split(train, validation, test, excluded, description, assignment.disjoint)
+
+
+def fold_places(
+    table: "pd.DataFrame", settings: SplitSettings, columns: Sequence[str], classes: str | None, count: int
+) -> list[tuple[Places, Places]]:
+    """Return for each of `count` folds of `table` the places of the rows to learn from, and of those held out.
+
+    Folds are made by the rule of the split, so that no group, time or duplicate is on both sides of one.
+
+    Raises:
+        DataError: the table has too few different rows, groups or times for so many folds.
+    """
+    numbered = table.reset_index(drop=True)
+    folds = []
+    for number in range(count):
+        fold = split(numbered, settings, columns, classes, Fold(number, count))
+        learnt = np.concatenate([fold.train.index.to_numpy(), fold.validation.index.to_numpy()])
+        folds.append((np.sort(learnt), fold.test.index.to_numpy()))
+    return folds
 
 
 def _split_by_example(
@@ -126,9 +150,14 @@ def _split_by_example(
     import pandas as pd
 
     positions = hash_positions(table[examples])
-    sides = assign(positions)
     if settings.key:
-        return Assignment(sides, [f"rows dealt by a hash of {', '.join(settings.key)}"], (settings.key,))
+        keys = table[list(settings.key)]
+        named = ", ".join(settings.key)
+        is_missing = keys.isna().all(axis=1).to_numpy()
+        sides = assign(np.where(is_missing, positions, hash_positions(keys)))
+        otherwise = ", or of their values where it is missing" if is_missing.any() else ""
+        return Assignment(sides, [f"rows dealt by a hash of {named}{otherwise}"], (settings.key,))
+    sides = assign(positions)
     sentence = "rows dealt by a hash of their values"
     n_distinct = len(np.unique(positions))
     if n_distinct < MIN_EXAMPLES and len(table) >= MIN_COPIES_OF_ALL * n_distinct:
@@ -293,14 +322,30 @@ def _require_columns(table: "pd.DataFrame", settings: SplitSettings) -> None:
             )
 
 
-def _why_empty(table: "pd.DataFrame", settings: SplitSettings, examples: list[str], name: str) -> str:
+def _warn_of_small_splits(sides: Sides, settings: SplitSettings) -> None:
+    """Warn if a split has less than half of its share, as where a group or a time has most of the rows."""
+    if not (settings.columns or settings.key) or settings.by == "given":
+        return
+    counts = np.array([(sides == side).sum() for side in range(len(NAMES))])
+    if (counts < MIN_SHARE_KEPT * np.array(settings.shares) * counts.sum()).any():
+        logger.warning(
+            "data.split: train, validation and test have %s, since rows with the same %s share a split; a score on few "
+            "rows is a rough one.",
+            "{:,}, {:,} and {:,} rows".format(*counts),
+            " or ".join(settings.columns or settings.key),
+        )
+
+
+def _why_empty(
+    table: "pd.DataFrame", settings: SplitSettings, examples: list[str], name: str, fold: Fold | None
+) -> str:
     """Return why the split `name` is empty, and what to do."""
     shares = "{:g}, {:g} and {:g}".format(*settings.shares)
     change = "change data.split in conf/params.yaml."
     match settings.by:
         case "given":
             return f"no row of {settings.given} says {name}. Write it in some rows, or {change}"
-        case "time" if settings.gap:
+        case "time" | "group_time" if settings.gap and _is_in_the_gap(table, settings, name, fold):
             return f"all its rows are in the gap of {settings.gap} after another. Shorten data.split.gap, or {change}"
         case "time":
             distinct = table[settings.time].nunique()
@@ -309,9 +354,20 @@ def _why_empty(table: "pd.DataFrame", settings: SplitSettings, examples: list[st
             distinct = table[settings.group].nunique()
             things = f"different values of {settings.group}"
         case _:
-            distinct = len(np.unique(hash_positions(table[examples])))
-            things = "different rows"
+            distinct = len(np.unique(hash_positions(table[list(settings.key or examples)])))
+            things = f"different values of {', '.join(settings.key)}" if settings.key else "different rows"
     return f"{distinct:,} {things} cannot be dealt into {shares}. Use a table with more of them, or {change}"
+
+
+def _is_in_the_gap(table: "pd.DataFrame", settings: SplitSettings, name: str, fold: Fold | None) -> bool:
+    """Whether the split `name` would have rows if there was no gap."""
+    side = NAMES.index(name)
+    times = table[str(settings.time)]
+    with_gap, without_gap = (
+        (time_windows(times, each, fold) == side).any()
+        for each in (settings, settings.model_copy(update={"gap": None}))
+    )
+    return bool(without_gap and not with_gap)
 
 
 def _time_sentence(kind: str, times: "pd.Series[str]", settings: SplitSettings, sides: Sides) -> str:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mlkeel.config import Gate, Role
+from mlkeel.config import PROTECTED_ROLES, Gate, Role
 from mlkeel.contract.suites import COLUMNS, Contract, Expectation, Suite
 from mlkeel.drafts.expectation_drafts import (
     column_expectations,
@@ -21,6 +21,7 @@ from mlkeel.drafts.expectation_drafts import (
     time_range,
     times,
     value_expectations,
+    weights,
 )
 from mlkeel.drafts.target_drafts import target_expectations
 from mlkeel.drafts.tolerance import floor_share, tolerance
@@ -29,7 +30,7 @@ from mlkeel.features.encoder import Features
 if TYPE_CHECKING:
     import pandas as pd
 
-VALUE_ROLES = ("numeric", "categorical", "boolean", "text")  # roles with rules for each value, features or not
+VALUE_ROLES = ("numeric", "categorical", "boolean", "text", *PROTECTED_ROLES)  # roles with rules for each value
 STRING_ROLES = ("identifier", "time", "text", "personal")
 
 
@@ -64,6 +65,8 @@ def draft(table: "pd.DataFrame", roles: Mapping[str, Role], features_of: Feature
             dataset += identifiers(values)
         elif role == "time":
             dataset += [*times(values), *time_range(values)]
+        elif role == "weight":
+            dataset += weights(values)
         elif role == "personal":
             dataset += [expectation("column_type_to_be", column=name, type_="str"), *lengths(values)]
     return Contract(_suite("features", features), _suite("dataset", dataset))

@@ -151,6 +151,13 @@ def shares(values: "pd.Series[str]") -> Expectation:
     )
 
 
+def weights(values: "pd.Series[float]") -> Iterator[Expectation]:
+    """Draft what the weights of rows must be: numbers from 0 up, none missing."""
+    yield expectation("column_type_to_be", column=values.name, type_="float64")
+    yield expectation("column_values_to_not_be_null", column=values.name)
+    yield expectation("column_values_to_be_between", column=values.name, min_value=0)
+
+
 def identifiers(values: "pd.Series[str]") -> Iterator[Expectation]:
     """Draft that identifiers are complete and unique if they are in `values`, and share the pattern of `values`."""
     name = values.name

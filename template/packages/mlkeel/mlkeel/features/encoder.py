@@ -1,6 +1,6 @@
 """Encode rows as the matrix that a model takes, by the front of the graph that answers."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,7 +58,7 @@ class Features:
         return replace(self, roles=(*self.roles, "time"))
 
 
-TABLES = Features(("numeric", "categorical", "boolean"))
+TABLES = Features(("numeric", "categorical", "boolean", "protected_feature"))
 TEXTS = Features(("text",))
 
 
@@ -92,6 +92,10 @@ class Encoder:
     def derived(self) -> tuple[str, ...]:
         """The columns of the matrix that are derived, the last ones."""
         return self.layout.derived
+
+    def without(self, absent: Container[str]) -> "Encoder":
+        """Return an encoder that calls no Python feature of columns that are `absent`, whose values it may not take."""
+        return Encoder(self.graph, [feature.without(absent) for feature in self.python], self.source)
 
     def pack_rows(self, rows: Sequence[Mapping[str, Any]]) -> Packed:
         """Pack n rows, each a mapping of raw columns to values, into the inputs of the graph."""

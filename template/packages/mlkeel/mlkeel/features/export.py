@@ -93,6 +93,21 @@ def add_model(
     return _with_metadata(graph, encoder.graph.metadata | dict(metadata or {}))
 
 
+def mean_model(models: Sequence[bytes]) -> bytes:
+    """Return the ONNX graph of the mean of several models, from `features` (n, width) to `answers` (n, outputs)."""
+    import onnx
+    import spox
+    import spox.opset.ai.onnx.v21 as op
+
+    graphs = [onnx.load_from_string(model) for model in models]
+    width = graphs[0].graph.input[0].type.tensor_type.shape.dim[1].dim_value
+    features = spox.argument(spox.Tensor(np.float32, ("N", width)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # spox warns that it converts the models to its own opset
+        answers = op.mean([spox.inline(graph)(features)["answers"] for graph in graphs])
+        return bytes(spox.build({"features": features}, {"answers": answers}).SerializeToString())
+
+
 def model_part(content: bytes) -> bytes:
     """Return the part of a version's graph from `features` (n, width) to `answers`, as an ONNX graph of its own."""
     import onnx

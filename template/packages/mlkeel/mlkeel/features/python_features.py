@@ -9,7 +9,7 @@ import ast
 import hashlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,22 @@ from mlkeel.features.layout import Layout, Packed
 STEM = "python_features"  # begins the name of each file of the source
 MODULE = f"{STEM}.py"
 LIBRARIES = {"mlkeel", "numpy"}  # what every image has beside Python's own
+
+
+class PythonFeatureError(InputError):
+    """A Python feature that fails on a row, or gives no number for it.
+
+    Attributes:
+        feature: its name.
+        row: the position of the row among those that were computed, from 0.
+        place: file, line and kind of the failure, without any value of the row.
+    """
+
+    def __init__(self, feature: str, row: int, place: str, message: str) -> None:
+        super().__init__(f"{place}{message}")
+        self.feature = feature
+        self.row = row
+        self.place = place
 
 
 @dataclass(frozen=True)
@@ -53,27 +69,35 @@ class PythonFeature:
         """Compute the column of n rows, shape (n,), from n values of each of `columns`; None is missing.
 
         Raises:
-            InputError: the function fails, or returns no number. The message begins with the file and line.
+            PythonFeatureError: the function fails, or returns no number. The message begins with the file and line.
         """
-        numbers = [self._number(values) for values in zip(*columns, strict=True)]
+        numbers = [self._number(row, values) for row, values in enumerate(zip(*columns, strict=True))]
         return np.array(numbers, dtype=np.float64)
 
-    def _number(self, values: tuple[object, ...]) -> float:
+    def _number(self, row: int, values: tuple[object, ...]) -> float:
         try:
             result = self.function(*values)
         except Exception as error:
-            raise InputError(f"{location(self.function, error)}: {type(error).__name__}: {error}") from error
+            of_row = ", ".join(f"{name} is {value!r}" for name, value in zip(self.columns, values, strict=True))
+            place = f"{location(self.function, error)}: {type(error).__name__}"
+            raise PythonFeatureError(self.name, row, place, f": {error}; {of_row}") from error
         if result is None:
             return np.nan
         if not isinstance(result, bool | int | float | np.bool_ | np.integer | np.floating):
-            raise InputError(
-                f"{location(self.function)}: returns an object of type {type(result).__name__}; a column holds "
-                "numbers, so return a number, True, False, or None for a missing one"
-            )
+            place = f"{location(self.function)}: returns an object of type {type(result).__name__}"
+            remedy = "; a column holds numbers, so return a number, True, False, or None for a missing one"
+            raise PythonFeatureError(self.name, row, place, remedy)
         try:
             return float(result)
         except OverflowError:
-            raise InputError(f"{location(self.function)}: returns a number that is too large") from None
+            place = f"{location(self.function)}: returns a number that is too large"
+            raise PythonFeatureError(self.name, row, place, "") from None
+
+    def without(self, absent: Container[str]) -> "PythonFeature":
+        """Return it, or one that gives no value if it reads a column that is `absent`."""
+        if not any(name in absent for name in self.columns):
+            return self
+        return PythonFeature(lambda *_values: None, self.columns)
 
     def check(self, layout: Layout) -> None:
         """Check that the function can stand beside a graph whose inputs are those of `layout`.

@@ -27,5 +27,5 @@ def with_derived(table: pd.DataFrame, encoder: Encoder) -> pd.DataFrame:
     if not derivable:
         return table
     absent = {*layout.raw_numbers, *layout.texts} - set(table)
-    derived = encoder.derive(with_columns(table, dict.fromkeys(absent)))
+    derived = encoder.without(absent).derive(with_columns(table, dict.fromkeys(absent)))
     return with_columns(table, {name: derived[name] for name in derivable})

@@ -16,6 +16,7 @@ from mlkeel.contract.suites import Contract
 from mlkeel.data.split_description import SplitDescription
 from mlkeel.errors import ArtifactError, Hint
 from mlkeel.features.graph import Matrix
+from mlkeel.features.python_features import PythonFeatureError
 from mlkeel.inference.feedback import FeedbackValidator
 from mlkeel.inference.predictor import Predictor
 
@@ -50,7 +51,7 @@ class LoadedModel:
         feedback = FeedbackValidator(predictor.contract, predictor.target)
         validator.violations([example(schema)])  # so that a rule that cannot be applied fails here
         derived_validator = _derived_validator(predictor.contract)
-        outputs, derived = predictor.predict_and_derive([example(schema)] * 2)
+        outputs, derived = _answer_example(predictor, example(schema))
         if derived_validator:
             derived_validator.violations(_with_rules(derived, derived_validator))
         if not predictor.output_type.is_valid(outputs) or not np.allclose(outputs[0], outputs[1], rtol=1e-3):
@@ -72,10 +73,19 @@ class LoadedModel:
         )
 
     def predict(self, rows: list[dict[str, Any]]) -> tuple[Matrix, list[Violation]]:
-        """Return outputs of shape (n, outputs) for n valid rows, and violations by what is derived from them."""
-        if self.derived_validator is None:
-            return self.predictor.predict_rows(rows), []
-        outputs, derived = self.predictor.predict_and_derive(rows)
+        """Return outputs of shape (n, outputs) for n valid rows, and violations by what is derived from them.
+
+        There are no outputs if a Python feature fails on a row: the contract permits what its function does not.
+        """
+        try:
+            if self.derived_validator is None:
+                return self.predictor.predict_rows(rows), []
+            outputs, derived = self.predictor.predict_and_derive(rows)
+        except PythonFeatureError as error:
+            logger.error("%s. %s cannot be computed for a row that satisfies the contract.", error.place, error.feature)
+            message = f"{error.feature}: it cannot be computed for this row"
+            violation = Violation(error.row + 1, error.feature, "python_feature", None, message)
+            return np.empty((0, len(self.predictor.output_names)), np.float32), [self._with_sources(violation)]
         violations = self.derived_validator.violations(_with_rules(derived, self.derived_validator))
         return outputs, [self._with_sources(violation) for violation in violations]
 
@@ -83,6 +93,15 @@ class LoadedModel:
         layout = self.predictor.encoder.layout
         sources = dict(zip(layout.derived, layout.sources, strict=True)).get(str(violation.column), ())
         return replace(violation, message=f"{violation.message} (derived from {', '.join(sources)})")
+
+
+def _answer_example(predictor: Predictor, row: dict[str, Any]) -> tuple[Matrix, list[dict[str, float | None]]]:
+    """Return outputs and derived columns of a row, twice; without a Python feature that fails on this made-up row."""
+    try:
+        return predictor.predict_and_derive([row] * 2)
+    except PythonFeatureError as error:
+        logger.warning("%s, for a row that the contract permits. Requests with such rows will be refused.", error)
+        return predictor.without_python().predict_and_derive([row] * 2)
 
 
 def _derived_validator(contract: Contract) -> RowValidator | None:

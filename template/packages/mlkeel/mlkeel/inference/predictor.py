@@ -49,6 +49,12 @@ class Predictor:
             raise ArtifactError(f"{path} takes other columns than the contract beside it has.", Hint.TRAIN)
         return predictor
 
+    def without_python(self) -> Self:
+        """Return a predictor to which all Python features are missing."""
+        layout = self.encoder.layout
+        encoder = self.encoder.without({*layout.raw_numbers, *layout.texts})
+        return type(self)(self.graph, self.contract, self.target, encoder.python)
+
     def predict(self, rows: Rows) -> Matrix:
         """Return outputs of shape (n, outputs) for n rows, given by their columns, in the order of `output_names`."""
         return self.graph.run_batches(self.encoder.batches(rows), "answers")

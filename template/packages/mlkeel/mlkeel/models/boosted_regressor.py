@@ -8,7 +8,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from mlkeel.features.graph import Matrix
 from mlkeel.models.boosting import Boosting, limit_threads
-from mlkeel.models.model import Shape
+from mlkeel.models.model import Dataset, SampleWeight, Shape
 from mlkeel.progress import Callbacks
 from mlkeel.tasks.number_outputs import half_width, loss_without_features, with_interval
 from mlkeel.tasks.outputs import Outputs, Targets
@@ -22,11 +22,18 @@ class BoostedRegressor(Boosting):
         self._half_width = 0.0
 
     def fit(
-        self, train: tuple[Matrix, Targets], validation: tuple[Matrix, Targets], callbacks: Callbacks
+        self,
+        train: Dataset,
+        validation: Dataset,
+        callbacks: Callbacks,
+        *,
+        sample_weight: SampleWeight | None = None,
+        rounds: int | None = None,
     ) -> list[float]:
         """Run boosting rounds as in `Boosting.fit`, then set the interval by the residuals of the validation split."""
-        losses = super().fit(train, validation, callbacks)
-        self._half_width = half_width(self.predict(validation[0])[:, 0], validation[1])
+        losses = super().fit(train, validation, callbacks, sample_weight=sample_weight, rounds=rounds)
+        if rounds is None:
+            self._half_width = half_width(self.predict(validation[0])[:, 0], validation[1])
         return losses
 
     def loss(self, features: Matrix, y_true: Targets) -> float:

@@ -12,11 +12,12 @@ from typing import Annotated, Any
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
 from pydantic import Field
+from sklearn.base import clone
 from threadpoolctl import ThreadpoolController
 
 from mlkeel.config import ConfigModel, checked
 from mlkeel.features.graph import Matrix
-from mlkeel.models.model import Shape
+from mlkeel.models.model import Dataset, SampleWeight, Shape
 from mlkeel.progress import Callbacks
 from mlkeel.tasks.outputs import Outputs, Targets
 
@@ -88,22 +89,42 @@ class Boosting(ABC):
         return self.loss(features, y_true)
 
     def fit(
-        self, train: tuple[Matrix, Targets], validation: tuple[Matrix, Targets], callbacks: Callbacks
+        self,
+        train: Dataset,
+        validation: Dataset,
+        callbacks: Callbacks,
+        *,
+        sample_weight: SampleWeight | None = None,
+        rounds: int | None = None,
     ) -> list[float]:
         """Run boosting rounds until the validation loss stops improving, then keep the rounds up to the best one.
 
-        It stops after `patience` rounds that improve by less than `improvement` of the loss without features.
+        It stops after `patience` rounds that improve by less than `improvement` of the loss without features. With
+        `rounds`, it begins anew and runs so many. With weights, both losses are weighted means.
 
         Returns the validation loss of each round that is kept. `callbacks.advance` is called about twenty times in all.
         `callbacks.checkpoint` is not used, since a round takes less time than writing one.
         """
+        train_weight, validation_weight = sample_weight or (None, None)
+        if rounds is not None:
+            self._trees = clone(self._trees).set_params(max_iter=rounds, early_stopping=False)
+            with limit_threads(train[0]):
+                self._trees.fit(*train, sample_weight=train_weight)
+            callbacks.advance(rounds, None)
+            return []
         chunk = max(1, self.parameters.rounds // 20)
         self._trees.set_params(tol=self.parameters.improvement * self._loss_without_features(train[1]))
         while self.rounds < self.parameters.rounds:
             max_iter = min(self.rounds + chunk, self.parameters.rounds)
             self._trees.set_params(max_iter=max_iter, early_stopping=True)
             with limit_threads(train[0]):
-                self._trees.fit(*train, X_val=validation[0], y_val=validation[1])
+                self._trees.fit(
+                    *train,
+                    sample_weight=train_weight,
+                    X_val=validation[0],
+                    y_val=validation[1],
+                    sample_weight_val=validation_weight,
+                )
             callbacks.advance(self.rounds, float(-self._trees.validation_score_[-1]))
             if self.rounds < max_iter:
                 break

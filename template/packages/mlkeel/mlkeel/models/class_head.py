@@ -25,13 +25,15 @@ class ClassHead(nn.Module):
         """Return probabilities of shape (n, classes), each row summing to 1."""
         return torch.softmax(raw, dim=1)
 
-    def loss(self, raw: Tensor, y_true: Tensor) -> Tensor:
-        """Return the mean negative log-likelihood, in nats."""
-        return nn.functional.cross_entropy(raw, y_true)
+    def loss(self, raw: Tensor, y_true: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the mean negative log-likelihood, in nats; with weights of rows, of each times its weight."""
+        if weight is None:
+            return nn.functional.cross_entropy(raw, y_true)
+        return (weight * nn.functional.cross_entropy(raw, y_true, reduction="none")).mean()
 
-    def reported_loss(self, raw: Tensor, y_true: Tensor) -> float:
-        """Return the same loss as a float."""
-        return float(self.loss(raw, y_true))
+    def reported_loss(self, raw: Tensor, y_true: Tensor, weight: Tensor | None = None) -> float:
+        """Return the same loss as a float; with weights, their weighted mean."""
+        return float(self.loss(raw, y_true, None if weight is None else weight / weight.mean()))
 
     def loss_without_features(self, y_true: Targets) -> float:
         """Return the loss, in nats, of predicting the frequencies of the classes for each of n rows."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from mlkeel.errors import InputError
 from mlkeel.features.graph import Matrix
-from mlkeel.models.model import Dataset, Model, Shape
+from mlkeel.models.model import Dataset, Model, SampleWeight, Shape, Weights
 from mlkeel.progress import Callbacks
 from mlkeel.tasks.number_outputs import half_width, with_interval
 from mlkeel.tasks.outputs import Outputs, Targets
@@ -25,35 +25,58 @@ class EstimatorModel:
         self._half_width = 0.0
 
     @property
+    def is_linear(self) -> bool:
+        """Whether the estimator, or the last step of a pipeline, is a linear model."""
+        last = self._estimator[-1] if hasattr(self._estimator, "steps") else self._estimator
+        return type(last).__module__.startswith("sklearn.linear_model")
+
+    @property
     def _classifies(self) -> bool:
         from sklearn.base import is_classifier
 
         return bool(is_classifier(self._estimator))
 
-    def fit(self, train: Dataset, validation: Dataset, callbacks: Callbacks) -> list[float]:
-        """Fit on the training split, and return the loss on the validation split."""
+    def fit(
+        self,
+        train: Dataset,
+        validation: Dataset,
+        callbacks: Callbacks,
+        *,
+        sample_weight: SampleWeight | None = None,
+        rounds: int | None = None,
+    ) -> list[float]:
+        """Fit on the training split, and return the loss on the validation split.
+
+        With `rounds`, of which it needs none, the width of the interval stays as it was.
+
+        Raises:
+            InputError: the estimator is of another task, cannot learn from the table, or takes no weights.
+        """
+        train_weight, validation_weight = sample_weight or (None, None)
         needs_classes = bool(np.issubdtype(train[1].dtype, np.integer))
         if needs_classes != self._classifies or (needs_classes and not hasattr(self._estimator, "predict_proba")):
             required = "probabilities of classes (predict_proba)" if needs_classes else "numbers"
             raise InputError(f"model.py: this project needs an estimator that gives {required}. Change it there.")
         try:
-            self._estimator.fit(*train)
+            self._estimator.fit(*train, **_weight_argument(self._estimator, train_weight))
         except ValueError as error:
             raise InputError(
                 f"model.py: the estimator cannot learn from this table ({error}). Change it there."
             ) from error
+        if rounds is not None:
+            return []
         if not self._classifies:
             self._half_width = half_width(self._estimator.predict(validation[0]), validation[1])
-        loss = self._loss(*validation)
+        loss = self._loss(*validation, validation_weight)
         callbacks.advance(1, loss)
         return [loss]
 
-    def _loss(self, features: Matrix, y_true: Targets) -> float:
+    def _loss(self, features: Matrix, y_true: Targets, weight: Weights | None) -> float:
         outputs = self.predict(features)
         if self._classifies:
             likelihoods = outputs[np.arange(len(y_true)), y_true]
-            return float(-np.log(np.maximum(likelihoods, 1e-12)).mean())
-        return float(np.abs(outputs[:, 0] - y_true).mean())
+            return float(np.average(-np.log(np.maximum(likelihoods, 1e-12)), weights=weight))
+        return float(np.average(np.abs(outputs[:, 0] - y_true), weights=weight))
 
     def predict(self, features: Matrix) -> Outputs:
         """Return outputs of shape (n, outputs)."""
@@ -112,6 +135,29 @@ class EstimatorModel:
             helper.make_node("Constant", [], ["places"], value_ints=positions),
             helper.make_node("Gather", ["known", "places"], ["answers"], axis=1),
         ]
+
+
+def _weight_argument(estimator: Any, weight: Weights | None) -> dict[str, Weights]:  # noqa: ANN401 - no types
+    """Return the argument by which `fit` of an estimator takes weights; a pipeline takes those of its last step.
+
+    Raises:
+        InputError: it takes none.
+    """
+    from sklearn.pipeline import Pipeline
+    from sklearn.utils.validation import has_fit_parameter
+
+    if weight is None:
+        return {}
+    prefix = ""
+    while isinstance(estimator, Pipeline):
+        name, estimator = estimator.steps[-1]
+        prefix += f"{name}__"
+    if not has_fit_parameter(estimator, "sample_weight"):
+        raise InputError(
+            f"model.py: {type(estimator).__name__} takes no sample_weight in fit, and conf/params.yaml asks for "
+            "weights, by class_weight or by a column of the role weight. Take that out, or choose another estimator."
+        )
+    return {f"{prefix}sample_weight": weight}
 
 
 def as_model(built: Any, shape: Shape) -> Model:  # noqa: ANN401 - what a person's code builds

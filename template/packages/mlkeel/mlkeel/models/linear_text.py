@@ -10,6 +10,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from pydantic import Field
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
@@ -17,7 +18,7 @@ from mlkeel.config import ConfigModel, checked
 from mlkeel.features.graph import Matrix
 from mlkeel.features.texts import LONGEST, N_BUCKETS
 from mlkeel.models.early_stopping import improves
-from mlkeel.models.model import Dataset, Shape
+from mlkeel.models.model import Dataset, SampleWeight, Shape, Weights
 from mlkeel.progress import Callbacks
 from mlkeel.tasks.class_outputs import loss_without_features
 from mlkeel.tasks.outputs import Outputs, Targets
@@ -36,6 +37,8 @@ class Hyperparameters(ConfigModel):
 
 class LinearText:
     """A classifier over tokens; before the first step, all classes have the same probability."""
+
+    is_linear = True  # so that it is compared with a simpler model than a linear one
 
     def __init__(self, parameters: dict[str, Any], shape: Shape, seed: int) -> None:
         self.parameters = checked(Hyperparameters, parameters, "conf/params.yaml, model")
@@ -57,10 +60,19 @@ class LinearText:
         self._train_epoch(features, y_true, len(features))
         return self.loss(features, y_true)
 
-    def fit(self, train: Dataset, validation: Dataset, callbacks: Callbacks) -> list[float]:
+    def fit(
+        self,
+        train: Dataset,
+        validation: Dataset,
+        callbacks: Callbacks,
+        *,
+        sample_weight: SampleWeight | None = None,
+        rounds: int | None = None,
+    ) -> list[float]:
         """Train until the validation loss stops improving, then restore the weights of the best epoch.
 
-        It stops after `patience` epochs that improve by less than `improvement` of the loss without features.
+        It stops after `patience` epochs that improve by less than `improvement` of the loss without features. With
+        `rounds`, it begins anew and runs so many epochs. With weights of rows, both losses are weighted means.
 
         Returns the validation loss of each epoch up to the best. `callbacks.checkpoint` is not used, since an epoch
         takes less time than writing one.
@@ -68,12 +80,19 @@ class LinearText:
         Raises:
             InputError: a loss is not finite.
         """
+        train_weight, validation_weight = sample_weight or (None, None)
+        if rounds is not None:
+            self._linear = clone(self._linear)
+            for epoch in range(1, rounds + 1):
+                self._train_epoch(*train, self.parameters.batch_rows, train_weight)
+                callbacks.advance(epoch, None)
+            return []
         losses: list[float] = []
         best: tuple[list[Any], list[Any]] = ([], [])
         min_improvement = self.parameters.improvement * loss_without_features(train[1])
         while improves(losses, self.parameters.patience, min_improvement) and len(losses) < self.max_rounds:
-            self._train_epoch(*train, self.parameters.batch_rows)
-            losses.append(self.loss(*validation))
+            self._train_epoch(*train, self.parameters.batch_rows, train_weight)
+            losses.append(self.loss(*validation, validation_weight))
             if np.argmin(losses) == len(losses) - 1:
                 best = (
                     [array.copy() for array in self._linear.coefs_],
@@ -83,15 +102,16 @@ class LinearText:
         self._linear.coefs_, self._linear.intercepts_ = best
         return losses[: int(np.argmin(losses)) + 1]
 
-    def loss(self, features: Matrix, y_true: Targets) -> float:
-        """Return the mean negative log-likelihood, in nats."""
-        return float(log_loss(y_true, self.predict(features), labels=range(self.n_outputs)))
+    def loss(self, features: Matrix, y_true: Targets, weight: Weights | None = None) -> float:
+        """Return the mean negative log-likelihood, in nats, perhaps weighted."""
+        outputs = self.predict(features)
+        return float(log_loss(y_true, outputs, labels=range(self.n_outputs), sample_weight=weight))
 
     def predict(self, features: Matrix) -> Outputs:
         """Return probabilities of shape (n, classes), each row summing to 1."""
         if not hasattr(self._linear, "coefs_"):
             return np.full((len(features), self.n_outputs), 1 / self.n_outputs)
-        probabilities: Outputs = self._linear.predict_proba(_bags_of_tokens(features))
+        probabilities: Outputs = self._linear.predict_proba(bags_of_tokens(features))
         return probabilities
 
     def to_onnx(self) -> bytes:
@@ -129,12 +149,13 @@ class LinearText:
         opset = helper.make_opsetid("", 18)
         return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=10).SerializeToString())
 
-    def _train_epoch(self, features: Matrix, y_true: Targets, batch_rows: int) -> None:
+    def _train_epoch(self, features: Matrix, y_true: Targets, batch_rows: int, weight: Weights | None = None) -> None:
         self._linear.set_params(batch_size=min(batch_rows, len(features)))
-        self._linear.partial_fit(_bags_of_tokens(features), y_true, classes=np.arange(self.n_outputs))
+        bags = bags_of_tokens(features)
+        self._linear.partial_fit(bags, y_true, sample_weight=weight, classes=np.arange(self.n_outputs))
 
 
-def _bags_of_tokens(features: Matrix) -> csr_array:
+def bags_of_tokens(features: Matrix) -> csr_array:
     """Return bags of tokens, shape (n, buckets): all tokens of a row have the same weight, and the row has length 1."""
     present = ~np.isnan(features)
     counts = present.sum(axis=1)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from mlkeel.features.graph import Matrix
 from mlkeel.models.boosting import limit_threads, round_thresholds_down
 from mlkeel.models.extended_graph import extended
-from mlkeel.models.model import Dataset, Model
+from mlkeel.models.model import Dataset, Model, is_linear
 from mlkeel.progress import Callbacks
 from mlkeel.tasks.calibration import MIN_BLOCKS, Calibration, improvement
 from mlkeel.tasks.number_outputs import half_width, interval_scores, with_interval
@@ -71,6 +71,11 @@ class LocalWidths:
     trees: ErrorTrees
     factor: float
     calibration: Calibration
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the model is linear."""
+        return is_linear(self.model)
 
     def fit(self, train: Dataset, validation: Dataset, callbacks: Callbacks) -> list[float]:
         """Train the model further; the widths stay."""

@@ -39,14 +39,20 @@ class NumberHead(nn.Module):
         estimate = self._estimate(raw)
         return torch.cat([estimate, estimate - self.half_width, estimate + self.half_width], dim=1)
 
-    def loss(self, raw: Tensor, y_true: Tensor) -> Tensor:
-        """Return the mean absolute error in standard deviations, squared near 0 (Huber 1964): the training loss."""
-        scaled = (y_true - self.middle) / self.spread
-        return nn.functional.smooth_l1_loss(raw[:, 0], scaled.to(raw.dtype), beta=0.1)
+    def loss(self, raw: Tensor, y_true: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the mean absolute error in standard deviations, squared near 0 (Huber 1964): the training loss.
 
-    def reported_loss(self, raw: Tensor, y_true: Tensor) -> float:
-        """Return the mean absolute error, in the unit of the target."""
-        return float((self._estimate(raw)[:, 0] - y_true).abs().mean())
+        With weights of rows, it is the mean of each error times its weight.
+        """
+        scaled = ((y_true - self.middle) / self.spread).to(raw.dtype)
+        if weight is None:
+            return nn.functional.smooth_l1_loss(raw[:, 0], scaled, beta=0.1)
+        return (weight * nn.functional.smooth_l1_loss(raw[:, 0], scaled, beta=0.1, reduction="none")).mean()
+
+    def reported_loss(self, raw: Tensor, y_true: Tensor, weight: Tensor | None = None) -> float:
+        """Return the mean absolute error, in the unit of the target; with weights of rows, the weighted mean."""
+        errors = (self._estimate(raw)[:, 0] - y_true).abs()
+        return float(errors.mean() if weight is None else (weight * errors).sum() / weight.sum())
 
     def loss_without_features(self, y_true: Targets) -> float:
         """Return the mean absolute error of predicting the median for each of n rows."""

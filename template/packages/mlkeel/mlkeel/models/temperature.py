@@ -12,7 +12,7 @@ import numpy as np
 
 from mlkeel.features.graph import Matrix
 from mlkeel.models.extended_graph import extended
-from mlkeel.models.model import Dataset, Model
+from mlkeel.models.model import Dataset, Model, is_linear
 from mlkeel.progress import Callbacks
 from mlkeel.tasks.calibration import Calibration, improvement
 from mlkeel.tasks.classification import log_losses
@@ -81,6 +81,17 @@ class TemperatureScaled:
     @property
     def _temperature(self) -> float:
         return self.calibration.temperature or 1.0
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the model is linear."""
+        return is_linear(self.model)
+
+    @property
+    def held_out(self) -> tuple[Outputs, Targets] | None:
+        """What the model keeps of rows that were not learnt from, if it does: their probabilities and classes."""
+        kept: tuple[Outputs, Targets] | None = getattr(self.model, "held_out", None)
+        return None if kept is None else (scale(kept[0], self._temperature), kept[1])
 
     def fit(self, train: Dataset, validation: Dataset, callbacks: Callbacks) -> list[float]:
         """Train the model further; the temperature stays."""

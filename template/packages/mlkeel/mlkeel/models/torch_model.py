@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Protocol, cast
 
@@ -23,7 +24,7 @@ from mlkeel.contract.suites import Column
 from mlkeel.features.graph import Matrix
 from mlkeel.files import atomic_write
 from mlkeel.models.early_stopping import improves
-from mlkeel.models.model import Dataset, Shape
+from mlkeel.models.model import Dataset, SampleWeight, Shape, Weights
 from mlkeel.progress import Callbacks
 from mlkeel.tasks.outputs import Outputs, Targets
 
@@ -56,11 +57,11 @@ class Head(Protocol):
     def fit_interval(self, raw: Tensor, y_true: Tensor) -> None:
         """Learn from the validation split what the weights do not hold, such as the width of intervals."""
 
-    def loss(self, raw: Tensor, y_true: Tensor) -> Tensor:
-        """Return the loss that the training minimizes."""
+    def loss(self, raw: Tensor, y_true: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the loss that the training minimizes, perhaps with weights of rows, shape (n,)."""
 
-    def reported_loss(self, raw: Tensor, y_true: Tensor) -> float:
-        """Return the loss that is reported."""
+    def reported_loss(self, raw: Tensor, y_true: Tensor, weight: Tensor | None = None) -> float:
+        """Return the loss that is reported, perhaps with weights of rows, shape (n,)."""
 
     def loss_without_features(self, y_true: Targets) -> float:
         """Return the loss of the best constant prediction for n rows."""
@@ -113,15 +114,20 @@ class TorchModel:
         self.parameters = checked(Hyperparameters, parameters, "conf/params.yaml, model")
         self.device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
         self._seed = seed
+        outputs = cast("Head", head).n_raw_outputs(shape.n_outputs)
+        self._new_network = partial(network, shape.columns, self.parameters.hidden, outputs)
+        self._begin(head)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+    def _begin(self, head: nn.Module) -> None:
+        """Set an untrained network before `head`."""
         self._adjusted = False
         with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            outputs = cast("Head", head).n_raw_outputs(shape.n_outputs)
-            self._module = FullNetwork(network(shape.columns, self.parameters.hidden, outputs), head).to(self.device)
+            torch.manual_seed(self._seed)
+            self._module = FullNetwork(self._new_network(), head).to(self.device)
         self._optimizer = torch.optim.AdamW(
             self._module.parameters(), lr=self.parameters.learning_rate, weight_decay=self.parameters.weight_decay
         )
-        torch.use_deterministic_algorithms(True, warn_only=True)
 
     @property
     def max_rounds(self) -> int:
@@ -135,40 +141,60 @@ class TorchModel:
             self._train_step(self._tensor(features), self._tensor(y_true))
         return self.loss(features, y_true)
 
-    def fit(self, train: Dataset, validation: Dataset, callbacks: Callbacks) -> list[float]:
+    def fit(
+        self,
+        train: Dataset,
+        validation: Dataset,
+        callbacks: Callbacks,
+        *,
+        sample_weight: SampleWeight | None = None,
+        rounds: int | None = None,
+    ) -> list[float]:
         """Train until the validation loss stops improving, then restore the weights of the best epoch.
 
-        It stops after `patience` epochs that improve by less than `improvement` of the loss without features.
+        It stops after `patience` epochs that improve by less than `improvement` of the loss without features. With
+        `rounds`, it begins anew and runs so many epochs. With weights of rows, both losses are weighted means.
 
         Returns the validation loss of each epoch up to the best. At most every `callbacks.checkpoint_every_s` seconds
         the state is written to `callbacks.checkpoint`, from which an interrupted training is resumed.
         """
+        train_weight, validation_weight = sample_weight or (None, None)
+        if rounds is not None:
+            self._begin(cast("nn.Module", self._module.head))  # with its interval
         self._fit_scale(*train)
-        features = self._tensor(train[0])
-        y_true = self._tensor(train[1])
+        tensors = [self._tensor(values) for values in (*train, train_weight) if values is not None]
         losses, best = self._resume(callbacks.checkpoint)
         saved_at = time.monotonic()
         min_improvement = self.parameters.improvement * self._module.head.loss_without_features(train[1])
-        while improves(losses, self.parameters.patience, min_improvement) and len(losses) < self.max_rounds:
+
+        def goes_on() -> bool:
+            if rounds is not None:
+                return len(losses) < rounds
+            return improves(losses, self.parameters.patience, min_improvement) and len(losses) < self.max_rounds
+
+        while goes_on():
             generator = torch.Generator().manual_seed(self._seed + len(losses))
-            order = torch.randperm(len(features), generator=generator).to(self.device)
+            order = torch.randperm(len(train[0]), generator=generator).to(self.device)
             with _threads(train[0][: self.parameters.batch_rows]):
                 for rows in torch.split(order, self.parameters.batch_rows):
-                    self._train_step(features[rows], y_true[rows])
-            losses.append(self.loss(*validation))
+                    self._train_step(*(tensor[rows] for tensor in tensors))
+            losses.append(self.loss(*validation, validation_weight))
             if np.argmin(losses) == len(losses) - 1:
                 best = copy.deepcopy(self._module.state_dict())
             if time.monotonic() - saved_at >= callbacks.checkpoint_every_s:
                 self._save_checkpoint(callbacks.checkpoint, losses, best)
                 saved_at = time.monotonic()
             callbacks.advance(len(losses), losses[-1])
+        if rounds is not None:
+            return []
         self._module.load_state_dict(best)
         self._module.head.fit_interval(_on_cpu(self._raw(validation[0])), _on_cpu(validation[1]))
         return losses[: int(np.argmin(losses)) + 1]
 
-    def loss(self, features: Matrix, y_true: Targets) -> float:
-        """Return the mean loss per row: in nats for classes, in the unit of the target for numbers."""
-        return self._module.head.reported_loss(_on_cpu(self._raw(features)), _on_cpu(y_true))
+    def loss(self, features: Matrix, y_true: Targets, weight: Weights | None = None) -> float:
+        """Return the mean loss per row, perhaps weighted: in nats for classes, in the target's unit for numbers."""
+        of_rows = None if weight is None else _on_cpu(weight)
+        return self._module.head.reported_loss(_on_cpu(self._raw(features)), _on_cpu(y_true), of_rows)
 
     def predict(self, features: Matrix) -> Outputs:
         """Return outputs of shape (n, outputs)."""
@@ -202,10 +228,11 @@ class TorchModel:
             self._module.head.fit_scale(self._tensor(y_true))
             self._adjusted = True
 
-    def _train_step(self, features: Tensor, y_true: Tensor) -> None:
+    def _train_step(self, features: Tensor, y_true: Tensor, weight: Tensor | None = None) -> None:
         self._module.train()
         self._optimizer.zero_grad()
-        self._module.head.loss(self._module.network(features), y_true).backward()  # type: ignore[no-untyped-call]
+        loss = self._module.head.loss(self._module.network(features), y_true, weight)
+        loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
 
     def _raw(self, features: Matrix) -> Outputs:

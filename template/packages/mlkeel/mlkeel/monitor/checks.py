@@ -194,7 +194,15 @@ def quality(
     slices = tuple(name for name in gate.slices if name in rows)
     slice_gate = gate.model_copy(update={"slices": slices})
     live = evaluate(
-        task, metrics or task.metrics, rows, outputs, y_true, y_true, slice_gate, decision=predictor.decision
+        task,
+        metrics or task.metrics,
+        rows,
+        outputs,
+        y_true,
+        y_true,
+        slice_gate,
+        decision=predictor.decision,
+        primary_required=False,
     )
     pairs = {"": (live.model, reference.model)}
     common_slices = [name for name in live.slices if name in reference.slices]

@@ -23,6 +23,7 @@ from mlkeel.report.plots import REFERENCE_DASH, Chart, LegendEntry, line_chart, 
 from mlkeel.report.report_data import Distribution, ModelReview, ReportData, Table
 from mlkeel.report.table_importance import DERIVED_NOTE
 from mlkeel.tasks.decision import class_rows
+from mlkeel.tasks.fairness import FAIRNESS_HEADINGS, GroupFairness, fairness_rows
 from mlkeel.tasks.metrics import format_scores, headings
 
 OPEN_COLUMNS = 12  # whose charts are not collapsed
@@ -30,6 +31,7 @@ MAX_COLUMNS = 60  # that are drawn
 MAX_BROKEN_RULES = 30  # that are listed
 MAX_FEATURES = 15  # whose importance is drawn
 DERIVED_LEGEND = (LegendEntry("accent", "a column of the table"), LegendEntry("pale", "derived from such columns"))
+SELECTION_NOTE = " A gap in the share that is decided on may be right: see what is true in each group."
 OPEN_RUNS = 10  # of the monitor that are not collapsed
 
 
@@ -74,7 +76,7 @@ def _columns(table: Table, run: Run | None) -> Node:
     names = ["column", "holds", "different values", "missing"]
     monitored = run.columns if run else {}
     rows = [[name, table.types[name], table.unique[name], percent(table.missing[name])] for name in table.missing] + [
-        [name, "answers", "", ""] for name in monitored if name not in table.missing
+        [name, "what is predicted or derived", "", ""] for name in monitored if name not in table.missing
     ]
     if monitored:
         names += ["missing in the window", "moved by", "allowed"]
@@ -155,10 +157,11 @@ def model_section(report: ReportData) -> Node:
     for name, scores in evaluation.slices.items():
         slice_badge = badge("weak", bad=True) if name in review.weak_slices else "passes"
         rows.append((name, *format_scores(report.metrics, scores), slice_badge))
-    loss = f"of the baseline's {evaluation.primary.phrase}"
+    rival = report.metrics_file.rival
     return h.section("#model")[
         h.h2["The model on the test split"],
-        h.p[f"It saves {evaluation.skill:.1%} {loss}; the gate asks for {min_skill:.1%}."],
+        h.p[f"{evaluation.skill_sentence} (the number behind ± spans about 95 %); the gate asks for {min_skill:.1%}."],
+        h.p[user_text(f"{str(rival['sentence']).rstrip('.')}.")] if rival else None,
         table_of("Scores", ("rows of the test split", *headings(report.metrics), "gate"), rows),
         note(f"Split: {evaluation.split.sentence}.") if evaluation.split else None,
         [
@@ -168,7 +171,41 @@ def model_section(report: ReportData) -> Node:
         _classes(review),
         [note(text) for text in review.notes],
         h.div(".grid")[[figure_of(chart) for chart in review.charts], _importance(review, report)],
+        [_fairness(each) for each in report.metrics_file.fairness],
         _behavior(review, report),
+    ]
+
+
+def _fairness(fairness: GroupFairness) -> Node:
+    """Return the gaps between the groups of a protected column, and the values of each group."""
+    rows = [
+        (*row[:-1], badge("beyond chance", bad=True) if gap.exceeds_chance else "chance explains it")
+        for gap, row in zip(fairness.gaps, fairness_rows(fairness), strict=True)
+    ]
+    groups = [
+        (name, gap.title, score.rows, gap.format(score.value), gap.format_interval(score.low, score.high))
+        for gap in fairness.gaps
+        for name, score in gap.groups.items()
+    ]
+    learnt = "learnt from all the same" if fairness.learnt_from else "not learnt from"
+    names = (*FAIRNESS_HEADINGS[:-1], "")
+    return [
+        h.h3["Fairness: groups of ", user_text(fairness.column)],
+        h.p[f"It is protected, and {learnt}. ", user_text(fairness.proxy_sentence)],
+        table_of(f"Gaps of {fairness.column}", names, rows, text_columns=3) if rows else None,
+        note(fairness.small_groups_sentence) if fairness.too_small else None,
+        note(
+            "On the rows that the gate judged by. Each value has an interval at 95 %; those of all gaps hold together "
+            f"at 95 %.{SELECTION_NOTE if any(gap.metric == 'selection_rate' for gap in fairness.gaps) else ''}"
+        ),
+        h.details[
+            h.summary["Each group"],
+            table_of(
+                f"Groups of {fairness.column}", ("group", "metric", "rows", "value", "interval"), groups, text_columns=2
+            ),
+        ]
+        if groups
+        else None,
     ]
 
 

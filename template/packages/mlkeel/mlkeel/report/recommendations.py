@@ -8,6 +8,7 @@ from mlkeel.report.report_data import ModelReview, ReportData, Table, days_since
 
 MAX_RUN_AGE_DAYS = 7  # an older run of the monitor says little of today
 MAX_NAMES = 5  # columns or slices in a sentence
+MIN_STANDARD_DEVIATIONS = 2.0  # by which the loss must rise without a feature; less can be chance
 REMEDIES = {
     "contract": "Rows of late break the contract: correct their source or, if they are right, change expectations/.",
     "drift": "Look at where it comes from. If the world has changed, train on recent rows; if not, mend the source.",
@@ -111,7 +112,19 @@ def _on_model(report: ReportData) -> Iterator[Recommendation]:
             "make test-model",
             critical=True,
         )
+    if useless := _useless_features(report, review):
+        yield Recommendation(
+            f"Nothing shows that the model needs {_list_names(useless)}: its loss is hardly higher without.",
+            "Give them the role ignored under columns in conf/params.yaml, adopt the table again, and compare.",
+        )
     yield from (Recommendation("On the test split:", remark) for remark in review.remarks)
+    yield from _on_groups(report)
+    if (rival := report.metrics_file.rival) and rival.get("within_noise"):
+        yield Recommendation(
+            "A simpler model does as well.",
+            f"{str(rival['sentence']).rstrip('.')}. Think of using it instead, in model.py, or add columns or rows.",
+            "make train",
+        )
     if review.data_changed:
         yield Recommendation(
             f"{report.settings.data.path} is not as it was when this model was trained.",
@@ -124,6 +137,26 @@ def _on_model(report: ReportData) -> Iterator[Recommendation]:
             REMEDIES["staleness"],
             "make train",
         )
+
+
+def _on_groups(report: ReportData) -> Iterator[Recommendation]:
+    for fairness in report.metrics_file.fairness:
+        if fairness.remark:
+            yield Recommendation(
+                fairness.remark,
+                f"Find out why: fewer or poorer rows of a group, another truth there, or features that tell it. "
+                f"{fairness.proxy_sentence}",
+            )
+
+
+def _useless_features(report: ReportData, review: ModelReview) -> list[str]:
+    """Return the features of a table whose permutation raises the loss by no more than its repeats differ."""
+    columns = {column.name for column in report.contract.columns if not column.text}
+    return [
+        name
+        for name, rise, deviation in review.importances
+        if name in columns and rise <= MIN_STANDARD_DEVIATIONS * deviation
+    ]
 
 
 def _on_monitor(report: ReportData) -> Iterator[Recommendation]:

@@ -240,19 +240,23 @@ def _model_review(
 def _importances(
     project: Project, predictor: Predictor, prepared: Prepared, trained: Trained
 ) -> list[tuple[str, float, float]]:
-    """Return the importances of words or of columns, and of derived columns, on the test split."""
+    """Return the importances of words or of columns, and of derived columns, on the test split, by the task's loss."""
     contract = predictor.contract
     raw = importance_of(contract).importances(
         prepared.table.test,
         contract.columns,
         lambda table: losses(
-            project.metrics, predictor.predict(table), predictor.output_type.encode(table[predictor.target], contract)
+            project.task.metrics,
+            predictor.predict(table),
+            predictor.output_type.encode(table[predictor.target], contract),
         ),
     )
     derived = derived_importances(
         prepared.features["test"],
         prepared.encoder,
-        lambda features, rows: losses(project.metrics, trained.model.predict(features), prepared.targets["test"][rows]),
+        lambda features, rows: losses(
+            project.task.metrics, trained.model.predict(features), prepared.targets["test"][rows]
+        ),
     )
     return sorted([*raw, *derived], key=lambda importance: -importance[1])
 

@@ -90,7 +90,12 @@ class Classification:
         return np.tile(shares, (rows, 1))
 
     def could_be_chance(self, evaluation: Evaluation) -> bool:
-        """Return whether the gain over the baseline, on so few rows, may be chance."""
+        """Return whether the gain over the baseline, on so few rows, may be chance.
+
+        Log loss, unless another metric is primary, says it by the gain of all rows together.
+        """
+        if evaluation.primary.name != LOG_LOSS.name:
+            return evaluation.is_within_noise
         return (evaluation.baseline_loss - evaluation.loss) * evaluation.model.rows < MIN_TOTAL_GAIN_NATS
 
     def error(self, scores: Scores) -> float:

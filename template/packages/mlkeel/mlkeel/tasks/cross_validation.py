@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from mlkeel.tasks.calibration import CalibrationError
+from mlkeel.tasks.comparison import RivalComparison
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Scores
 
@@ -40,10 +41,12 @@ class CrossValidation:
     Attributes:
         scores: mean and spread over the folds.
         evaluation: of the test rows of all folds together, each row by the model that did not learn from it.
+        rival: how the models compare on these rows with simpler ones that were fitted to the same folds.
     """
 
     scores: FoldScores
     evaluation: Evaluation
+    rival: RivalComparison | None = None
 
 
 def fold_scores(models: Sequence[Scores], baselines: Sequence[Scores]) -> FoldScores:

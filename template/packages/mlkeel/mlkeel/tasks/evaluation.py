@@ -9,9 +9,12 @@ import numpy as np
 from mlkeel.config import Gate
 from mlkeel.contract.messages import number
 from mlkeel.data.split_description import SplitDescription
+from mlkeel.errors import InputError
 from mlkeel.tasks.calibration import Calibration, CalibrationError, calibration_error
+from mlkeel.tasks.comparison import loss_difference, share_with_interval, units_of
 from mlkeel.tasks.decision import EXPECTED_COST, Decision, class_scores, decided_positions, with_expected_cost
-from mlkeel.tasks.metrics import Metric, Scores, losses, primary, score
+from mlkeel.tasks.fairness import GroupFairness
+from mlkeel.tasks.metrics import INTERVAL_STANDARD_ERRORS, Metric, Scores, primary, score, skill_score
 from mlkeel.tasks.outputs import Outputs, Targets
 from mlkeel.tasks.task import Task
 
@@ -20,14 +23,6 @@ if TYPE_CHECKING:
 
 LOW_RECALL = 0.5  # of a class that the most likely class misses more often than not
 MAX_NAMED_CLASSES = 5  # in a sentence
-
-
-def skill_score(name: str, model: Scores, baseline: Scores) -> float:
-    """Return the share of the baseline's loss `name` that a model saves; 0 if the baseline has no loss.
-
-    For log loss, see McFadden 1974, "Conditional Logit Analysis of Qualitative Choice Behavior".
-    """
-    return 1 - model[name] / baseline[name] if baseline[name] else 0.0
 
 
 @dataclass(frozen=True)
@@ -40,12 +35,13 @@ class Evaluation:
         model: its scores on all rows.
         baseline: its scores on the same rows.
         slices: scores of the model by "column = value".
-        skill_se: the standard error of `skill`, from the variance between rows.
+        skill_se: the standard error of `skill`, from the variance between rows or, if the split is by group, groups.
         classes: recall and precision of each class, none for numbers.
         decision: how classes are decided on; None for the most likely one.
         split: how the rows were split from those that were trained on; None if they were not, as in the monitor.
         calibration: how the outputs were corrected on validation rows; None if they were not.
         calibration_error: of the probabilities; None for numbers, and on few rows.
+        fairness: how the groups of each protected column are treated.
     """
 
     task: Task
@@ -59,6 +55,7 @@ class Evaluation:
     split: SplitDescription | None = None
     calibration: Calibration | None = None
     calibration_error: CalibrationError | None = None
+    fairness: tuple[GroupFairness, ...] = ()
 
     @property
     def primary(self) -> Metric:
@@ -67,18 +64,27 @@ class Evaluation:
 
     @property
     def loss(self) -> float:
-        """The primary metric of the model."""
-        return self.model[self.primary.name]
+        """The loss of the model, by the primary metric."""
+        return self.primary.loss(self.model[self.primary.name])
 
     @property
     def baseline_loss(self) -> float:
-        """The primary metric of the baseline."""
-        return self.baseline[self.primary.name]
+        """The loss of the baseline, by the primary metric."""
+        return self.primary.loss(self.baseline[self.primary.name])
 
     @property
     def skill(self) -> float:
         """The share of the baseline's loss that the model saves."""
-        return skill_score(self.primary.name, self.model, self.baseline)
+        return skill_score(self.primary, self.model[self.primary.name], self.baseline[self.primary.name])
+
+    @property
+    def skill_sentence(self) -> str:
+        """The skill with its interval of about 95 %, in words, for every place that shows scores."""
+        chance = ", which chance explains" if self.is_within_noise else ""
+        return (
+            f"On {self.model.rows:,} unseen rows it saves {share_with_interval(self.skill, self.skill_se)} of the "
+            f"baseline's {self.primary.loss_phrase}{chance}"
+        )
 
     def failures(self, gate: Gate) -> list[str]:
         """Return why the model does not pass the gate, one sentence each; an empty list if it passes."""
@@ -89,10 +95,11 @@ class Evaluation:
         failures = []
         if self.skill < gate.min_skill:
             failures.append(
-                f"of the baseline's {self.primary.phrase}, {self.primary.format(self.baseline_loss)}, the model saves "
-                f"{self.skill:.1%}, and {gate.min_skill:.1%} is needed"
+                f"of the baseline's {self.primary.loss_phrase}, {self._format_loss(self.baseline_loss)}, the model "
+                f"saves {share_with_interval(self.skill, self.skill_se)}, and {gate.min_skill:.1%} is needed"
             )
-        return [*failures, *self._missed_scores(gate), *self._missed_recalls(gate), *self._excess_cost()]
+        gaps = [failure for each in self.fairness for failure in each.failures(gate.max_group_gap or {})]
+        return [*failures, *self._missed_scores(gate), *self._missed_recalls(gate), *self._excess_cost(), *gaps]
 
     def _missed_scores(self, gate: Gate) -> list[str]:
         failures = []
@@ -179,10 +186,17 @@ class Evaluation:
         return self.task.could_be_chance(self)
 
     @property
+    def is_within_noise(self) -> bool:
+        """Whether the skill is no more than its standard error explains."""
+        return self.skill <= 0 or self.skill < INTERVAL_STANDARD_ERRORS * self.skill_se
+
+    def _format_loss(self, loss: float) -> str:
+        return number(loss) if self.primary.in_target_unit else f"{loss:.3f}"
+
+    @property
     def baseline_comparison(self) -> str:
         """The loss of the model beside that of the baseline, in words."""
-        model = self.primary.format(self.loss)
-        baseline = self.primary.format(self.baseline_loss)
+        model, baseline = (self.primary.format(scores[self.primary.name]) for scores in (self.model, self.baseline))
         return f"the {self.primary.phrase} is {model}, and {baseline} without any feature"
 
     def to_dict(self) -> dict[str, Any]:
@@ -192,12 +206,14 @@ class Evaluation:
             "model": self.model.model_dump(),
             "baseline": self.baseline.model_dump(),
             "slices": {name: scores.model_dump() for name, scores in self.slices.items()},
+            "skill": self.skill,
             "skill_se": self.skill_se,
             "split": self.split and self.split.model_dump(),
             "classes": {name: scores.model_dump() for name, scores in self.classes.items()},
             "decision": self.decision and self.decision.sentence,
             "calibration": self.calibration and self.calibration.model_dump(),
             "calibration_error": self.calibration_error and self.calibration_error.model_dump(),
+            "fairness": [each.model_dump() for each in self.fairness],
         }
 
 
@@ -234,13 +250,22 @@ def evaluate(
     decision: Decision | None = None,
     split: SplitDescription | None = None,
     calibration: Calibration | None = None,
+    primary_required: bool = True,
+    baseline_outputs: Outputs | None = None,
 ) -> Evaluation:
     """Evaluate outputs on `table`, shape (n, columns); `y_train` is the target of the training rows.
 
     `classes` are the names of the classes, none for numbers, and `decision` is how one is decided on. `split` says how
-    the rows were split from the training rows, and `calibration` how the outputs were corrected.
+    the rows were split from the training rows, and `calibration` how the outputs were corrected. `baseline_outputs`,
+    shape (n, outputs), are by default of `y_train`.
 
-    Slices with fewer than `gate.min_slice_rows` rows are left out: their scores are mostly chance.
+    Slices with fewer than `gate.min_slice_rows` rows are left out: their scores are mostly chance. The standard error
+    of the skill is that of the model's loss less the baseline's, as a share of the latter; rows of one group count as
+    one if the split is by group.
+
+    Raises:
+        InputError: the primary metric is undefined on these rows, and `primary_required`, as everywhere but in the
+            monitor, whose rows may be few.
     """
     metrics = with_expected_cost(tuple(metrics), decision)
     names = {metric.name for metric in metrics}
@@ -252,15 +277,23 @@ def evaluate(
             if len(rows) >= gate.min_slice_rows:
                 name = f"{column} is missing" if value != value else f"{column} = {value}"
                 slices[name] = score(all_metrics, outputs[rows], y_true[rows], decided[rows])
-    baseline_outputs = task.baseline(y_train, len(y_true), outputs.shape[1])
-    gains = losses(metrics, baseline_outputs, y_true) - losses(metrics, outputs, y_true)
-    baseline = score(all_metrics, baseline_outputs, y_true, decided_positions(baseline_outputs, decision))
-    baseline_loss = baseline[primary(metrics).name]
-    skill_se = float(gains.std() / np.sqrt(len(y_true)) / baseline_loss) if baseline_loss else 0.0
+    if baseline_outputs is None:
+        baseline_outputs = task.baseline(y_train, len(y_true), outputs.shape[1])
+    model = score(all_metrics, outputs, y_true, decided)
+    baseline_decided = decided_positions(baseline_outputs, decision)
+    baseline = score(all_metrics, baseline_outputs, y_true, baseline_decided)
+    skill_se = 0.0
+    if primary_required:
+        metric = primary(metrics)
+        pair = (outputs, decided), (baseline_outputs, baseline_decided)
+        _, difference_se = loss_difference(metric, *pair, y_true, units_of(table, split))
+        _required(model, metric)
+        baseline_loss = metric.loss(_required(baseline, metric))
+        skill_se = difference_se / baseline_loss if baseline_loss else 0.0
     return Evaluation(
         task,
         metrics,
-        score(all_metrics, outputs, y_true, decided),
+        model,
         baseline,
         slices,
         skill_se,
@@ -270,3 +303,15 @@ def evaluate(
         calibration,
         calibration_error(outputs, y_true) if classes else None,
     )
+
+
+def _required(scores: Scores, metric: Metric) -> float:
+    """Return the value of the primary metric.
+
+    Raises:
+        InputError: it is undefined.
+    """
+    value = scores.get(metric.name)
+    if value is None:
+        raise InputError(f"metrics.py: {metric.name}, the primary metric, is undefined on {scores.rows:,} rows.")
+    return value

@@ -1,4 +1,7 @@
-"""Metrics as data, so that evaluation, gate, comparison, report and `metrics.json` work with any metric."""
+"""Metrics as data, so that evaluation, gate, comparison, report and `metrics.json` work with any metric.
+
+One of them is primary: models are gated and compared by their loss, which is how far its value is from the best one.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,27 +15,62 @@ from mlkeel.errors import InputError
 from mlkeel.tasks.outputs import Outputs, Targets
 
 MetricFunction = Callable[[Outputs, Targets], float | None]
-RowLosses = Callable[[Outputs, Targets], npt.NDArray[np.float64]]
+RowValues = Callable[[Outputs, Targets], npt.NDArray[np.float64]]
+INTERVAL_STANDARD_ERRORS = 2.0  # on both sides of an estimate: an interval of about 95 %; less can be chance
 
 
 @dataclass(frozen=True)
 class Metric:
     """A metric of outputs, shape (n, outputs), against the target, shape (n,).
 
-    `function` returns None where the metric is undefined. `per_row` returns the loss of each row, shape (n,), of which
-    the metric is the mean; the primary metric needs it. `heading` is its name in tables, `words` in sentences. With
-    `of_decisions`, the function gets 1 for the class that was decided on and 0 for others, in place of probabilities.
+    `function` returns None where the metric is undefined. `per_row` returns the value of each row, shape (n,), of which
+    the metric is the mean; without it, standard errors of a primary metric are those of a bootstrap. `heading` is its
+    name in tables, `words` in sentences. With `of_decisions`, the functions get 1 for the class that was decided on and
+    0 for others, in place of probabilities. `best` is the value of perfect outputs: by default 1 if greater is better,
+    else 0.
     """
 
     name: str
     function: MetricFunction
     greater_is_better: bool
-    per_row: RowLosses | None = None
+    per_row: RowValues | None = None
     heading: str = ""
     words: str = ""
     in_target_unit: bool = False
     primary: bool = False
     of_decisions: bool = False
+    best: float | None = None
+
+    @property
+    def loss_phrase(self) -> str:
+        """The name of its loss in sentences."""
+        has_gap = self.greater_is_better or self.best_value != 0
+        return f"gap between {self.phrase} and {self.best_value:g}" if has_gap else self.phrase
+
+    @property
+    def best_value(self) -> float:
+        """The value of perfect outputs."""
+        return float(self.greater_is_better) if self.best is None else self.best
+
+    def loss(self, value: float) -> float:
+        """Return how far a value is from the best one; of a loss whose best value is 0, the value itself."""
+        return self.best_value - value if self.greater_is_better else value - self.best_value
+
+    def judged(self, outputs: Outputs, decided: Targets | None = None) -> Outputs:
+        """Return what the functions get: outputs, shape (n, outputs), or the classes that were decided on.
+
+        `decided` are their positions, shape (n,); by default, those of the most likely classes.
+        """
+        if not self.of_decisions:
+            return outputs
+        positions = outputs.argmax(axis=1) if decided is None else decided
+        decisions: Outputs = np.eye(outputs.shape[1], dtype=outputs.dtype)[positions]
+        return decisions
+
+    def value(self, outputs: Outputs, y_true: Targets, decided: Targets | None = None) -> float | None:
+        """Return the value for outputs, shape (n, outputs); None if it is undefined, NaN or infinite."""
+        value = self.function(self.judged(outputs, decided), y_true)
+        return value if value is not None and bool(np.isfinite(value)) else None
 
     @property
     def title(self) -> str:
@@ -78,44 +116,57 @@ def primary(metrics: Sequence[Metric]) -> Metric:
     """Return the metric that models are compared and gated by.
 
     Raises:
-        InputError: not exactly one metric is primary, or it is no mean loss of rows.
+        InputError: not exactly one metric is primary.
     """
     marked = [metric for metric in metrics if metric.primary]
-    if len(marked) != 1 or marked[0].per_row is None or marked[0].greater_is_better:
+    if len(marked) != 1 or not np.isfinite(marked[0].best_value):
+        names = ", ".join(metric.name for metric in marked) or "none"
         raise InputError(
-            "METRICS in metrics.py: exactly one metric must be primary, be the mean of what it says per row, and be "
-            "better the smaller it is, such as a loss. Mark one so."
+            f"METRICS in metrics.py: exactly one metric must be primary, and have a finite best value; it is {names}. "
+            "Mark one with primary=True, and take others out or unmark them, as in replace(LOG_LOSS, primary=False)."
         )
     return marked[0]
 
 
+def skill_score(metric: Metric, model: float, baseline: float) -> float:
+    """Return the share of the baseline's loss that a model saves, (model - baseline) / (best - baseline).
+
+    That is 1 at best and 0 for the baseline, and 0 if the baseline has no loss. For log loss, see McFadden 1974,
+    "Conditional Logit Analysis of Qualitative Choice Behavior"; for any score, Murphy 1988, "Skill Scores Based on the
+    Mean Square Error and Their Relationships to the Correlation Coefficient".
+    """
+    loss = metric.loss(baseline)
+    return 1 - metric.loss(model) / loss if loss else 0.0
+
+
 def losses(metrics: Sequence[Metric], outputs: Outputs, y_true: Targets) -> npt.NDArray[np.float64]:
-    """Return the loss of each of n rows by the primary metric, shape (n,)."""
-    per_row = primary(metrics).per_row
-    if per_row is None:
-        raise TypeError("`primary` gives no metric without it")
-    return per_row(outputs, y_true)
+    """Return the loss of each of n rows by the primary metric, shape (n,).
+
+    Raises:
+        TypeError: that metric has no values per row.
+    """
+    metric = primary(metrics)
+    return row_losses(metric, metric.judged(outputs), y_true)
+
+
+def row_losses(metric: Metric, judged: Outputs, y_true: Targets) -> npt.NDArray[np.float64]:
+    """Return the loss of each of n rows by a metric, shape (n,), from what it judges.
+
+    Raises:
+        TypeError: the metric has no values per row.
+    """
+    if metric.per_row is None:
+        raise TypeError(f"{metric.name} has no values per row")
+    values = np.asarray(metric.per_row(judged, y_true), dtype=np.float64)
+    return metric.best_value - values if metric.greater_is_better else values - metric.best_value
 
 
 def score(metrics: Sequence[Metric], outputs: Outputs, y_true: Targets, decided: Targets | None = None) -> Scores:
     """Score outputs, shape (n, outputs), against the target, shape (n,); NaN and infinity count as undefined.
 
     `decided` are the positions of the classes that were decided on, shape (n,); by default, of the most likely ones.
-
-    Raises:
-        InputError: the primary metric is undefined.
     """
-    values: dict[str, float | None] = {}
-    for metric in metrics:
-        judged = outputs
-        if metric.of_decisions:
-            positions = outputs.argmax(axis=1) if decided is None else decided
-            judged = np.eye(outputs.shape[1], dtype=outputs.dtype)[positions]
-        value = metric.function(judged, y_true)
-        is_defined = value is not None and bool(np.isfinite(value))
-        if metric.primary and not is_defined:
-            raise InputError(f"metrics.py: {metric.name}, the primary metric, is {value} on {len(y_true):,} rows.")
-        values[metric.name] = value if is_defined else None
+    values = {metric.name: metric.value(outputs, y_true, decided) for metric in metrics}
     return Scores.model_validate({"rows": len(y_true)} | values)
 
 

@@ -12,8 +12,6 @@ from mlkeel.tasks.number_outputs import COVERAGE
 from mlkeel.tasks.outputs import Outputs, OutputType, Targets
 from mlkeel.tasks.task import TargetChecks
 
-MIN_SKILL_STANDARD_ERRORS = 2.0  # above 0; less can be chance
-
 
 def absolute_errors(outputs: Outputs, y_true: Targets) -> npt.NDArray[np.float64]:
     """Return the absolute error of each of n estimates, shape (n,)."""
@@ -112,7 +110,7 @@ class Regression:
 
     def could_be_chance(self, evaluation: Evaluation) -> bool:
         """Return whether the gain over the baseline, on so few rows, may be chance."""
-        return evaluation.skill < MIN_SKILL_STANDARD_ERRORS * evaluation.skill_se or evaluation.skill <= 0
+        return evaluation.is_within_noise
 
     def error(self, scores: Scores) -> float:
         """Return the mean absolute error."""

@@ -1,25 +1,31 @@
 """Faults to plant into the code and the model of a project.
 
 Nothing is patched by name: a fault makes another `Project`, whose `build` returns a faulty model, or whose `train`
-publishes faulty splits, or whose features are derived wrongly.
+publishes faulty splits, or whose features are loaded or derived wrongly.
 """
 
 import functools
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlkeel.config import SplitSettings
+from mlkeel.contract.suites import Contract
 from mlkeel.data.split import Split
+from mlkeel.data.tables import with_columns
 from mlkeel.data.time_split import moments_of
 from mlkeel.features.derived import DerivedFeature
 from mlkeel.features.values import Values
 from mlkeel.models.model import Shape, has_steps
 from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 from mlkeel.training.steps import new_model
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Crashes = list[str]
 Wrapper = Callable[..., Any]
@@ -188,6 +194,30 @@ def _with_row_moved(split: Split, name: str, place: int, other: str) -> Split:
     return replace(split, **changed)
 
 
+def future_value_fault(time: str | None) -> CodeFault:
+    """Return a fault that loads a feature with its value in the next row in time, if the split is by the column `time`.
+
+    It is the feature that changes most often from one row to the next.
+    """
+
+    def plant(project: Project, crashes: Crashes) -> Project:  # noqa: ARG001 - nothing can go wrong in it
+        def load(path: Path, contract: Contract) -> "pd.DataFrame":
+            table = project.load(path, contract)
+            order = np.argsort(moments_of(table[str(time)]), kind="stable")
+            next_rows = np.empty_like(order)
+            next_rows[order] = np.append(order[1:], order[-1])
+            names = [column.name for column in contract.columns if column.name != time]
+            values = table[names].astype(object)
+            shifted = values.iloc[next_rows].set_axis(table.index)
+            differ = (shifted != values) & (shifted.notna() | values.notna())
+            name = str(differ.sum().idxmax())
+            return with_columns(table, {name: table[name].iloc[next_rows].set_axis(table.index)})
+
+        return replace(project, load=load)
+
+    return CodeFault("future value as a feature", "code", "load", plant, applies_to_split=lambda _: time is not None)
+
+
 def derived_fault(column: str) -> CodeFault:
     """Return a fault that gives a derived column in another unit, a thousand times as large."""
 
@@ -207,9 +237,16 @@ def _in_another_unit(feature: DerivedFeature, column: str) -> DerivedFeature:
     return replace(feature, function=faulty_function)
 
 
-def _fit_shuffled(fit: Wrapper, _model: object, train: Any, validation: Any, callbacks: Any) -> Any:  # noqa: ANN401
+def _fit_shuffled(  # as a project calls it
+    fit: Wrapper,
+    _model: object,
+    train: Any,  # noqa: ANN401 - any arrays
+    validation: Any,  # noqa: ANN401
+    callbacks: Any,  # noqa: ANN401
+    **options: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
     features, y_true = train
-    return fit((features, np.random.default_rng(7).permutation(y_true)), validation, callbacks)
+    return fit((features, np.random.default_rng(7).permutation(y_true)), validation, callbacks, **options)
 
 
 def _predict_constant(predict: Wrapper, _model: object, matrix: Any) -> Any:  # noqa: ANN401
@@ -234,7 +271,9 @@ CODE_FAULTS = (
         _plant_tiny_learning_rate,
         lambda model, parameters: has_steps(model) and "learning_rate" in parameters,
     ),
-    _model_fault("stopped after one step", "fit", lambda _fit, model, train, *_: [model.step(*train)], steps=True),
+    _model_fault(
+        "stopped after one step", "fit", lambda _fit, model, train, *_, **_options: [model.step(*train)], steps=True
+    ),
     _model_fault("trained on shuffled labels", "fit", _fit_shuffled),
     _model_fault("constant prediction", "predict", _predict_constant),
     _model_fault("answers halved", "predict", lambda predict, _model, matrix: predict(matrix) / 2),

@@ -93,6 +93,46 @@ def table(project: Project, settings: Settings, contract: Contract, root: Path) 
 
 
 @pytest.fixture(scope="session")
+def earlier_tables(
+    project: Project,
+    table: "pd.DataFrame",
+    settings: Settings,
+    contract: Contract,
+    root: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> "list[tuple[pd.DataFrame, pd.DataFrame]]":
+    """The table as it is loaded where the file ends with the rows of one time, and the same rows of the whole table.
+
+    The times are those where a third and two thirds of all rows have come; none if the split is not by time.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from mlkeel.data.time_split import moments_of
+
+    time = settings.data.split.time
+    if time is None:
+        return []
+    path = root / settings.data.path
+    lines = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    if time not in lines:
+        pytest.skip(f"{time} is no column of {settings.data.path}, so the file cannot be cut in time")
+    times = pd.to_numeric(lines[time]) if pd.api.types.is_numeric_dtype(table[time].dtype) else lines[time]
+    moments = moments_of(times)
+    pairs = []
+    for moment in np.quantile(moments_of(table[time]), [1 / 3, 2 / 3], method="lower"):
+        folder = tmp_path_factory.mktemp("earlier")
+        for other in path.parent.iterdir():  # which the table may be joined with
+            if other.name != path.name:
+                (folder / other.name).symlink_to(other)
+        lines[moments <= moment].to_csv(folder / path.name, index=False)
+        earlier = project.load(folder / path.name, contract)
+        same_rows = table[moments_of(table[time]) <= moment]
+        pairs.append((earlier.reset_index(drop=True), same_rows.reset_index(drop=True)))
+    return pairs
+
+
+@pytest.fixture(scope="session")
 def _flow(project: Project, settings: Settings, contract: Contract, root: Path) -> tuple[Prepared, Trained]:
     from mlkeel.training.reevaluate import run_flow
 
@@ -198,14 +238,15 @@ def memorizing(project: Project, prepared: Prepared, run: Run, stepping: Any) ->
 @pytest.fixture(scope="session")
 def skill(project: Project, prepared: Prepared) -> Callable[["Model", Dataset], float]:
     """A function that returns the skill of a model on some rows, 1 - loss/baseline: 1 at best, 0 for the baseline."""
-    from mlkeel.tasks.metrics import losses
+    from mlkeel.tasks.metrics import primary, score, skill_score
+
+    metric = primary(project.metrics)
 
     def skill_of(model: "Model", data: Dataset) -> float:
         features, y_true = data
         baseline_outputs = project.task.baseline(y_true, len(y_true), len(prepared.output_names))
-        loss = losses(project.metrics, model.predict(features), y_true).mean()
-        baseline_loss = losses(project.metrics, baseline_outputs, y_true).mean()
-        return float(1 - loss / baseline_loss)
+        value = score([metric], model.predict(features), y_true)[metric.name]
+        return skill_score(metric, value, score([metric], baseline_outputs, y_true)[metric.name])
 
     return skill_of
 

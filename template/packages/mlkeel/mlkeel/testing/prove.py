@@ -23,7 +23,7 @@ from mlkeel.faults.tables import DataFault, FaultContext, shuffled_labels
 from mlkeel.faults.targets import faults_of
 from mlkeel.features.export import build_encoder
 from mlkeel.project import Prepared, Project, Run
-from mlkeel.testing.code_faults import CODE_FAULTS, applies, derived_fault, describe
+from mlkeel.testing.code_faults import CODE_FAULTS, applies, derived_fault, describe, future_value_fault
 from mlkeel.testing.planting import planted
 from mlkeel.training.reevaluate import run_flow
 
@@ -36,9 +36,11 @@ Planting = Callable[[Project, list[str]], Project]
 MAX_REASON_CHARS = 60
 PARTS = ("data", "code", "model")
 CONTRACT_TESTS = "tests/data/test_contract.py"
+LOADING_TESTS = "tests/code/test_data.py"
 TRAINING_TESTS = "tests/model/test_training.py"
 MODEL_TESTS = tuple(f"tests/model/test_{name}.py" for name in ("training", "inference", "behavior"))
 TESTS_BY_PART = {"data": (CONTRACT_TESTS, TRAINING_TESTS), "code": MODEL_TESTS, "model": MODEL_TESTS}
+FURTHER_TESTS = {"code": (LOADING_TESTS,)}  # of faults that say by which tests they are caught
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,10 @@ def planned_faults(project: Project, root: Path, parts: tuple[str, ...]) -> Iter
             if fault.part in parts:
                 plant = fault.plant if applies(fault, project, prepared, run) else None
                 yield PlannedFault(fault.name, fault.place, TESTS_BY_PART[fault.part], plant)
+        if "code" in parts:
+            fault = future_value_fault(settings.data.split.time)
+            plant = fault.plant if applies(fault, project, prepared, run) else None
+            yield PlannedFault(fault.name, fault.place, (LOADING_TESTS,), plant)
         if "code" in parts and contract.derived is not None:
             yield from _derived_attempts(prepared, contract.derived)
 
@@ -163,7 +169,7 @@ def prove(project: Project, root: Path, parts: tuple[str, ...] = PARTS) -> Itera
     Raises:
         InputError: pytest is not installed, a test file is missing, or tests fail without any fault.
     """
-    tests = list(dict.fromkeys(test for part in parts for test in TESTS_BY_PART[part]))
+    tests = list(dict.fromkeys(test for part in parts for test in (*TESTS_BY_PART[part], *FURTHER_TESTS.get(part, ()))))
     if CONTRACT_TESTS not in tests and "code" in parts and read_contract(root / "expectations").derived is not None:
         tests.append(CONTRACT_TESTS)  # for a fault of a function that derives a column
     reference = run_tests(project, root, tests)

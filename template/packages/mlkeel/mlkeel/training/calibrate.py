@@ -8,6 +8,7 @@ from mlkeel.models.model import Model
 from mlkeel.project import Prepared, Run
 from mlkeel.tasks.calibration import Calibration
 from mlkeel.tasks.outputs import Targets
+from mlkeel.training.learning_data import held_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,22 +18,25 @@ def calibrated(model: Model, prepared: Prepared, run: Run) -> Model:
     """Return `model` with corrected outputs, or as it is if that does not improve them on the validation rows.
 
     No test row has a say in it. Early stopping has chosen among models by the same validation rows, which makes their
-    losses a little too low, before and after the correction alike.
+    losses a little too low, before and after the correction alike. A temperature is chosen on rows that were not learnt
+    from, also where the version is then fitted on all or is a bag; intervals keep their widths there, as no rows are
+    left that one model alone has not learnt from.
     """
     if run.settings.calibration == "none":
         return model
-    features = prepared.features
-    targets = prepared.targets
-    validation = (features["validation"], targets["validation"])
-    blocks = _blocks(prepared.table.validation, run.settings.data.split.group)
-    if not run.contract.values(run.target):
-        from mlkeel.models.local_widths import with_local_widths
+    group = run.settings.data.split.group
+    if run.contract.values(run.target):
+        from mlkeel.models.temperature import TemperatureScaled, choose_temperature
 
-        return with_local_widths(model, (features["train"], targets["train"]), validation, blocks)
-    from mlkeel.models.temperature import TemperatureScaled, choose_temperature
+        kept = held_out(model, prepared, run)
+        calibration = choose_temperature(kept.outputs, kept.y_true, _blocks(kept.rows, group))
+        return TemperatureScaled(model, calibration) if calibration else model
+    if run.settings.fit != "train":
+        return model
+    from mlkeel.models.local_widths import with_local_widths
 
-    calibration = choose_temperature(model.predict(validation[0]), validation[1], blocks)
-    return TemperatureScaled(model, calibration) if calibration else model
+    train, validation = ((prepared.features[name], prepared.targets[name]) for name in ("train", "validation"))
+    return with_local_widths(model, train, validation, _blocks(prepared.table.validation, group))
 
 
 def _blocks(rows: "pd.DataFrame", group: str | None) -> Targets:

@@ -15,8 +15,10 @@ from mlkeel.features.encoder import Encoder
 from mlkeel.features.graph import Matrix
 from mlkeel.project import Project, Run
 from mlkeel.tasks.decision import EXPECTED_COST
+from mlkeel.tasks.fairness import CLASS_METRICS, NUMBER_METRICS
 from mlkeel.tasks.metrics import Metric
 from mlkeel.tasks.output_types import output_type_of
+from mlkeel.training.decision import check_costs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,8 +109,46 @@ def check_gate_scores(settings: Settings, metrics: tuple[Metric, ...]) -> None:
                 )
 
 
+def check_group_gap(settings: Settings, contract: Contract) -> None:
+    """Check that `gate.max_group_gap` limits metrics of the task, and that there are groups to compare.
+
+    Raises:
+        InputError: it does not, or no column is protected.
+    """
+    limits = settings.gate.max_group_gap
+    if limits is None:
+        return
+    if not settings.protected:
+        raise InputError(
+            "conf/params.yaml: gate.max_group_gap has limits, and no column is protected, so no groups are compared. "
+            "Give a column the role protected and adopt the table again, or take the limits out."
+        )
+    fitting = CLASS_METRICS if contract.values(settings.data.target) else NUMBER_METRICS
+    if unfit := [name for name in limits if name not in fitting]:
+        raise InputError(
+            f"conf/params.yaml: gate.max_group_gap names {', '.join(unfit)}, which does not fit "
+            f"{settings.data.target}. Choose from: {', '.join(fitting)}."
+        )
+
+
+def check_protected(table: "pd.DataFrame", run: Run) -> None:
+    """Check that `table` has the protected columns, by which groups are compared.
+
+    Raises:
+        DataError: one is absent, or has no value.
+    """
+    for name in run.settings.protected:
+        if name not in table or table[name].isna().all():
+            lack = "is not there" if name not in table else "has no value"
+            raise DataError(
+                f'{run.path}: the protected column "{name}" {lack}, so its groups cannot be compared. It is needed in '
+                "the training table, though not in rows to predict. Add it, or take it out of columns in "
+                "conf/params.yaml."
+            )
+
+
 def check_classes(settings: Settings, contract: Contract) -> None:
-    """Check that the classes which `decision` and `gate.min_recall` name are classes of the target.
+    """Check that the classes which `decision`, `class_weight` and `gate.min_recall` name are classes of the target.
 
     Raises:
         InputError: they are not, the target has none, or a threshold is asked for with more than two.
@@ -119,13 +159,15 @@ def check_classes(settings: Settings, contract: Contract) -> None:
     decision = settings.decision
     if decision is not None:
         named["decision"] = decision.classes
+    if settings.class_weight is not None:
+        named["class_weight"] = () if settings.class_weight == "balanced" else tuple(settings.class_weight)
     if settings.gate.min_recall is not None:
         named["gate.min_recall"] = tuple(settings.gate.min_recall)
     for key, names in named.items():
         if not classes:
             raise InputError(
-                f"conf/params.yaml: {key} is about classes, and {target} is a number, which is estimated and not "
-                "decided on. Take it out there."
+                f"conf/params.yaml: {key} is about classes, and {target} is a number, which is estimated and has "
+                "none. Take it out there."
             )
         if unknown := [name for name in names if name not in classes]:
             raise InputError(
@@ -138,26 +180,30 @@ def check_classes(settings: Settings, contract: Contract) -> None:
             f"conf/params.yaml: decision.{kind} is for two classes, and {target} has {len(classes)}. Set "
             "decision.costs there, which takes any number of classes."
         )
+    check_costs(decision, classes)
 
 
 def check(table: "pd.DataFrame", run: Run) -> None:
     """Check `table`, shape (n, columns), against the settings and the contract, and that its target can be learnt.
 
-    A fold of a cross-validation is of a table that was checked.
+    A fold of a cross-validation, and splits that are given, are of a table that was checked.
 
     Raises:
         InputError: the target is a feature, or a slice is no column.
-        DataError: the target is absent, has missing values or is the same in all rows, a feature has no value, or a
-            column has the name of a prediction.
+        DataError: the target is absent, has missing values or is the same in all rows, a feature has no value, a
+            column has the name of a prediction, or a weight is none.
         ContractError: the table violates the contract.
     """
-    if run.fold:
+    if run.fold or run.splits is not None:
         return
     contract = run.contract
     target = run.target
     source = run.path
     check_settings(run.settings, contract)
     check_target_values(table, target, source)
+    if run.settings.weight is not None:
+        check_weights(table, run.settings.weight, source)
+    check_protected(table, run)
     output_type = output_type_of(contract, target)
     output_type.check_target(table, target, source)
     enforce(table, contract.features, source)
@@ -174,6 +220,12 @@ def check(table: "pd.DataFrame", run: Run) -> None:
             "conf/params.yaml: data.split is by the groups in %s, which is also learnt from. What is learnt of a group "
             "is of no use for others: take it out of expectations/features.json, unless the same groups come again.",
             run.settings.data.split.group,
+        )
+    if run.settings.data.split.given in features:
+        logger.warning(
+            "conf/params.yaml: data.split is as given by %s, which is also learnt from, and rows to predict would need "
+            "it: take it out of expectations/features.json.",
+            run.settings.data.split.given,
         )
 
 
@@ -215,7 +267,8 @@ def check_settings(settings: Settings, contract: Contract) -> None:
     """Check `conf/params.yaml` against the contract.
 
     Raises:
-        InputError: the target is a feature, a slice is no column, or a class is none of the target's.
+        InputError: the target is a feature, a slice is no column, a class is none of the target's, several columns or a
+            feature have the role weight, or a protected column is a feature.
     """
     features = [column.name for column in contract.columns]
     if settings.data.target in features:
@@ -223,13 +276,27 @@ def check_settings(settings: Settings, contract: Contract) -> None:
             f"conf/params.yaml: data.target is {settings.data.target}, which is also a feature, so the model would "
             "read its own answer. Take it out of expectations/features.json, or choose another target."
         )
+    weights = [name for name, role in settings.columns.items() if role == "weight"]
+    if len(weights) > 1 or set(weights) & set(features):
+        problem = "also a feature" if len(weights) == 1 else "more than one column"
+        raise InputError(
+            f"conf/params.yaml: {', '.join(weights)} has the role weight, and is {problem}. Give one column this role, "
+            "and adopt the table again, which takes it out of the features."
+        )
     if unknown := [name for name in settings.gate.slices if name not in contract.all_columns]:
         raise InputError(
             f"conf/params.yaml: gate.slices names {', '.join(unknown)}, which is not a column of the table. "
             f"Columns are: {', '.join(contract.all_columns)}."
         )
+    if learnt := [name for name in features if settings.columns.get(name) == "protected"]:
+        raise InputError(
+            f"conf/params.yaml: {', '.join(learnt)} is protected, and also a feature in expectations/features.json. "
+            "Adopt the table again, which takes it out there; or, to learn from it all the same, give it the role "
+            "protected_feature."
+        )
     if settings.data.target in contract.all_columns:
         check_classes(settings, contract)
+        check_group_gap(settings, contract)
 
 
 def check_features(rows: "pd.DataFrame", names: list[str], source: "Path") -> None:
@@ -243,6 +310,39 @@ def check_features(rows: "pd.DataFrame", names: list[str], source: "Path") -> No
             f"{source}: no row to learn from has a value of {', '.join(empty)}. Fill the column, or take it out of "
             "expectations/features.json."
         )
+
+
+def check_weights(table: "pd.DataFrame", name: str, source: "Path") -> None:
+    """Check that a column of weights holds a number from 0 up in each row.
+
+    Raises:
+        DataError: it does not, or all are 0.
+    """
+    import pandas as pd
+
+    if name not in table:
+        raise DataError(
+            f"{source}: {name}, the column of weights, is not there. Add it, or give it another role under columns in "
+            "conf/params.yaml."
+        )
+    values = table[name]
+    remedy = "Correct it, or give the column another role under columns in conf/params.yaml."
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        raise DataError(f"{source}: {name} has the role weight, and not only numbers. {remedy}")
+    missing = values.isna().to_numpy()
+    if missing.any():
+        rows = f"{int(missing.sum()):,} of {len(values):,} rows, the first in row {int(missing.argmax()) + 1:,}"
+        raise DataError(f"{source}: {name} has the role weight, and no value in {rows}. {remedy}")
+    weights = values.to_numpy(dtype=np.float64)
+    invalid = (weights < 0) | ~np.isfinite(weights)
+    if invalid.any():
+        first = int(invalid.argmax())
+        raise DataError(
+            f"{source}: {name} has the role weight, and is {weights[first]:g} in row {first + 1:,}, and a weight must "
+            f"be 0 or more. {remedy}"
+        )
+    if not weights.any():
+        raise DataError(f"{source}: {name} has the role weight, and is 0 in each row, so no row counts. {remedy}")
 
 
 def check_target_values(table: "pd.DataFrame", target: str, source: "Path") -> None:

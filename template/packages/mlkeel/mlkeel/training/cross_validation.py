@@ -16,7 +16,9 @@ from mlkeel.errors import InputError
 from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
 from mlkeel.tasks.cross_validation import CrossValidation, fold_scores
 from mlkeel.tasks.evaluation import evaluate
+from mlkeel.training.fairness import with_fairness
 from mlkeel.training.reevaluate import run_flow
+from mlkeel.training.rival import compare_with_rival
 
 logger = logging.getLogger(__name__)
 DEFAULT_FOLDS = 5
@@ -72,15 +74,19 @@ def _summary(
 ) -> CrossValidation:
     import pandas as pd
 
-    tables = [fold.table.test for fold, _ in folds]
-    outputs = [of_fold.model.predict(fold.features["test"]) for fold, of_fold in folds]
+    table = pd.concat([fold.table.test for fold, _ in folds])
+    outputs = np.concatenate([of_fold.model.predict(fold.features["test"]) for fold, of_fold in folds])
     y_true = np.concatenate([fold.targets["test"] for fold, _ in folds])
+    baselines = [  # of each fold's own training rows: in time, those of the version come after the first test rows
+        project.task.baseline(fold.targets["train"], len(fold.targets["test"]), len(fold.output_names))
+        for fold, _ in folds
+    ]
     description = prepared.table.description
     pooled = evaluate(
         project.task,
         project.metrics,
-        pd.concat(tables),
-        np.concatenate(outputs),
+        table,
+        outputs,
         y_true,
         prepared.targets["train"],
         run.settings.gate,
@@ -91,8 +97,12 @@ def _summary(
             columns=description.columns,
             sentence=f"{len(folds)} folds, {description.sentence}",
         ),
+        baseline_outputs=np.concatenate(baselines),
     )
+    pooled = with_fairness(pooled, table, outputs, y_true, run)
     evaluations = [of_fold.evaluation for _, of_fold in folds]
     models = [evaluation.model for evaluation in evaluations]
     scores = fold_scores(models, [evaluation.baseline for evaluation in evaluations])
-    return CrossValidation(scores.model_copy(update={"calibration_error": pooled.calibration_error}), pooled)
+    scores = scores.model_copy(update={"calibration_error": pooled.calibration_error})
+    rival = compare_with_rival(pooled, outputs, [(fold, of_fold.model) for fold, of_fold in folds])
+    return CrossValidation(scores, pooled, rival)

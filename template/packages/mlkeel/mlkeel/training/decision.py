@@ -36,6 +36,27 @@ def choose_decision(
     return Decision(costs, _describe_costs(config.costs or {}), scored=True)
 
 
+def check_costs(config: DecisionConfig | None, classes: tuple[str, ...]) -> None:
+    """Check that costs are named, and that no class costs least whatever is true (Elkan 2001, section 1.1).
+
+    Raises:
+        InputError: none is, or one does, so that every row would get it.
+    """
+    if config is None or config.costs is None:
+        return
+    costs = "{" + f"{classes[0]}: 10" + "}"  # no two braces beside each other, as Copier would read them
+    example = "{" + f"{classes[-1]}: {costs}" + "}"
+    if not any(config.costs.values()):
+        raise InputError(f"conf/params.yaml: decision.costs holds no cost. Write that of an error, as in {example}.")
+    costs = _cost_matrix(config.costs, classes)
+    cheapest = np.flatnonzero((costs <= costs.min(axis=1, keepdims=True)).all(axis=0))
+    if cheapest.size:
+        raise InputError(
+            f"conf/params.yaml: with decision.costs every row would get {classes[cheapest[0]]}, which costs least "
+            f"whatever is true. Let errors cost more than what is right, as in {example}."
+        )
+
+
 def _cost_matrix(named: dict[str, dict[str, float]], classes: tuple[str, ...]) -> Costs:
     costs = 1 - np.eye(len(classes))
     for actual, by_decided in named.items():

@@ -20,18 +20,27 @@ from mlkeel.features.export import add_model
 from mlkeel.features.graph import Graph
 from mlkeel.inference.frames import to_frame
 from mlkeel.inference.predictor import Predictor
-from mlkeel.project import Prepared, Trained, TrainingResult
+from mlkeel.models.bag import fitted_model
+from mlkeel.project import Prepared, Project, Trained, TrainingResult
 from mlkeel.registry import artifact
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import revision
 from mlkeel.registry.versions import make_current
 from mlkeel.tasks.calibration import CALIBRATION_KEY
+from mlkeel.tasks.comparison import RivalComparison
 from mlkeel.tasks.decision import DECISION_KEY
+from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training import gate
+from mlkeel.training.fairness import with_proxies
 from mlkeel.training.model_card import model_card
+from mlkeel.training.rival import compare_with_rival
 
 ONNX_TOLERANCE = 1e-4
+CLASS_WEIGHT_REMARK = (
+    "class_weight in conf/params.yaml moves the probabilities on purpose, and with them the {}; to find more of a rare "
+    "class, take it out and set decision there, which leaves the probabilities as they are"
+)
 
 
 def require_skill(trained: Trained, settings: Settings, origin: str) -> None:
@@ -43,17 +52,31 @@ def require_skill(trained: Trained, settings: Settings, origin: str) -> None:
     evaluation = trained.judged
     if evaluation.could_be_chance:
         split = f" ({evaluation.split.sentence})" if evaluation.split else ""
+        remark = f" But {_class_weight_remark(settings, evaluation)}." if settings.class_weight else ""
         raise InputError(
             f"{origin}: the other columns say too little of {settings.data.target} to tell it from chance: on "
             f"{evaluation.model.rows:,} unseen rows{split} {evaluation.baseline_comparison}. Nothing was changed. Add "
-            "columns or rows.",
+            f"columns or rows.{remark}",
             Hint.OTHER_TARGET,
         )
-    if failures := evaluation.failures(settings.gate):
+    if failures := _explained(evaluation.failures(settings.gate), settings, evaluation):
         raise InputError(
             f"{origin}: a model of this table does not pass the gate in conf/params.yaml: {'; '.join(failures)}. "
             "Nothing was changed. If the table is right, lower the gate there and run this again."
         )
+
+
+def _class_weight_remark(settings: Settings, evaluation: Evaluation) -> str:
+    return CLASS_WEIGHT_REMARK.format(evaluation.primary.phrase) if settings.class_weight else ""
+
+
+def _explained(failures: list[str], settings: Settings, evaluation: Evaluation) -> list[str]:
+    """Return failures of the gate, with a remark at the first for which weights of classes may be the reason."""
+    remark = _class_weight_remark(settings, evaluation)
+    position = next((place for place, failure in enumerate(failures) if evaluation.primary.phrase in failure), None)
+    if not remark or position is None:
+        return failures
+    return [*failures[:position], f"{failures[position]} ({remark})", *failures[position + 1 :]]
 
 
 def export(prepared: Prepared, trained: Trained, target: str) -> bytes:
@@ -88,13 +111,15 @@ def _predictor(graph: bytes, prepared: Prepared, target: str) -> Predictor:
 class PublishVersion:
     """Publishes a model as a version under `root`, and makes it current if it passes the gate and all `cases`.
 
-    The champion is the current version under `champion_root`, by default under `root`.
+    The champion is the current version under `champion_root`, by default under `root`. With the `project`, its recipe
+    can be fitted again if it may have learnt from rows of the test split.
     """
 
     root: Path
     settings: Settings
     cases: Mapping[str, list[Case]]
     champion_root: Path | None = None
+    project: Project | None = None
 
     def __call__(self, prepared: Prepared, trained: Trained) -> TrainingResult:
         """Write the artifact, and make it current if there are no failures.
@@ -105,15 +130,20 @@ class PublishVersion:
         settings = self.settings
         evaluation = trained.evaluation
         target = settings.data.target
+        fitted = fitted_model(trained.model)
         graph = export(prepared, trained, target)
         predictor = _predictor(graph, prepared, target)
         champion_root = self.champion_root or self.root
-        comparison = gate.compare_with_champion(predictor, evaluation, prepared, settings, champion_root)
+        comparison = gate.compare_with_champion(predictor, evaluation, prepared, settings, champion_root, self.project)
+        rival = _rival_comparison(prepared, trained)
         created = datetime.now(UTC)
         version = f"{created:%Y%m%dT%H%M%S%f}-{hashlib.sha256(graph).hexdigest()[:8]}"
-        failures = [
+        scores = [
             *trained.judged.failures(settings.gate),
             *(comparison.failures(settings.gate) if comparison else ()),
+        ]
+        failures = [
+            *_explained(scores, settings, trained.judged),
             *gate.behavior_failures(dict(self.cases), predictor, prepared),
         ]
         metrics = MetricsFile.model_validate(
@@ -124,14 +154,19 @@ class PublishVersion:
                 "rows": {name: len(rows) for name, rows in prepared.table.frames.items()},
                 "losses": trained.losses,
                 **evaluation.to_dict(),
+                "fairness": with_proxies(trained.judged.fairness, prepared, settings),
                 "cross_validation": trained.cross_validation and trained.cross_validation.scores.model_dump(),
                 "commit": revision(self.root),
                 "champion": comparison and comparison.to_dict(),
+                "rival": rival.to_dict(),
+                "build": self.project and gate.build_digest(self.project),
                 "failures": failures,
                 "derived_rules": prepared.contract.derived is not None,
+                "fit": getattr(fitted, "fit_on", "train"),
+                "n_models": getattr(fitted, "n_models", 1),
             }
         )
-        card = model_card(metrics, settings, prepared.contract, evaluation, prepared.encoder.layout)
+        card = model_card(metrics, settings, prepared.contract, trained, prepared.encoder.layout)
         folder = artifact.write(
             self.root / "artifacts",
             version,
@@ -150,7 +185,15 @@ class PublishVersion:
         if not failures:
             make_current(self.root / "artifacts", version, "train")
         sentence = comparison.sentence if comparison else None
-        return TrainingResult(folder, evaluation, failures, sentence, trained.cross_validation)
+        return TrainingResult(folder, evaluation, failures, sentence, trained.cross_validation, rival)
+
+
+def _rival_comparison(prepared: Prepared, trained: Trained) -> RivalComparison:
+    """Compare the model with a simpler one on the rows that the gate judges by."""
+    if trained.cross_validation and trained.cross_validation.rival:
+        return trained.cross_validation.rival
+    outputs = trained.model.predict(prepared.features["test"])
+    return compare_with_rival(trained.evaluation, outputs, [(prepared, trained.model)])
 
 
 def _drift_suite(prepared: Prepared, trained: Trained, predictor: Predictor) -> dict[str, Any]:

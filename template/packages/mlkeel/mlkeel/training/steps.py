@@ -7,8 +7,9 @@ from mlkeel.data.split import Split
 from mlkeel.data.split import split as split_table
 from mlkeel.features.agreement import check_agreement
 from mlkeel.features.export import build_encoder
+from mlkeel.models.bag import Bag, FittedTwice
 from mlkeel.models.estimator import as_model
-from mlkeel.models.model import Model, Shape, has_steps
+from mlkeel.models.model import Model, Shape
 from mlkeel.progress import Callbacks, progress
 from mlkeel.project import Build, Prepared, Project, Run
 from mlkeel.tasks.evaluation import Evaluation
@@ -17,6 +18,8 @@ from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training.calibrate import calibrated, calibration_of
 from mlkeel.training.checks import check, check_derived, check_features, check_names
 from mlkeel.training.decision import choose_decision
+from mlkeel.training.fairness import with_fairness
+from mlkeel.training.learning_data import bag_folds, check_keywords, held_out, learning_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +37,8 @@ def split(table: "pd.DataFrame", run: Run) -> Split:
         DataError: a split would be empty, the table does not have what it is to be split by, or a feature has no value
             in the training rows.
     """
+    if run.splits is not None:
+        return run.splits
     names = [column.name for column in run.contract.columns]
     classes = run.target if run.contract.values(run.target) else None
     splits = split_table(table, run.settings.data.split, names, classes, run.fold)
@@ -75,46 +80,59 @@ def _digest(splits: Split, run: Run) -> str:
     return digest.hexdigest()
 
 
-def new_model(build: Build, prepared: Prepared, run: Run) -> Model:
-    """Build an untrained model for the features and outputs of `prepared`."""
+def new_model(build: Build, prepared: Prepared, run: Run, number: int = 0) -> Model:
+    """Build an untrained model for the features and outputs of `prepared`, or the one of this number of several."""
     shape = Shape(prepared.encoder.columns, len(prepared.output_names))
-    return as_model(build(run.settings.model, shape, run.settings.seed), shape)
+    return as_model(build(run.settings.model, shape, run.settings.seed + number), shape)
 
 
 def fit(build: Build, prepared: Prepared, run: Run) -> tuple[Model, list[float]]:
-    """Fit and calibrate a model, and return it with its validation loss after each step; or return that of `run`."""
+    """Fit a model as `fit` in `conf/params.yaml` says, and calibrate it; if `run` has a model, return that.
+
+    Returns:
+        The model, and its validation loss after each step.
+
+    Raises:
+        InputError: the model takes no weights or no number of rounds, and the settings need that, or no folds can be
+            made for a bag.
+        DataError: a split has no row whose weight is above 0.
+    """
     if run.model is not None:
         return run.model, []
+    data = learning_data(prepared, run)
     model: Any = new_model(build, prepared, run)
-    with progress("Training", model.max_rounds if has_steps(model) else 1) as advance:
-        losses = model.fit(
-            (prepared.features["train"], prepared.targets["train"]),
-            (prepared.features["validation"], prepared.targets["validation"]),
-            Callbacks(advance, run.checkpoint),
-        )
+    check_keywords(model, run)
+    match run.settings.fit:
+        case "train_validation":
+            model = FittedTwice(model)
+        case "bag":
+            folds = bag_folds(data.rows, prepared, run)
+            model = Bag([new_model(build, prepared, run, number) for number in range(len(folds))], folds)
+    weights = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
+    with progress("Training", getattr(model, "max_rounds", 1)) as advance:
+        losses = model.fit(data.train, data.validation, Callbacks(advance, run.checkpoint), **weights)
     return calibrated(model, prepared, run), losses
 
 
 def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Evaluation:
     """Evaluate the model on the test split, with the decision that the settings ask for.
 
+    A decision is chosen on rows that were not learnt from: by a model of the training split on the validation split
+    or, of a bag, by each model on the fold that it stopped by.
+
     Raises:
         InputError: the decision has a target that cannot be reached on the validation split.
     """
     decision = run.decision
-    if run.model is None:
-        validation = prepared.features["validation"]
-        decision = choose_decision(
-            run.settings.decision,
-            prepared.output_names,
-            lambda: model.predict(validation),
-            prepared.targets["validation"],
-        )
-    return evaluate_outputs(
+    if run.model is None and run.settings.decision is not None:
+        rows = held_out(model, prepared, run)
+        decision = choose_decision(run.settings.decision, prepared.output_names, lambda: rows.outputs, rows.y_true)
+    outputs = model.predict(prepared.features["test"])
+    evaluation = evaluate_outputs(
         project.task,
         project.metrics,
         prepared.table.test,
-        model.predict(prepared.features["test"]),
+        outputs,
         prepared.targets["test"],
         prepared.targets["train"],
         run.settings.gate,
@@ -123,3 +141,4 @@ def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Ev
         prepared.table.description,
         calibration_of(model),
     )
+    return with_fairness(evaluation, prepared.table.test, outputs, prepared.targets["test"], run)

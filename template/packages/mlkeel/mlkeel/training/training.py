@@ -11,6 +11,7 @@ from mlkeel.contract.suites import Contract, read_contract
 from mlkeel.files import TEMP_PREFIX
 from mlkeel.project import Project, Run, TrainingResult
 from mlkeel.registry import tracking
+from mlkeel.tasks.scorers import check_metrics
 from mlkeel.training.checks import check_contract, check_gate_scores, check_slice_limit
 from mlkeel.training.cross_validation import CrossValidate
 from mlkeel.training.publish import PublishVersion, as_json
@@ -36,12 +37,16 @@ def train(project: Project, root: Path) -> TrainingResult:
     tracked = tracking.is_ready(settings.tracking)
     contract = read_contract(root / "expectations")
     check_contract(project, settings, contract)
+    check_metrics(project.metrics)
     check_slice_limit(settings.gate, project.metrics[0])
     check_gate_scores(settings, (*project.metrics, *project.task.metrics))
     checkpoint = root / "artifacts" / f"{TEMP_PREFIX}checkpoint-{fingerprint(project, settings, contract, root)}"
-    publish = CrossValidate(project, Run(root, settings, contract), PublishVersion(root, settings, cases))
+    publish = CrossValidate(
+        project, Run(root, settings, contract), PublishVersion(root, settings, cases, project=project)
+    )
     outcome = project.train(project, Run(root, settings, contract, publish, checkpoint))
-    checkpoint.unlink(missing_ok=True)
+    for path in checkpoint.parent.glob(f"{checkpoint.name}*"):  # a bag has one a model
+        path.unlink(missing_ok=True)
     if tracked:
         tracking.log_run(outcome.folder, settings, root, project.package)
     return outcome
@@ -50,14 +55,15 @@ def train(project: Project, root: Path) -> TrainingResult:
 def fingerprint(project: Project, settings: Settings, contract: Contract, root: Path) -> str:
     """Return a digest that equal trainings share, so that one can resume from the checkpoint of another.
 
-    It covers what affects the model: the settings but for columns, gate, decision, calibration, monitor and tracking,
-    the table, the contract of the features, the classes of the target, and the code that loads, encodes and trains.
+    It covers what affects the model: the settings but for roles of columns, gate, decision, calibration, monitor and
+    tracking, the table, the contract of the features, the classes of the target, and the code that loads, encodes and
+    trains.
     """
     table = root / settings.data.path
     relevant_settings = settings.model_dump_json(
         exclude={"columns", "gate", "decision", "calibration", "monitor", "tracking"}
     )
-    digest = hashlib.sha256(relevant_settings.encode())
+    digest = hashlib.sha256(f"{relevant_settings}{settings.weight}".encode())
     digest.update(hashlib.sha256(table.read_bytes()).digest() if table.is_file() else b"")
     digest.update(as_json([contract.features, contract.values(settings.data.target)]))
     kit = Path(mlkeel.__file__).parent
