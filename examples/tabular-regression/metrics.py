@@ -4,6 +4,6 @@ Add your own: `Metric("median_error", function, greater_is_better=False)`, where
 (n, 3): estimate, low and high; and the true numbers, shape (n,).
 """
 
-from mlkeel.tasks.regression import BIAS, COVERAGE_METRIC, MAE, R2, RMSE
+from mlkeel.tasks.regression import BIAS, COVERAGE_METRIC, MAE, MEAN_WIDTH, R2, RMSE
 
-METRICS = (MAE, RMSE, BIAS, R2, COVERAGE_METRIC)
+METRICS = (MAE, RMSE, BIAS, R2, COVERAGE_METRIC, MEAN_WIDTH)

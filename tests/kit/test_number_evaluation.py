@@ -115,9 +115,9 @@ def test_the_table_shows_model_baseline_and_slices(capsys: pytest.CaptureFixture
     slice_scores = scored(9, 99, 99, 0, None, 1)
     Console(width=80).print(evaluation_table(evaluated(good, poor, {"colour = red": slice_scores})))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["model", "80", "123.4", "160", "-1.5", "0.912", "0.900"] in lines
-    assert ["baseline", "80", "612", "790", "40", "-0.010", "0.890"] in lines
-    assert ["colour", "=", "red", "9", "99", "99", "0", "-", "1.000"] in lines
+    assert ["model", "80", "123.4", "160", "-1.5", "0.912", "0.900", "-"] in lines
+    assert ["baseline", "80", "612", "790", "40", "-0.010", "0.890", "-"] in lines
+    assert ["colour", "=", "red", "9", "99", "99", "0", "-", "1.000", "-"] in lines
 
 
 def test_little_skill_on_few_rows_could_be_chance() -> None:

@@ -306,6 +306,7 @@ class Settings(ConfigModel):
         fit: the rows that a version learns from: train, both train and validation, or each of several models, which
             are averaged, all of these but a fold.
         class_weight: how much more a row counts by its class; `balanced` gives each class the same weight in total.
+        calibration: with none, probabilities and intervals stay as the model gives them.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
@@ -316,6 +317,7 @@ class Settings(ConfigModel):
     class_weight: ClassWeight | None = None
     gate: Gate
     decision: DecisionConfig | None = None
+    calibration: Literal["automatic", "none"] = "automatic"
     monitor: MonitorConfig = MonitorConfig()
     tracking: Tracking = Tracking()
 

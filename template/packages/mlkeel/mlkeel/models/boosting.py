@@ -138,7 +138,7 @@ class Boosting(ABC):
         from skl2onnx import to_onnx
         from skl2onnx.common.data_types import FloatTensorType
 
-        self._round_thresholds_down()
+        round_thresholds_down(self._trees)
         graph = to_onnx(
             self._trees,
             initial_types=[("features", FloatTensorType([None, self._trees.n_features_in_]))],
@@ -150,19 +150,20 @@ class Boosting(ABC):
         graph.graph.output.append(helper.make_tensor_value_info("answers", TensorProto.FLOAT, [None, self.n_outputs]))
         return bytes(graph.SerializeToString())
 
-    def _round_thresholds_down(self) -> None:
-        """Round thresholds down to single precision, in which ONNX stores them.
 
-        A threshold lies midway between two training values. Rounded up, it can equal a third value, which then takes
-        the other branch: 41.4 did, and changed a probability by 0.88. Rounded down, every single precision number keeps
-        its branch, so predictions do not change.
-        """
-        for trees in self._trees._predictors:  # noqa: SLF001 - no public name; skl2onnx reads it too
-            for tree in trees:
-                exact = tree.nodes["num_threshold"]
-                nearest = exact.astype(np.float32)
-                below = np.nextafter(nearest, np.float32(-np.inf))
-                tree.nodes["num_threshold"] = np.where(nearest > exact, below, nearest)
+def round_thresholds_down(trees: Any) -> None:  # noqa: ANN401 - scikit-learn has no types
+    """Round thresholds of `trees` down to single precision, in which ONNX stores them.
+
+    A threshold lies midway between two training values. Rounded up, it can equal a third value, which then takes the
+    other branch: 41.4 did, and changed a probability by 0.88. Rounded down, every single precision number keeps its
+    branch, so predictions do not change.
+    """
+    for trees_of_round in trees._predictors:  # noqa: SLF001 - no public name; skl2onnx reads it too
+        for tree in trees_of_round:
+            exact = tree.nodes["num_threshold"]
+            nearest = exact.astype(np.float32)
+            below = np.nextafter(nearest, np.float32(-np.inf))
+            tree.nodes["num_threshold"] = np.where(nearest > exact, below, nearest)
 
 
 @functools.cache

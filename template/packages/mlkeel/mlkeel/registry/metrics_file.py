@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from mlkeel.config import Fit
 from mlkeel.data.split_description import SplitDescription
 from mlkeel.errors import ArtifactError
+from mlkeel.tasks.calibration import Calibration, CalibrationError
 from mlkeel.tasks.cross_validation import FoldScores
 from mlkeel.tasks.fairness import GroupFairness
 from mlkeel.tasks.metrics import Scores
@@ -30,8 +31,9 @@ class MetricsFile(BaseModel):
     how one is decided on, if not by likelihood. Early releases do not say what follows: `split`, by what the rows were
     split; `cross_validation`, the scores of its folds; `derived_rules`, whether `derived.json` belongs to the version;
     `fit`, which rows it learnt from; `n_models`, how many models it averages; `fairness`, how the groups of protected
-    columns are treated, on the rows that the gate judges by; `rival`, how it compares with a simpler model; and
-    `build`, a digest of the code of the model.
+    columns are treated, on the rows that the gate judges by; `rival`, how it compares with a simpler model;
+    `build`, a digest of the code of the model; `calibration`, how its outputs were corrected; and `calibration_error`,
+    of its probabilities.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -57,6 +59,8 @@ class MetricsFile(BaseModel):
     n_models: int = 1
     classes: dict[str, Scores] = {}
     decision: str | None = None
+    calibration: Calibration | None = None
+    calibration_error: CalibrationError | None = None
     fairness: tuple[GroupFairness, ...] = ()
     rival: dict[str, Any] | None = None
     build: str | None = None

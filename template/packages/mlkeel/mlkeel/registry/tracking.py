@@ -123,7 +123,9 @@ def _store_uri(uri: str, root: Path) -> str:
 def _params(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield the settings by names such as model.learning_rate; the columns are in the artifact's contract."""
     yield from _flatten(
-        settings.model_dump(mode="json", include={"seed", "data", "model", "gate", "decision"}, exclude_none=True)
+        settings.model_dump(
+            mode="json", include={"seed", "data", "model", "gate", "decision", "calibration"}, exclude_none=True
+        )
     )
 
 

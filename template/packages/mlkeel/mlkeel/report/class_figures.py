@@ -24,6 +24,7 @@ from mlkeel.report.plots import (
     shorten,
     use_percent_ticks,
 )
+from mlkeel.tasks.calibration import calibration_error
 from mlkeel.tasks.decision import Decision, decided_positions
 from mlkeel.tasks.outputs import Outputs, Targets
 
@@ -55,7 +56,7 @@ def draw_figures(
     ]
     return [
         _confusion_matrix(decided, y_true, output_names),
-        _calibration_curve(outputs, decided, y_true),
+        _calibration_curve(outputs, y_true),
         _roc_curves(curves),
         _precision_recall_curves(curves),
     ]
@@ -141,19 +142,19 @@ def _confusion_matrix(decided: Targets, y_true: Targets, output_names: tuple[str
     )
 
 
-def _calibration_curve(outputs: Outputs, decided: Targets, y_true: Targets) -> Chart:
+def _calibration_curve(outputs: Outputs, y_true: Targets) -> Chart:
     from scipy.stats import binned_statistic
 
-    of_decided = outputs[np.arange(len(decided)), decided].astype(np.float64)
-    confidence = np.minimum(of_decided, 1)  # rounded sums of a softmax may exceed 1
-    correct = decided == y_true
+    confidence = np.minimum(outputs.max(axis=1).astype(np.float64), 1)  # rounded sums of a softmax may exceed 1
+    correct = outputs.argmax(axis=1) == y_true
     summed = (confidence, correct, np.ones(len(y_true)))
     sums = binned_statistic(confidence, summed, "sum", CALIBRATION_BINS, (0, 1)).statistic
     sums = sums[:, sums[2] > 0]
     mean_confidence, accuracy = (sums[:2] / sums[2]).tolist()
     rows = sums[2].astype(int).tolist()
     intervals = [_wilson_interval(*counts) for counts in zip(sums[1].astype(int).tolist(), rows, strict=True)]
-    calibration_error = float(np.average(np.abs(np.subtract(mean_confidence, accuracy)), weights=rows))
+    error = calibration_error(outputs, y_true)
+    summary = f"its calibration error is {error.phrase}" if error else "for a calibration error the rows are too few"
 
     def draw(axes: "Axes") -> None:
         start = min(0.5, min(mean_confidence) - 0.05)
@@ -167,14 +168,12 @@ def _calibration_curve(outputs: Outputs, decided: Targets, y_true: Targets) -> C
 
     return Chart(
         "Is it right as often as it says?",
-        f"Calibration curve: how sure the model is differs by {percent(calibration_error)} on average from how often "
-        "it is right.",
-        draw_svg(draw, "probability of the class that it answers", "share that is right"),
+        f"Calibration curve of the model: {summary}.",
+        draw_svg(draw, "probability of the most likely class", "share that is right"),
         ("it says", "it is right", "rows"),
         [(percent(x), percent(y), count) for x, y, count in zip(mean_confidence, accuracy, rows, strict=True)],
         (LegendEntry("soft", "as often as it says", REFERENCE_DASH),),
-        f"Off the diagonal by {percent(calibration_error)} on average. "
-        "Whiskers hold the true share nineteen times of twenty.",
+        f"How far it is off the diagonal: {summary}. Whiskers hold the true share nineteen times of twenty.",
     )
 
 

@@ -143,6 +143,7 @@ def model_section(report: ReportData) -> Node:
     if isinstance(review, str):
         return h.section("#model")[h.h2["The model on the test split"], note(f"It could not be judged. {review}")]
     evaluation = review.evaluation
+    folds = report.metrics_file.cross_validation
     min_skill = report.settings.gate.min_skill
     overall_badge = badge("falls short", bad=True) if evaluation.overall_failures(report.settings.gate) else "passes"
     rows: list[tuple[object, ...]] = [
@@ -163,6 +164,10 @@ def model_section(report: ReportData) -> Node:
         h.p[user_text(f"{str(rival['sentence']).rstrip('.')}.")] if rival else None,
         table_of("Scores", ("rows of the test split", *headings(report.metrics), "gate"), rows),
         note(f"Split: {evaluation.split.sentence}.") if evaluation.split else None,
+        [
+            note(f"{sentence}.")
+            for sentence in evaluation.calibration_sentences(folds.calibration_error if folds else None)
+        ],
         _classes(review),
         [note(text) for text in review.notes],
         h.div(".grid")[[figure_of(chart) for chart in review.charts], _importance(review, report)],

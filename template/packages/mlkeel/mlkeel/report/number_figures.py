@@ -159,7 +159,7 @@ def _coverage(outputs: Outputs, y_true: Targets, target: str) -> Chart:
     coverage = float(covered.mean())
     groups = _quantile_groups(estimates)
     shares = [float(covered[rows].mean()) for rows in groups]
-    mean_width = float((outputs[:, 2] - outputs[:, 1]).mean())
+    widths = (outputs[:, 2] - outputs[:, 1]).astype(np.float64)
 
     def draw(axes: "Axes") -> None:
         axes.bar(range(len(groups)), shares, width=0.6, color=COLORS["pale"])
@@ -176,8 +176,11 @@ def _coverage(outputs: Outputs, y_true: Targets, target: str) -> Chart:
         f"Coverage: intervals hold the true {target} in {percent(coverage)} of test rows; "
         f"{percent(COVERAGE)} is meant.",
         draw_svg(draw, "middle of each group of estimates", "rows whose interval holds the truth"),
-        ("estimates", "rows", "intervals that hold the truth"),
-        [(_range(estimates[rows]), len(rows), percent(share)) for rows, share in zip(groups, shares, strict=True)],
+        ("estimates", "rows", "mean width", "intervals that hold the truth"),
+        [
+            (_range(estimates[rows]), len(rows), number(float(widths[rows].mean())), percent(share))
+            for rows, share in zip(groups, shares, strict=True)
+        ],
         (LegendEntry("accent", f"{percent(COVERAGE)}, as meant", REFERENCE_DASH),),
-        f"In all {percent(coverage)}; an interval is {number(mean_width)} wide on average.",
+        f"In all {percent(coverage)}; an interval is {number(float(widths.mean()))} wide on average.",
     )

@@ -46,8 +46,10 @@ def evaluation_table(evaluation: Evaluation, cross_validation: CrossValidation |
         table.add_section()
         for name, scores in cross_validation.scores.rows().items():
             table.add_row(name, *format_scores(evaluation.metrics, scores))
-    if evaluation.split:
-        table.caption = escape(f"Split: {evaluation.split.sentence}.")
+    split = [f"Split: {evaluation.split.sentence}"] if evaluation.split else []
+    folds = cross_validation.scores.calibration_error if cross_validation else None
+    if notes := [*split, *evaluation.calibration_sentences(folds)]:
+        table.caption = escape("\n".join(f"{note}." for note in notes))
         table.caption_justify = "left"
     return table
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlkeel.tasks import class_outputs, class_target_checks
+from mlkeel.tasks.calibration import calibration_error
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Metric, Scores
 from mlkeel.tasks.outputs import Outputs, OutputType, Targets
@@ -44,10 +45,17 @@ def log_loss(probabilities: Outputs, y_true: Targets) -> float:
     return float(log_losses(probabilities, y_true).mean())
 
 
+def mean_calibration_error(probabilities: Outputs, y_true: Targets) -> float | None:
+    """Return the calibration error, as `calibration_error` does, without its interval; None on few rows."""
+    error = calibration_error(probabilities, y_true)
+    return None if error is None else error.value
+
+
 ACCURACY = Metric("accuracy", accuracy, greater_is_better=True, of_decisions=True)
 MACRO_F1 = Metric("macro_f1", macro_f1, greater_is_better=True, heading="macro F1", of_decisions=True)
 LOG_LOSS = Metric("log_loss", log_loss, greater_is_better=False, per_row=log_losses, primary=True)
 METRICS = (ACCURACY, MACRO_F1, LOG_LOSS)
+CALIBRATION_ERROR = Metric("calibration_error", mean_calibration_error, greater_is_better=False)
 
 
 @dataclass(frozen=True)
@@ -70,11 +78,11 @@ class Classification:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Accuracy, by which slices are evaluated, macro F1, and log loss, by which models are.
+        """Accuracy, by which slices are evaluated, macro F1, log loss, by which models are, and the calibration error.
 
         Accuracy is no primary metric: where one class is rare, a good model may predict the same class in every row.
         """
-        return METRICS
+        return *METRICS, CALIBRATION_ERROR
 
     def baseline(self, y_train: Targets, rows: int, width: int) -> Outputs:
         """Predict the frequencies of the classes in training, shape (rows, width)."""

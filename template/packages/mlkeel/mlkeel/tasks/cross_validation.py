@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from mlkeel.tasks.calibration import CalibrationError
 from mlkeel.tasks.comparison import RivalComparison
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import Scores
@@ -15,7 +16,8 @@ from mlkeel.tasks.metrics import Scores
 class FoldScores(BaseModel):
     """The mean of each score over the folds, and its spread, the standard deviation between them.
 
-    Versions of earlier releases lack the mean of the baseline.
+    `calibration_error` is of the rows of all folds together. Versions of earlier releases lack it, and the mean of the
+    baseline.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -24,6 +26,7 @@ class FoldScores(BaseModel):
     mean: Scores
     spread: Scores
     baseline: Scores | None = None
+    calibration_error: CalibrationError | None = None
 
     def rows(self) -> dict[str, Scores]:
         """Return means and spread by what they are called in tables."""

@@ -10,6 +10,7 @@ from mlkeel.config import Gate
 from mlkeel.contract.messages import number
 from mlkeel.data.split_description import SplitDescription
 from mlkeel.errors import InputError
+from mlkeel.tasks.calibration import Calibration, CalibrationError, calibration_error
 from mlkeel.tasks.comparison import loss_difference, share_with_interval, units_of
 from mlkeel.tasks.decision import EXPECTED_COST, Decision, class_scores, decided_positions, with_expected_cost
 from mlkeel.tasks.fairness import GroupFairness
@@ -38,6 +39,8 @@ class Evaluation:
         classes: recall and precision of each class, none for numbers.
         decision: how classes are decided on; None for the most likely one.
         split: how the rows were split from those that were trained on; None if they were not, as in the monitor.
+        calibration: how the outputs were corrected on validation rows; None if they were not.
+        calibration_error: of the probabilities; None for numbers, and on few rows.
         fairness: how the groups of each protected column are treated.
     """
 
@@ -50,6 +53,8 @@ class Evaluation:
     classes: dict[str, Scores] = field(default_factory=dict)
     decision: Decision | None = None
     split: SplitDescription | None = None
+    calibration: Calibration | None = None
+    calibration_error: CalibrationError | None = None
     fairness: tuple[GroupFairness, ...] = ()
 
     @property
@@ -161,6 +166,20 @@ class Evaluation:
                 )
         return failures
 
+    def calibration_sentences(self, folds: CalibrationError | None = None) -> list[str]:
+        """Return how far probabilities are from how often they are right, and how outputs were corrected, in words.
+
+        `folds` is the calibration error on the rows of all folds.
+        """
+        sentences = []
+        if self.calibration_error:
+            sentences.append(f"The calibration error of probabilities is {self.calibration_error.phrase}")
+        if folds:
+            sentences.append(f"On the rows of all folds the calibration error is {folds.phrase}")
+        if self.calibration:
+            sentences.append(self.calibration.sentence)
+        return sentences
+
     @property
     def could_be_chance(self) -> bool:
         """Whether the gain over the baseline, on so few rows, may be chance."""
@@ -192,6 +211,8 @@ class Evaluation:
             "split": self.split and self.split.model_dump(),
             "classes": {name: scores.model_dump() for name, scores in self.classes.items()},
             "decision": self.decision and self.decision.sentence,
+            "calibration": self.calibration and self.calibration.model_dump(),
+            "calibration_error": self.calibration_error and self.calibration_error.model_dump(),
             "fairness": [each.model_dump() for each in self.fairness],
         }
 
@@ -228,13 +249,15 @@ def evaluate(
     classes: tuple[str, ...] = (),
     decision: Decision | None = None,
     split: SplitDescription | None = None,
+    calibration: Calibration | None = None,
     primary_required: bool = True,
     baseline_outputs: Outputs | None = None,
 ) -> Evaluation:
     """Evaluate outputs on `table`, shape (n, columns); `y_train` is the target of the training rows.
 
     `classes` are the names of the classes, none for numbers, and `decision` is how one is decided on. `split` says how
-    the rows were split from the training rows. `baseline_outputs`, shape (n, outputs), are by default of `y_train`.
+    the rows were split from the training rows, and `calibration` how the outputs were corrected. `baseline_outputs`,
+    shape (n, outputs), are by default of `y_train`.
 
     Slices with fewer than `gate.min_slice_rows` rows are left out: their scores are mostly chance. The standard error
     of the skill is that of the model's loss less the baseline's, as a share of the latter; rows of one group count as
@@ -277,6 +300,8 @@ def evaluate(
         class_scores(decided, y_true, classes),
         decision,
         split,
+        calibration,
+        calibration_error(outputs, y_true) if classes else None,
     )
 
 

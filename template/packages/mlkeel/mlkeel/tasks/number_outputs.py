@@ -40,9 +40,21 @@ def half_width(estimates: Outputs, y_true: Targets) -> float:
     return float(residuals[min(index, len(residuals) - 1)])
 
 
-def with_interval(estimates: Outputs, half: float) -> Outputs:
-    """Return outputs, shape (n, 3), from n estimates."""
+def with_interval(estimates: Outputs, half: float | npt.NDArray[np.float64]) -> Outputs:
+    """Return outputs, shape (n, 3), from n estimates and half the width of all intervals, or of each."""
     return np.column_stack([estimates, estimates - half, estimates + half])
+
+
+def interval_scores(outputs: Outputs, y_true: Targets) -> npt.NDArray[np.float64]:
+    """Return the interval score of each of n rows, shape (n,): its width, and a penalty if it misses the target.
+
+    The smaller the better, and best for an interval between two quantiles of the target. Source: Gneiting and Raftery
+    2007, "Strictly Proper Scoring Rules, Prediction, and Estimation", section 6.2.
+    """
+    _, low, high = outputs.astype(np.float64).T
+    distance = np.maximum(low - y_true, 0) + np.maximum(y_true - high, 0)
+    scores: npt.NDArray[np.float64] = high - low + 2 / (1 - COVERAGE) * distance
+    return scores
 
 
 def target_expectations(_contract: Contract, _target: str) -> list[Expectation]:

@@ -49,6 +49,12 @@ def coverage(outputs: Outputs, y_true: Targets) -> float:
     return float(((low <= y_true) & (y_true <= high)).mean())
 
 
+def mean_width(outputs: Outputs, y_true: Targets) -> float:  # noqa: ARG001 - the signature of a metric
+    """Return the mean width of the intervals."""
+    _, low, high = outputs.astype(np.float64).T
+    return float((high - low).mean())
+
+
 MAE = Metric(
     "mae",
     mae,
@@ -63,7 +69,15 @@ RMSE = Metric("rmse", rmse, greater_is_better=False, heading="RMSE", in_target_u
 BIAS = Metric("bias", bias, greater_is_better=False, in_target_unit=True)
 R2 = Metric("r2", r2, greater_is_better=True, heading="R²")
 COVERAGE_METRIC = Metric("coverage", coverage, greater_is_better=True)
-METRICS = (MAE, RMSE, BIAS, R2, COVERAGE_METRIC)
+MEAN_WIDTH = Metric(
+    "mean_width",
+    mean_width,
+    greater_is_better=False,
+    heading="width",
+    words="mean width of intervals",
+    in_target_unit=True,
+)
+METRICS = (MAE, RMSE, BIAS, R2, COVERAGE_METRIC, MEAN_WIDTH)
 
 
 @dataclass(frozen=True)

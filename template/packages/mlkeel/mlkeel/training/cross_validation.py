@@ -103,5 +103,6 @@ def _summary(
     evaluations = [of_fold.evaluation for _, of_fold in folds]
     models = [evaluation.model for evaluation in evaluations]
     scores = fold_scores(models, [evaluation.baseline for evaluation in evaluations])
+    scores = scores.model_copy(update={"calibration_error": pooled.calibration_error})
     rival = compare_with_rival(pooled, outputs, [(fold, of_fold.model) for fold, of_fold in folds])
     return CrossValidation(scores, pooled, rival)

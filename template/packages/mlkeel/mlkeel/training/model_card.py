@@ -42,6 +42,8 @@ Trained {metrics.created} on {markdown.code(metrics.data.path)} (SHA-256 `{metri
 
 {_scores(results, evaluation)}
 {_classes(evaluation)}{_folds(metrics, evaluation)}
+{_calibration(metrics, evaluation)}
+
 ## Verdict
 
 {verdict}.
@@ -116,6 +118,16 @@ def _classes(evaluation: Evaluation) -> str:
 
 {markdown.text(decision)}.{remarks}
 """
+
+
+def _calibration(metrics: MetricsFile, evaluation: Evaluation) -> str:
+    """Say how sure the model is, and whether its outputs were corrected."""
+    folds = metrics.cross_validation
+    sentences = evaluation.calibration_sentences(folds.calibration_error if folds else None)
+    if not metrics.calibration:
+        outputs = "Probabilities" if evaluation.classes else "Intervals"
+        sentences.append(f"{outputs} are as the model gives them")
+    return " ".join(f"{sentence}." for sentence in sentences)
 
 
 def _fairness(metrics: MetricsFile) -> str:

@@ -26,6 +26,7 @@ from mlkeel.registry import artifact
 from mlkeel.registry.metrics_file import MetricsFile
 from mlkeel.registry.revision import revision
 from mlkeel.registry.versions import make_current
+from mlkeel.tasks.calibration import CALIBRATION_KEY
 from mlkeel.tasks.comparison import RivalComparison
 from mlkeel.tasks.decision import DECISION_KEY
 from mlkeel.tasks.evaluation import Evaluation
@@ -85,7 +86,9 @@ def export(prepared: Prepared, trained: Trained, target: str) -> bytes:
         ArtifactError: their outputs differ by more than 1e-4, for a regressor in standard deviations of the target.
     """
     decision = trained.evaluation.decision
+    calibration = trained.evaluation.calibration
     metadata = {DECISION_KEY: decision.to_json()} if decision else {}
+    metadata |= {CALIBRATION_KEY: calibration.model_dump_json()} if calibration else {}
     graph = add_model(prepared.encoder, trained.model.to_onnx(), decision.costs if decision else None, metadata)
     answers = _predictor(graph, prepared, target).predict
     outputs = {name: trained.model.predict(features) for name, features in prepared.features.items()}

@@ -12,6 +12,7 @@ from mlkeel.inference.predictor import Predictor
 from mlkeel.models.model import Dataset, Model
 from mlkeel.progress import Callbacks
 from mlkeel.project import Prepared, Project, Run, Trained, TrainingResult
+from mlkeel.tasks.calibration import Calibration
 from mlkeel.tasks.outputs import Outputs
 from mlkeel.training.checks import check_contract
 
@@ -21,6 +22,7 @@ class GraphModel:
     """The part of a version's graph behind its encoder, as a model that is not trained again."""
 
     graph: Graph
+    calibration: Calibration | None = None
 
     def fit(self, train: Dataset, validation: Dataset, callbacks: Callbacks) -> list[float]:  # noqa: ARG002 - nothing is fitted
         """Do nothing, and return no losses."""
@@ -70,7 +72,7 @@ def reevaluate(project: Project, predictor: Predictor, settings: Settings, root:
         ContractError: the table violates the contract.
     """
     graph = predictor.graph
-    model: Model = GraphModel(Graph(model_part(graph.content), graph.source))
+    model: Model = GraphModel(Graph(model_part(graph.content), graph.source), Calibration.read(graph.metadata))
     decision = predictor.decision
     return run_flow(
         project, Run(root, settings, predictor.contract, model=model, encoder=predictor.encoder, decision=decision)

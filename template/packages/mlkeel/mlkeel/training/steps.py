@@ -15,6 +15,7 @@ from mlkeel.project import Build, Prepared, Project, Run
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.evaluation import evaluate as evaluate_outputs
 from mlkeel.tasks.output_types import output_type_of
+from mlkeel.training.calibrate import calibrated, calibration_of
 from mlkeel.training.checks import check, check_derived, check_features, check_names
 from mlkeel.training.decision import choose_decision
 from mlkeel.training.fairness import with_fairness
@@ -86,7 +87,7 @@ def new_model(build: Build, prepared: Prepared, run: Run, number: int = 0) -> Mo
 
 
 def fit(build: Build, prepared: Prepared, run: Run) -> tuple[Model, list[float]]:
-    """Fit a model as `fit` in `conf/params.yaml` says; if `run` has a model, return that.
+    """Fit a model as `fit` in `conf/params.yaml` says, and calibrate it; if `run` has a model, return that.
 
     Returns:
         The model, and its validation loss after each step.
@@ -110,7 +111,7 @@ def fit(build: Build, prepared: Prepared, run: Run) -> tuple[Model, list[float]]
     weights = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
     with progress("Training", getattr(model, "max_rounds", 1)) as advance:
         losses = model.fit(data.train, data.validation, Callbacks(advance, run.checkpoint), **weights)
-    return model, losses
+    return calibrated(model, prepared, run), losses
 
 
 def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Evaluation:
@@ -138,5 +139,6 @@ def evaluate(model: Model, prepared: Prepared, project: Project, run: Run) -> Ev
         run.contract.values(run.target),
         decision,
         prepared.table.description,
+        calibration_of(model),
     )
     return with_fairness(evaluation, prepared.table.test, outputs, prepared.targets["test"], run)

@@ -55,11 +55,14 @@ def train(project: Project, root: Path) -> TrainingResult:
 def fingerprint(project: Project, settings: Settings, contract: Contract, root: Path) -> str:
     """Return a digest that equal trainings share, so that one can resume from the checkpoint of another.
 
-    It covers what affects the model: the settings but for roles of columns, gate, decision, monitor and tracking, the
-    table, the contract of the features, the classes of the target, and the code that loads, encodes and trains.
+    It covers what affects the model: the settings but for roles of columns, gate, decision, calibration, monitor and
+    tracking, the table, the contract of the features, the classes of the target, and the code that loads, encodes and
+    trains.
     """
     table = root / settings.data.path
-    relevant_settings = settings.model_dump_json(exclude={"columns", "gate", "decision", "monitor", "tracking"})
+    relevant_settings = settings.model_dump_json(
+        exclude={"columns", "gate", "decision", "calibration", "monitor", "tracking"}
+    )
     digest = hashlib.sha256(f"{relevant_settings}{settings.weight}".encode())
     digest.update(hashlib.sha256(table.read_bytes()).digest() if table.is_file() else b"")
     digest.update(as_json([contract.features, contract.values(settings.data.target)]))

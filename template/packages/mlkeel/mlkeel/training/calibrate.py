@@ -1,0 +1,54 @@
+"""Calibrate a trained model on the validation rows: a temperature for probabilities, local widths for intervals."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlkeel.models.model import Model
+from mlkeel.project import Prepared, Run
+from mlkeel.tasks.calibration import Calibration
+from mlkeel.tasks.outputs import Targets
+from mlkeel.training.learning_data import held_out
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def calibrated(model: Model, prepared: Prepared, run: Run) -> Model:
+    """Return `model` with corrected outputs, or as it is if that does not improve them on the validation rows.
+
+    No test row has a say in it. Early stopping has chosen among models by the same validation rows, which makes their
+    losses a little too low, before and after the correction alike. A temperature is chosen on rows that were not learnt
+    from, also where the version is then fitted on all or is a bag; intervals keep their widths there, as no rows are
+    left that one model alone has not learnt from.
+    """
+    if run.settings.calibration == "none":
+        return model
+    group = run.settings.data.split.group
+    if run.contract.values(run.target):
+        from mlkeel.models.temperature import TemperatureScaled, choose_temperature
+
+        kept = held_out(model, prepared, run)
+        calibration = choose_temperature(kept.outputs, kept.y_true, _blocks(kept.rows, group))
+        return TemperatureScaled(model, calibration) if calibration else model
+    if run.settings.fit != "train":
+        return model
+    from mlkeel.models.local_widths import with_local_widths
+
+    train, validation = ((prepared.features[name], prepared.targets[name]) for name in ("train", "validation"))
+    return with_local_widths(model, train, validation, _blocks(prepared.table.validation, group))
+
+
+def _blocks(rows: "pd.DataFrame", group: str | None) -> Targets:
+    """Return the number of the group of each of n rows, shape (n,); without groups, each row is one."""
+    if group is None:
+        return np.arange(len(rows))
+    import pandas as pd
+
+    return np.asarray(pd.factorize(rows[group], use_na_sentinel=False)[0])
+
+
+def calibration_of(model: Model) -> Calibration | None:
+    """Return how the outputs of a trained model were corrected; None if they were not."""
+    calibration = getattr(model, "calibration", None)
+    return calibration if isinstance(calibration, Calibration) else None
