@@ -44,8 +44,8 @@ def check_costs(config: DecisionConfig | None, classes: tuple[str, ...]) -> None
     """
     if config is None or config.costs is None:
         return
-    inner = "{" + f"{classes[0]}: 10" + "}"  # no two braces beside each other, as Copier would read them
-    example = "{" + f"{classes[-1]}: {inner}" + "}"
+    of_error = "{" + f"{classes[0]}: 10" + "}"  # no two braces beside each other, as Copier would read them
+    example = "{" + f"{classes[-1]}: {of_error}" + "}"
     if not any(config.costs.values()):
         raise InputError(f"conf/params.yaml: decision.costs holds no cost. Write that of an error, as in {example}.")
     costs = _cost_matrix(config.costs, classes)
