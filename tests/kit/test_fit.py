@@ -21,9 +21,11 @@ from mlkeel.features.encoder import TABLES
 from mlkeel.features.graph import Graph
 from mlkeel.inference.predictor import Predictor
 from mlkeel.models.model import Dataset, Shape
+from mlkeel.models.temperature import scale
 from mlkeel.progress import Callbacks
 from mlkeel.project import Prepared, Run
 from mlkeel.registry.metrics_file import MetricsFile
+from mlkeel.tasks.calibration import Calibration
 from mlkeel.tasks.output_types import output_type_of
 from mlkeel.training import steps as flow
 from mlkeel.training.learning_data import class_weights, held_out
@@ -200,18 +202,20 @@ def test_a_version_says_what_it_learnt_from_and_is_evaluated_again_as_it_was(
 
 
 def test_the_graph_of_a_bag_answers_with_the_mean_of_its_models(prepared: Prepared, settings: Settings) -> None:
-    model: Any = steps.fit(prepared, changed(settings, fit="bag")).model
+    model: Any = steps.fit(prepared, changed(settings, fit="bag", calibration="none")).model
     features = prepared.features["test"]
-    scale = output_type_of(prepared.contract, KIND.target).target_scale(prepared.targets["train"])
+    target_scale = output_type_of(prepared.contract, KIND.target).target_scale(prepared.targets["train"])
     answers = Graph(model.to_onnx(), "the graph").run({"features": features}, "answers")
     graphs = [Graph(each.to_onnx(), "a model").run({"features": features}, "answers") for each in model.models]
-    assert np.abs(answers - np.mean(graphs, axis=0)).max() <= 1e-5 * scale
-    assert np.ptp(graphs, axis=0).max() > 1e-4 * scale  # so that the mean is not any of them
+    assert np.abs(answers - np.mean(graphs, axis=0)).max() <= 1e-5 * target_scale
+    assert np.ptp(graphs, axis=0).max() > 1e-4 * target_scale  # so that the mean is not any of them
 
 
 def test_a_model_that_is_fitted_twice_differs_and_keeps_its_intervals(prepared: Prepared, settings: Settings) -> None:
-    once = steps.fit(prepared, settings).model.predict(prepared.features["test"])
-    twice = steps.fit(prepared, changed(settings, fit="train_validation")).model.predict(prepared.features["test"])
+    once, twice = (
+        steps.fit(prepared, changed(settings, fit=fit, calibration="none")).model.predict(prepared.features["test"])
+        for fit in ("train", "train_validation")
+    )
     assert np.abs(once - twice).max() > 0
     if not KIND.classification:
         np.testing.assert_allclose(twice[:, 2] - twice[:, 1], once[:, 2] - once[:, 1], rtol=1e-5)
@@ -395,3 +399,24 @@ else:
         write(project, class_weight="balanced")
         with pytest.raises(InputError, match="class_weight is about classes, and price is a number"):
             train(KIND.project, project)
+
+
+@pytest.mark.parametrize("fit", ["train_validation", "bag"])
+def test_what_has_learnt_from_validation_rows_is_scaled_by_outputs_from_before(
+    prepared: Prepared, settings: Settings, run_of: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, fit: str
+) -> None:
+    if not KIND.classification:
+        pytest.skip("probabilities have a temperature")
+    seen: list[Any] = []
+
+    def choose(outputs: Any, y_true: Any, _blocks: Any) -> Calibration:
+        seen.append((outputs, y_true))
+        return Calibration(method="temperature", rows=len(y_true), loss_before=2, loss_after=1, temperature=2)
+
+    monkeypatch.setattr("mlkeel.models.temperature.choose_temperature", choose)
+    trained = steps.fit(prepared, changed(settings, fit=fit))
+    others = held_out(trained.model, prepared, run_of(prepared, fit=fit))
+    ((outputs, y_true),) = seen
+    np.testing.assert_array_equal(others.y_true, y_true)
+    np.testing.assert_allclose(others.outputs, scale(outputs, 2))
+    assert not np.allclose(others.outputs, trained.model.predict(prepared.encoder.encode(others.rows)))

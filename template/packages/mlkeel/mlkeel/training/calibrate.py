@@ -8,7 +8,7 @@ from mlkeel.models.model import Model
 from mlkeel.project import Prepared, Run
 from mlkeel.tasks.calibration import Calibration
 from mlkeel.tasks.outputs import Targets
-from mlkeel.training.learning_data import held_out
+from mlkeel.training.learning_data import held_out, learning_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +35,8 @@ def calibrated(model: Model, prepared: Prepared, run: Run) -> Model:
         return model
     from mlkeel.models.local_widths import with_local_widths
 
-    train, validation = ((prepared.features[name], prepared.targets[name]) for name in ("train", "validation"))
-    return with_local_widths(model, train, validation, _blocks(prepared.table.validation, group))
+    data = learning_data(prepared, run)
+    return with_local_widths(model, data.train, data.validation, _blocks(data.rows[1], group))
 
 
 def _blocks(rows: "pd.DataFrame", group: str | None) -> Targets:
