@@ -278,7 +278,8 @@ def test_a_version_is_evaluated_and_compared_by_its_own_columns(version: Path) -
     settings = read_settings(root / "conf" / "params.yaml")
     prepared, trained = run_flow(project, Run(root, settings, read_contract(root / "expectations")))
     scores = [
-        each.evaluation.model.model_dump() for each in (reevaluate(project, predictor, settings, root)[1], trained)
+        each.evaluation.model.model_dump(exclude_none=True)
+        for each in (reevaluate(project, predictor, settings, root)[1], trained)
     ]
     assert scores[0] == pytest.approx(scores[1], rel=1e-3)
     assert outdated_version(root, prepared) == ""
