@@ -48,7 +48,8 @@ def test_a_model_that_is_worse_or_misbehaves_does_not_become_current_until_a_per
     completed = command("make", "train", cwd=trained, env=offline)
     assert completed.returncode != 0
     assert re.search(
-        rf"its log loss is \d+\.\d% more than the [\d.]+ of {good}, and 2.0% more is accepted", completed.stderr
+        rf"its log loss is \d+\.\d% ± \d+\.\d% more than the [\d.]+ of {good}, and 2.0% more is accepted",
+        completed.stderr,
     )
     assert 'Behaviour "a typical Adelie": it answers Adelie' in completed.stderr
     assert current(trained) == good

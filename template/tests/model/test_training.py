@@ -55,6 +55,11 @@ def test_there_is_a_validation_loss_for_each_step(trained: Trained) -> None:
     assert np.isfinite(trained.losses).all()
 
 
+def test_it_does_not_stop_at_once(trained: Trained, new_model: Callable[[], Any]) -> None:
+    if getattr(new_model(), "max_rounds", 1) > 1:
+        assert len(trained.losses) > 1
+
+
 def test_unseen_rows_are_told_better_in_the_end(trained: Trained, validation_data: Dataset, skill: Skill) -> None:
     assert skill(trained.model, validation_data) > 0
 
