@@ -28,7 +28,7 @@ COMMON = {
     *("expectations/dataset.json", "expectations/features.json"),
     *(
         f"docs/{name}.md"
-        for name in ("adopt", "deploy", "glossary", "models", "monitor", "serve", "updates", "versions")
+        for name in ("adopt", "deploy", "glossary", "models", "monitor", "scores", "serve", "updates", "versions")
     ),
     *(f"hooks/{name}.py" for name in ("artifacts", "expectations", "image_tags", "install", "python_pin", "update")),
     *(f"src/myproj/{name}.py" for name in ("__init__", "__main__", "data", "features", "metrics", "model", "project")),
