@@ -42,7 +42,7 @@ OTHERS = [f"{task}/{framework}" for task, framework in MODELS if (task, framewor
 SHOWN_BY_MAKE = {"adopt", "cli"}  # test_variants.py trains and adopts with each framework, and with texts
 SHOWN_BY_CLASSES = {  # of tables: texts are answered with classes, too, which folds, metrics and gaps are about
     *("adopt", "cli", "decision", "feedback"),
-    *("cross_validation", "fairness", "primary_metric"),
+    *("cross_validation", "fairness", "primary_metric", "rubric"),
 }
 SHOWN_BY_ANY_KIND = (
     "test_prove.py::test_what_cannot_be_planted_is_told_from_what_is_caught",
