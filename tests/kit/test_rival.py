@@ -41,7 +41,7 @@ def prepare(target: Any, rows: int = 900) -> Any:
     bounds = {"train": slice(0, 500), "validation": slice(500, 600), "test": slice(600, rows)}
     return SimpleNamespace(
         encoder=SimpleNamespace(columns=COLUMNS),
-        table=SimpleNamespace(test=pd.DataFrame(index=range(rows - 600)), description=None),
+        table=SimpleNamespace(test=pd.DataFrame(index=range(rows - 600)), description=SimpleNamespace(group=None)),
         features={name: matrix[bound] for name, bound in bounds.items()},
         targets={name: y_true[bound] for name, bound in bounds.items()},
         output_names=("no", "yes") if y_true.dtype == np.int64 else ("estimate", "low", "high"),
@@ -56,7 +56,7 @@ def compared(prepared: Any, estimator: Any, task: Task) -> RivalComparison:
     outputs = model.predict(np.nan_to_num(features["test"]))
     targets = prepared.targets
     gate: Any = SimpleNamespace(slices=())
-    evaluation = evaluate(task, task.metrics, None, outputs, targets["test"], targets["train"], gate)  # type: ignore[arg-type]
+    evaluation = evaluate(task, task.metrics, prepared.table.test, outputs, targets["test"], targets["train"], gate)
     return compare_with_rival(evaluation, outputs, [(prepared, model)])
 
 

@@ -32,6 +32,11 @@ class SplitDescription(BaseModel):
         """The kind and its columns, for a table."""
         return ": ".join([self.by, *([", ".join(self.columns)] if self.columns else [])])
 
+    @property
+    def group(self) -> str | None:
+        """The column whose groups stay on one side, if there is one."""
+        return self.columns[0] if self.by in ("group", "group_time") else None
+
     def keeps_sides_of(self, earlier: "SplitDescription | None", *, same_table: bool) -> bool:
         """Return whether no row is for testing now that an `earlier` split by the same settings had for training.
 

@@ -17,9 +17,10 @@ from mlkeel.models.boosting import limit_threads, round_thresholds_down
 from mlkeel.models.extended_graph import extended
 from mlkeel.models.model import Dataset, Model, is_linear
 from mlkeel.progress import Callbacks
-from mlkeel.tasks.calibration import MIN_BLOCKS, Calibration, improvement
+from mlkeel.tasks.calibration import MIN_UNITS, Calibration, improvement
 from mlkeel.tasks.number_outputs import half_width, interval_scores, with_interval
-from mlkeel.tasks.outputs import Outputs, Targets
+from mlkeel.tasks.outputs import Outputs
+from mlkeel.tasks.standard_errors import Units
 
 if TYPE_CHECKING:
     from spox import Var
@@ -97,13 +98,12 @@ class LocalWidths:
         return extended(self.model.to_onnx(), with_widths)
 
 
-def with_local_widths(model: Model, train: Dataset, validation: Dataset, blocks: Targets) -> Model:
+def with_local_widths(model: Model, train: Dataset, validation: Dataset, units: Units) -> Model:
     """Return `model` with widths that follow the rows, or as it is if that does not improve its intervals.
 
-    The interval score must be better by more than chance on the validation rows; `blocks`, shape (n,), says which of
-    these belong together.
+    The interval score must be better by more than chance on the validation rows; `units` are those of these.
     """
-    if len(np.unique(blocks)) < MIN_BLOCKS:
+    if len(np.unique(units)) < MIN_UNITS:
         return model
     errors = np.abs(train[1] - model.predict(train[0])[:, 0].astype(np.float64))
     if not errors.any():
@@ -116,7 +116,7 @@ def with_local_widths(model: Model, train: Dataset, validation: Dataset, blocks:
     factor = half_width(estimates / expected, y_true / expected)
     before = interval_scores(outputs, y_true)
     after = interval_scores(with_interval(estimates, factor * expected), y_true)
-    if not improvement(before - after, blocks):
+    if not improvement(before - after, units):
         return model
     calibration = Calibration(
         method="local widths", rows=len(y_true), loss_before=float(before.mean()), loss_after=float(after.mean())

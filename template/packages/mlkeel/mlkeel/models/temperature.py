@@ -17,6 +17,7 @@ from mlkeel.progress import Callbacks
 from mlkeel.tasks.calibration import Calibration, improvement
 from mlkeel.tasks.classification import log_losses
 from mlkeel.tasks.outputs import Outputs, Targets
+from mlkeel.tasks.standard_errors import Units
 
 if TYPE_CHECKING:
     from spox import Var
@@ -46,20 +47,20 @@ def fit_temperature(probabilities: Outputs, y_true: Targets) -> float:
     return float(np.exp(fitted.x))
 
 
-def choose_temperature(probabilities: Outputs, y_true: Targets, blocks: Targets) -> Calibration | None:
+def choose_temperature(probabilities: Outputs, y_true: Targets, units: Units) -> Calibration | None:
     """Return a temperature for a model's probabilities of n validation rows, or None if it does not improve them.
 
     It must lower the log loss by more than chance on rows that it was not fitted to: those of each of five folds, at
-    the temperature of the others. Rows of a block, shape (n,), are in one fold.
+    the temperature of the others. Rows of one unit are in one fold.
     """
-    fold_of_row = np.random.default_rng(0).permutation(blocks.max() + 1)[blocks] % FOLDS
+    fold_of_row = np.random.default_rng(0).permutation(units.max() + 1)[units] % FOLDS
     before = log_losses(probabilities, y_true)
     cross_fitted = np.empty(len(y_true))
     for fold in range(FOLDS):
         held_out = fold_of_row == fold
         temperature = fit_temperature(probabilities[~held_out], y_true[~held_out])
         cross_fitted[held_out] = log_losses(scale(probabilities[held_out], temperature), y_true[held_out])
-    if not improvement(before - cross_fitted, blocks):
+    if not improvement(before - cross_fitted, units):
         return None
     temperature = fit_temperature(probabilities, y_true)
     return Calibration(

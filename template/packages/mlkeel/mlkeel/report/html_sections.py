@@ -160,7 +160,7 @@ def model_section(report: ReportData) -> Node:
     rival = report.metrics_file.rival
     return h.section("#model")[
         h.h2["The model on the test split"],
-        h.p[f"{evaluation.skill_sentence} (the number behind ± spans about 95 %); the gate asks for {min_skill:.1%}."],
+        h.p[f"{evaluation.skill_sentence} (± spans about 95 %); the gate asks for {min_skill:.1%}."],
         h.p[user_text(f"{str(rival['sentence']).rstrip('.')}.")] if rival else None,
         table_of("Scores", ("rows of the test split", *headings(report.metrics), "gate"), rows),
         note(f"Split: {evaluation.split.sentence}.") if evaluation.split else None,

@@ -16,11 +16,12 @@ from pydantic import BaseModel, ConfigDict
 
 from mlkeel.contract.messages import number
 from mlkeel.tasks.outputs import Outputs, Targets
+from mlkeel.tasks.standard_errors import Units, standard_error
 
 Numbers = npt.NDArray[np.float64]
 CALIBRATION_KEY = "mlkeel.calibration"  # of the metadata of a graph
 MIN_STANDARD_ERRORS = 2.0  # of a gain; less can be chance
-MIN_BLOCKS = 100  # of validation rows; with fewer, outputs stay as they are
+MIN_UNITS = 100  # of validation rows; with fewer, outputs stay as they are
 MAX_BINS = 15
 MIN_BIN_ROWS = 20
 MIN_ROWS = 50  # with fewer, a calibration error says nothing
@@ -65,18 +66,11 @@ class Calibration(BaseModel):
         )
 
 
-def improvement(gains: Numbers, blocks: Targets) -> bool:
-    """Return whether a loss falls by more than chance, from what it falls by in each of n rows, shape (n,).
-
-    `blocks`, shape (n,), are the numbers of what is drawn together: a row or a group of rows. With few it never does.
-    """
-    counts = np.bincount(blocks)
-    if len(counts) < MIN_BLOCKS:
+def improvement(gains: Numbers, units: Units) -> bool:
+    """Return whether a loss falls by more than chance, from what it falls by in each of n rows; of few units, never."""
+    if len(np.unique(units)) < MIN_UNITS:
         return False
-    sums = np.bincount(blocks, weights=gains)
-    deviations = sums - gains.mean() * counts
-    standard_error = np.sqrt(len(counts) / (len(counts) - 1) * (deviations**2).sum()) / len(gains)
-    return bool(gains.mean() > MIN_STANDARD_ERRORS * standard_error)
+    return bool(gains.mean() > MIN_STANDARD_ERRORS * standard_error(gains, units))
 
 
 class CalibrationError(BaseModel):

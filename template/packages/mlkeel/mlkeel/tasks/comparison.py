@@ -2,38 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mlkeel.contract.messages import number
-from mlkeel.data.split_description import SplitDescription
 from mlkeel.errors import InputError
 from mlkeel.tasks.metrics import INTERVAL_STANDARD_ERRORS, Metric, Scores, row_losses
 from mlkeel.tasks.outputs import Outputs, Targets
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mlkeel.tasks.standard_errors import Units, standard_error
 
 RESAMPLES = 100  # of a bootstrap; its standard error is then off by 7 % or so
 MIN_RESAMPLES = 20  # on which the metric is defined
 MAX_RESAMPLED_ROWS = 2000  # of a bootstrap of more rows, so that its time is bounded
 SEED = 7
 
-Units = npt.NDArray[np.int64]
 Decided = tuple[Outputs, Targets | None]  # outputs of n rows, and the classes that were decided on
-
-
-def units_of(table: "pd.DataFrame", split: SplitDescription | None) -> Units | None:
-    """Return the group of each row of `table`, shape (n,), if it was split by group; None if rows are independent.
-
-    A row without a group is one of its own.
-    """
-    if split is None or split.by not in ("group", "group_time") or split.columns[0] not in table:
-        return None
-    codes, groups = table[split.columns[0]].factorize()
-    return np.where(codes >= 0, codes, len(groups) + np.arange(len(codes)))
 
 
 def loss_difference(
@@ -44,17 +29,17 @@ def loss_difference(
     Where the metric has values per row, the standard error is that of the mean of their differences, row by row. Else
     it is that of a bootstrap of the rows, with a seed (Efron 1979, "Bootstrap Methods: Another Look at the Jackknife");
     of many rows, m out of n are resampled (Bickel, Götze and van Zwet 1997, "Resampling Fewer Than n Observations").
-    Rows of one of the `units`, shape (n,), are no independent evidence and count together (Liang and Zeger 1986,
-    "Longitudinal data analysis using generalized linear models").
+    Rows of one of the `units`, by default each row, count together.
 
     Raises:
         InputError: the metric is undefined on these rows.
     """
+    units = np.arange(len(y_true)) if units is None else units
     judged = [metric.judged(*each) for each in (model, other)]
     if metric.per_row is not None:
         losses, other_losses = (row_losses(metric, outputs, y_true) for outputs in judged)
         differences = losses - other_losses
-        return float(differences.mean()), _se_of_mean(differences, units)
+        return float(differences.mean()), standard_error(differences, units)
 
     def losses_of(rows: npt.NDArray[np.int64] | slice) -> list[float] | None:
         values = [metric.function(outputs[rows], y_true[rows]) for outputs in judged]
@@ -68,17 +53,8 @@ def loss_difference(
     observed = losses_of(slice(None))
     if observed is None:
         raise InputError(f"metrics.py: {metric.name}, the primary metric, is undefined on {len(y_true):,} rows.")
-    standard_error = _bootstrap_se(difference, np.arange(len(y_true)) if units is None else units)
-    return observed[0] - observed[1], max(observed) if standard_error is None else standard_error
-
-
-def _se_of_mean(values: npt.NDArray[np.float64], units: Units | None) -> float:
-    """Return the standard error of the mean of `values`, shape (n,), of rows of so many units."""
-    deviations = values - values.mean()
-    sums = deviations if units is None else np.bincount(units, deviations)[np.unique(units)]
-    if len(sums) < 2:
-        return 0.0
-    return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)) / len(values))
+    bootstrapped = _bootstrap_se(difference, units)
+    return observed[0] - observed[1], max(observed) if bootstrapped is None else bootstrapped
 
 
 def _bootstrap_se(statistic: Callable[[npt.NDArray[np.int64]], float | None], units: Units) -> float | None:

@@ -11,11 +11,12 @@ from mlkeel.contract.messages import number
 from mlkeel.data.split_description import SplitDescription
 from mlkeel.errors import InputError
 from mlkeel.tasks.calibration import Calibration, CalibrationError, calibration_error
-from mlkeel.tasks.comparison import loss_difference, share_with_interval, units_of
+from mlkeel.tasks.comparison import loss_difference, share_with_interval
 from mlkeel.tasks.decision import EXPECTED_COST, Decision, class_scores, decided_positions, with_expected_cost
 from mlkeel.tasks.fairness import GroupFairness
 from mlkeel.tasks.metrics import INTERVAL_STANDARD_ERRORS, Metric, Scores, primary, score, skill_score
 from mlkeel.tasks.outputs import Outputs, Targets
+from mlkeel.tasks.standard_errors import units_of
 from mlkeel.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -286,7 +287,7 @@ def evaluate(
     if primary_required:
         metric = primary(metrics)
         pair = (outputs, decided), (baseline_outputs, baseline_decided)
-        _, difference_se = loss_difference(metric, *pair, y_true, units_of(table, split))
+        _, difference_se = loss_difference(metric, *pair, y_true, units_of(table, split.group if split else None))
         _required(model, metric)
         baseline_loss = metric.loss(_required(baseline, metric))
         skill_se = difference_se / baseline_loss if baseline_loss else 0.0

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from mlkeel.config import GroupMetric
 from mlkeel.contract.messages import number
 from mlkeel.tasks.outputs import Outputs, Targets
+from mlkeel.tasks.standard_errors import Units, standard_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -279,7 +280,7 @@ def group_fairness(
     values: "pd.Series[Any]",
     metrics: Sequence[RowMetric],
     min_rows: int,
-    units: "pd.Series[Any] | None" = None,
+    units: Units | None = None,
 ) -> GroupFairness:
     """Compare the groups of a protected column by each of the metrics.
 
@@ -288,12 +289,12 @@ def group_fairness(
         values: of the column, shape (n,).
         metrics: of the same rows.
         min_rows: groups with fewer rows are not judged.
-        units: which rows belong together, such as those of one patient, shape (n,); None if none do.
+        units: of the rows; None if each is one.
     """
     import pandas as pd
 
     groups = group_names(values)
-    codes = np.arange(len(groups)) if units is None else pd.factorize(units, use_na_sentinel=False)[0]
+    units = np.arange(len(groups)) if units is None else units
     names, first_rows, counts = np.unique(groups, return_index=True, return_counts=True)
     if pd.api.types.is_numeric_dtype(values):  # in the order of their numbers, and the missing last
         order = np.argsort(values.to_numpy(dtype=np.float64)[first_rows], kind="stable")
@@ -303,7 +304,7 @@ def group_fairness(
     too_small = tuple(name for name, count in rows.items() if count < min_rows)
     means: list[tuple[RowMetric, dict[str, _Mean]]] = []
     for metric in metrics:
-        by_group = {name: _mean(metric, groups == name, codes) for name in rows if name not in too_small}
+        by_group = {name: _mean(metric, groups == name, units) for name in rows if name not in too_small}
         defined = {name: mean for name, mean in by_group.items() if mean is not None}
         if len(defined) > 1:
             means.append((metric, defined))
@@ -349,18 +350,16 @@ class _Mean:
         return self.value - half, self.value + half
 
 
-def _mean(metric: RowMetric, in_group: npt.NDArray[np.bool_], units: npt.NDArray[np.int64]) -> _Mean | None:
+def _mean(metric: RowMetric, in_group: npt.NDArray[np.bool_], units: Units) -> _Mean | None:
     """Return the mean of a metric over a group; None if too few rows define it."""
     chosen = in_group if metric.is_defined is None else in_group & metric.is_defined
     values = metric.values[chosen]
     rows = len(values)
-    unit_of_row = np.unique(units[chosen], return_inverse=True)[1]
-    n_units = int(unit_of_row.max()) + 1 if rows else 0
+    n_units = len(np.unique(units[chosen]))
     if n_units < (1 if metric.is_share else 2):
         return None
     value = float(values.mean())
-    residuals = np.bincount(unit_of_row, weights=values - value)
-    variance = float(n_units / (n_units - 1) * (residuals**2).sum() / rows**2) if n_units > 1 else 0.0
+    variance = standard_error(values, units[chosen]) ** 2
     independent = value * (1 - value) / (rows - 1) if rows > 1 else 0.0  # the variance if each row were a unit
     effective_rows = rows / max(variance / independent, 1.0) if variance and independent else float(n_units)
     actual = None if metric.actual is None else float(metric.actual[chosen].mean())

@@ -1,17 +1,10 @@
 """Calibrate a trained model on the validation rows: a temperature for probabilities, local widths for intervals."""
 
-from typing import TYPE_CHECKING
-
-import numpy as np
-
 from mlkeel.models.model import Model
 from mlkeel.project import Prepared, Run
 from mlkeel.tasks.calibration import Calibration
-from mlkeel.tasks.outputs import Targets
+from mlkeel.tasks.standard_errors import units_of
 from mlkeel.training.learning_data import held_out, learning_data
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def calibrated(model: Model, prepared: Prepared, run: Run) -> Model:
@@ -29,23 +22,14 @@ def calibrated(model: Model, prepared: Prepared, run: Run) -> Model:
         from mlkeel.models.temperature import TemperatureScaled, choose_temperature
 
         kept = held_out(model, prepared, run)
-        calibration = choose_temperature(kept.outputs, kept.y_true, _blocks(kept.rows, group))
+        calibration = choose_temperature(kept.outputs, kept.y_true, units_of(kept.rows, group))
         return TemperatureScaled(model, calibration) if calibration else model
     if run.settings.fit != "train":
         return model
     from mlkeel.models.local_widths import with_local_widths
 
     data = learning_data(prepared, run)
-    return with_local_widths(model, data.train, data.validation, _blocks(data.rows[1], group))
-
-
-def _blocks(rows: "pd.DataFrame", group: str | None) -> Targets:
-    """Return the number of the group of each of n rows, shape (n,); without groups, each row is one."""
-    if group is None:
-        return np.arange(len(rows))
-    import pandas as pd
-
-    return np.asarray(pd.factorize(rows[group], use_na_sentinel=False)[0])
+    return with_local_widths(model, data.train, data.validation, units_of(data.rows[1], group))
 
 
 def calibration_of(model: Model) -> Calibration | None:

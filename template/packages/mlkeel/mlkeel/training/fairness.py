@@ -15,6 +15,7 @@ from mlkeel.tasks.fairness import (
     number_metrics,
 )
 from mlkeel.tasks.outputs import Outputs, Targets
+from mlkeel.tasks.standard_errors import units_of
 from mlkeel.training.proxies import proxies
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def with_fairness(
         metrics = class_metrics(decided_positions(outputs, evaluation.decision), y_true, classes, positive)
     else:
         metrics = number_metrics(outputs, y_true)
-    units = _units(table, settings)
+    units = units_of(table, settings.data.split.group)
     features = [column.name for column in run.contract.columns]
     fairness = (
         group_fairness(name, table[name], metrics, settings.gate.min_slice_rows, units) for name in settings.protected
@@ -53,16 +54,10 @@ def with_proxies(fairness: tuple[GroupFairness, ...], prepared: Prepared, settin
     import pandas as pd
 
     rows = pd.concat(list(prepared.table.frames.values()), ignore_index=True)
-    units = _units(rows, settings)
+    units = units_of(rows, settings.data.split.group)
     named = []
     for each in fairness:
         features = [column for column in prepared.contract.columns if column.name not in settings.protected]
         skills, together = proxies(rows, features, group_names(rows[each.column]), units) if features else ({}, None)
         named.append(each.model_copy(update={"proxies": skills, "all_features": together}))
     return named
-
-
-def _units(table: "pd.DataFrame", settings: Settings) -> "pd.Series[str] | None":
-    """Return which rows belong together, if the table is split by that."""
-    group = settings.data.split.group
-    return table[group] if group else None

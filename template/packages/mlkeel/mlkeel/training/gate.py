@@ -21,11 +21,12 @@ from mlkeel.inference.predictor import Predictor
 from mlkeel.project import Prepared, Project, Run
 from mlkeel.registry.artifact import current
 from mlkeel.registry.metrics_file import MetricsFile
-from mlkeel.tasks.comparison import loss_difference, share_with_interval, units_of
+from mlkeel.tasks.comparison import loss_difference, share_with_interval
 from mlkeel.tasks.decision import decided_positions
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import INTERVAL_STANDARD_ERRORS, Metric, Scores, score
 from mlkeel.tasks.outputs import Outputs, Targets
+from mlkeel.tasks.standard_errors import units_of
 from mlkeel.training.reevaluate import run_flow
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def compare_with_champion(
     if not loss:
         reason = "neither it nor the baseline errs, so there is nothing to compare"
         return ChampionComparison(version, metric, skipped_because=reason)
-    units = units_of(test, prepared.table.description)
+    units = units_of(test, prepared.table.description.group)
     difference, standard_error = loss_difference(metric, new, (outputs, decided), y_true, units)
     return ChampionComparison(version, metric, scores, difference / loss, standard_error / loss, refitted)
 

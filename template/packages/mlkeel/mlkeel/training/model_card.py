@@ -27,7 +27,7 @@ def model_card(metrics: MetricsFile, settings: Settings, contract: Contract, tra
     verdict = f"It does not pass the gate: {failures}" if failures else "It passes the gate in `params.yaml`"
     champion = markdown.text(metrics.champion["sentence"]) if metrics.champion else "no version was current"
     skill = trained.judged.skill_sentence
-    rival = f"{markdown.text(metrics.rival['sentence'])}.\n" if metrics.rival else ""
+    rival = f"{markdown.text(metrics.rival['sentence'])}. " if metrics.rival else ""
     split = f"\nHow they were split: {markdown.text(metrics.split.sentence)}." if metrics.split else ""
     split += markdown.text(_split_remark(settings, contract))
     commit = f" at commit `{short_commit(metrics.commit)}`" if metrics.commit else ""
@@ -48,7 +48,7 @@ Trained {metrics.created} on {markdown.code(metrics.data.path)} (SHA-256 `{metri
 
 {verdict}.
 
-{markdown.text(skill)}: the number behind ± spans about 95 %. {rival}
+{markdown.text(skill)}. {rival}What stands behind ± spans about 95 %.
 Beside the version that was current before: {champion}.
 {_fairness(metrics)}
 ## Limits

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlkeel.contract.suites import Column
+from mlkeel.tasks.standard_errors import Units, standard_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 def proxies(
-    rows: "pd.DataFrame", features: Sequence[Column], groups: npt.NDArray[np.str_], units: "pd.Series[Any] | None"
+    rows: "pd.DataFrame", features: Sequence[Column], groups: npt.NDArray[np.str_], units: Units
 ) -> tuple[dict[str, float], float | None]:
     """Return the skill of each feature that tells the groups by more than chance, the greatest first; and of all.
 
@@ -47,7 +48,7 @@ def proxies(
         rows: shape (n, columns).
         features: columns of `rows`.
         groups: of each row, shape (n,).
-        units: which rows belong together, shape (n,); None if none do.
+        units: of the rows; those of one are predicted together.
     """
     names, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
     rng = np.random.default_rng(SEED)
@@ -55,7 +56,7 @@ def proxies(
     if len(chosen) > MAX_ROWS:
         chosen = np.sort(rng.choice(chosen, MAX_ROWS, replace=False))
     labels = np.unique(codes[chosen], return_inverse=True)[1]
-    unit_of_row = np.arange(len(chosen)) if units is None else _codes(units.iloc[chosen])
+    unit_of_row = np.unique(units[chosen], return_inverse=True)[1]
     n_units = int(unit_of_row.max(initial=-1)) + 1
     if len(names) < 2 or not len(labels) or labels.max() < 1 or n_units < MIN_UNITS:
         return {}, None
@@ -147,17 +148,9 @@ class _Sample:
         is_judged = ~np.isnan(gains)
         if not is_judged.any() or len(np.unique(self.labels[is_judged])) < 2:
             return False
-        mean = gains[is_judged].mean()
-        sums = np.bincount(self.units[is_judged], weights=gains[is_judged] - mean)
-        standard_error = np.sqrt((sums**2).sum()) / is_judged.sum()
-        return bool(mean > z * standard_error) and self.skill(gains) >= MIN_SKILL
-
-
-def _codes(values: "pd.Series[Any]") -> Codes:
-    import pandas as pd
-
-    codes: Codes = pd.factorize(values, use_na_sentinel=False)[0]
-    return codes
+        judged = gains[is_judged]
+        by_chance = z * standard_error(judged, self.units[is_judged])
+        return bool(judged.mean() > by_chance) and self.skill(gains) >= MIN_SKILL
 
 
 def _bins(values: "pd.Series[Any]", column: Column) -> Codes:

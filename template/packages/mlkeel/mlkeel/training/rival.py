@@ -16,11 +16,12 @@ from mlkeel.models.estimator import EstimatorModel
 from mlkeel.models.model import Model, Shape, is_linear
 from mlkeel.progress import Callbacks
 from mlkeel.project import Prepared
-from mlkeel.tasks.comparison import RivalComparison, Units, loss_difference, units_of
+from mlkeel.tasks.comparison import RivalComparison, loss_difference
 from mlkeel.tasks.decision import decided_positions
 from mlkeel.tasks.evaluation import Evaluation
 from mlkeel.tasks.metrics import losses, score
 from mlkeel.tasks.outputs import Outputs, Targets
+from mlkeel.tasks.standard_errors import Units, units_of
 from mlkeel.tasks.task import Task
 
 logger = logging.getLogger(__name__)
@@ -65,10 +66,10 @@ def compare_with_rival(
         return RivalComparison("", metric, skipped_because=reason)
 
 
-def _units(fits: Sequence[Prepared]) -> Units | None:
+def _units(fits: Sequence[Prepared]) -> Units:
     import pandas as pd
 
-    return units_of(pd.concat([prepared.table.test for prepared in fits]), fits[0].table.description)
+    return units_of(pd.concat([prepared.table.test for prepared in fits]), fits[0].table.description.group)
 
 
 def _fit(prepared: Prepared, model: Model, task: Task) -> tuple[str, Outputs]:
